@@ -1,0 +1,11 @@
+# corral_add_test(NAME SOURCES ... LIBS ...): one GoogleTest program.
+function(corral_add_test name)
+  if(NOT CORRAL_TESTS)
+    return()
+  endif()
+  cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})
+  add_executable(${name} ${A_SOURCES})
+  target_link_libraries(${name} PRIVATE ${A_LIBS} GTest::gtest GTest::gtest_main)
+  target_compile_definitions(${name} PRIVATE CORRAL_SOURCE_DIR="${CMAKE_SOURCE_DIR}" CORRAL_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600)
+endfunction()
