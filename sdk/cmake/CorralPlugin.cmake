@@ -1,4 +1,73 @@
+# For plugin authors and for Corral's own tree.
+#
+# corral_add_plugin(KIND/NAME ABI 1.0 SOURCES a.cpp ... [PROTO options.proto] [LIBS ...] [VERSION 0.1.0] [LICENSE Apache-2.0]
+#                   [CPU x86-64-v3] [DISPATCH ...] [TEST a_test.cpp])
+#   One shared object with the single export `corral_plugin`, every symbol resolved at link time, no process-wide C++ statics.
 # corral_add_test(NAME SOURCES ... LIBS ...): one GoogleTest program.
+set(CORRAL_SDK_CMAKE_DIR ${CMAKE_CURRENT_LIST_DIR})
+
+# Makes <base>.wire.h of a .proto file in this folder's binary dir; the variable `out` gets the header's path.
+function(corral_wire_header out proto)
+  get_filename_component(base ${proto} NAME_WE)
+  set(header ${CMAKE_CURRENT_BINARY_DIR}/${base}.wire.h)
+  add_custom_command(
+    OUTPUT ${header} ${CMAKE_CURRENT_BINARY_DIR}/${base}.desc
+    COMMAND protobuf::protoc --plugin=protoc-gen-corral=$<TARGET_FILE:protoc-gen-corral> --corral_out=${CMAKE_CURRENT_BINARY_DIR}
+            --descriptor_set_out=${CMAKE_CURRENT_BINARY_DIR}/${base}.desc --include_imports --include_source_info
+            -I${CMAKE_CURRENT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR}/${proto}
+    DEPENDS protoc-gen-corral ${CMAKE_CURRENT_SOURCE_DIR}/${proto})
+  set(${out} ${header} PARENT_SCOPE)
+endfunction()
+
+function(corral_add_plugin path)
+  cmake_parse_arguments(P "" "ABI;PROTO;VERSION;LICENSE;CPU" "SOURCES;LIBS;DISPATCH;TEST" ${ARGN})
+  get_filename_component(kind ${path} DIRECTORY)
+  get_filename_component(name ${path} NAME)
+  if(NOT P_ABI MATCHES "^([0-9]+)\\.([0-9]+)$")
+    message(FATAL_ERROR "corral_add_plugin(${path}): ABI must be given as MAJOR.MINOR, such as ABI 1.0")
+  endif()
+  set(abi_major ${CMAKE_MATCH_1})
+  set(abi_minor ${CMAKE_MATCH_2})
+  if(NOT P_VERSION)
+    set(P_VERSION ${PROJECT_VERSION})
+  endif()
+  if(NOT P_LICENSE)
+    set(P_LICENSE Apache-2.0)
+  endif()
+
+  set(target corral-${kind}-${name})
+  add_library(${target} MODULE ${P_SOURCES})
+  if(P_PROTO)
+    corral_wire_header(header ${P_PROTO})
+    target_sources(${target} PRIVATE ${header})
+    target_include_directories(${target} PRIVATE ${CMAKE_CURRENT_BINARY_DIR})
+  endif()
+  set_target_properties(
+    ${target} PROPERTIES PREFIX "" OUTPUT_NAME ${name} LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/plugins/${kind}/${name}
+                         CXX_VISIBILITY_PRESET hidden C_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+  target_compile_definitions(
+    ${target} PRIVATE CORRAL_PLUGIN_KIND="${kind}" CORRAL_PLUGIN_NAME="${name}" CORRAL_PLUGIN_VERSION="${P_VERSION}"
+                      CORRAL_PLUGIN_LICENSE="${P_LICENSE}" CORRAL_PLUGIN_ABI_MAJOR=${abi_major} CORRAL_PLUGIN_ABI_MINOR=${abi_minor})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fno-gnu-unique>)
+  endif()
+  if(P_CPU)
+    target_compile_options(${target} PRIVATE -march=${P_CPU} -mneeded)
+  endif()
+  target_link_libraries(${target} PRIVATE corral::sdk ${P_LIBS})
+  target_link_options(${target} PRIVATE -Wl,--version-script=${CORRAL_SDK_CMAKE_DIR}/plugin.map -Wl,-z,now -Wl,--exclude-libs,ALL)
+  if(NOT CORRAL_SANITIZE)
+    target_link_options(${target} PRIVATE -Wl,-z,defs)
+  endif()
+  if(P_TEST)
+    corral_add_test(${target}-test SOURCES ${P_TEST} LIBS corral::sdk ${P_LIBS})
+    if(P_PROTO)
+      target_sources(${target}-test PRIVATE ${header})
+      target_include_directories(${target}-test PRIVATE ${CMAKE_CURRENT_BINARY_DIR})
+    endif()
+  endif()
+endfunction()
+
 function(corral_add_test name)
   if(NOT CORRAL_TESTS)
     return()

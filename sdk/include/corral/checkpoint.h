@@ -1,0 +1,74 @@
+// A checkpoint format: tensors by name, as bytes, and files.
+#pragma once
+
+#include "corral/plugin.h"
+
+namespace corral {
+
+class CheckpointReader {
+ public:
+  virtual ~CheckpointReader() = default;
+  virtual TensorList list() = 0;
+  virtual CheckpointInfo info() = 0;
+  // Safe from any thread.
+  virtual void read(uint64_t tensor, uint64_t offset, void* to, uint64_t size) = 0;
+};
+
+class CheckpointWriter {
+ public:
+  virtual ~CheckpointWriter() = default;  // without finish: discards
+  // Safe from any thread.
+  virtual void write(uint64_t tensor, uint64_t offset, const void* data, uint64_t size) = 0;
+  virtual void finish() = 0;
+};
+
+template <class OptionsMessage>
+class Checkpoint {
+ public:
+  using Options = OptionsMessage;
+  static constexpr const char* kKindId = CORRAL_CHECKPOINT_ID;
+  virtual ~Checkpoint() = default;
+  virtual Probe probe(const std::string& path) = 0;
+  virtual std::unique_ptr<CheckpointReader> open(const std::string& path) = 0;
+  virtual std::unique_ptr<CheckpointWriter> create(const std::string& path, const CheckpointWriteRequest& request) = 0;
+
+  template <class P>
+  static const void* table() {
+    static const corral_checkpoint t{
+        CORRAL_SIZE(corral_checkpoint),
+        [](const char* path, const corral_sink* s) {
+          return detail::guarded([&] { detail::reply_with(s, detail::the<P>()->probe(path).encode()); });
+        },
+        [](const char* path, corral_reader** r) {
+          return detail::guarded([&] { *r = reinterpret_cast<corral_reader*>(detail::the<P>()->open(path).release()); });
+        },
+        [](corral_reader* r, const corral_sink* s) { return detail::guarded([&] { detail::reply_with(s, self(r)->list().encode()); }); },
+        [](corral_reader* r, const corral_sink* s) { return detail::guarded([&] { detail::reply_with(s, self(r)->info().encode()); }); },
+        [](corral_reader* r, uint64_t tensor, uint64_t offset, void* to, uint64_t size) {
+          return detail::guarded([&] { self(r)->read(tensor, offset, to, size); });
+        },
+        [](corral_reader* r) { return detail::guarded([&] { delete self(r); }); },
+        [](const char* path, const void* q, uint64_t n, corral_writer** w) {
+          return detail::guarded([&] {
+            *w = reinterpret_cast<corral_writer*>(detail::the<P>()->create(path, CheckpointWriteRequest::decode(q, n)).release());
+          });
+        },
+        [](corral_writer* w, uint64_t tensor, uint64_t offset, const void* data, uint64_t size) {
+          return detail::guarded([&] { self(w)->write(tensor, offset, data, size); });
+        },
+        [](corral_writer* w) {
+          return detail::guarded([&] {
+            const std::unique_ptr<CheckpointWriter> writer(self(w));
+            writer->finish();
+          });
+        },
+        [](corral_writer* w) { return detail::guarded([&] { delete self(w); }); }};
+    return &t;
+  }
+
+ private:
+  static CheckpointReader* self(corral_reader* r) { return reinterpret_cast<CheckpointReader*>(r); }
+  static CheckpointWriter* self(corral_writer* w) { return reinterpret_cast<CheckpointWriter*>(w); }
+};
+
+}  // namespace corral

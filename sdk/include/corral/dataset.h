@@ -1,0 +1,68 @@
+// A dataset: rows of tokens, numbered without end, each a pure function of its number.
+#pragma once
+
+#include <vector>
+
+#include "corral/plugin.h"
+
+namespace corral {
+
+// The host's tokenizer.
+class Encoder {
+ public:
+  explicit Encoder(const corral_encoder* encoder) : encoder_(encoder) {}
+  explicit operator bool() const { return encoder_ != nullptr; }
+
+  // Appends the ids of `text`. Safe from any thread.
+  void encode(std::string_view text, std::vector<int32_t>& ids, uint64_t flags = 0) const {
+    const size_t before = ids.size();
+    ids.resize(before + text.size() + 16);
+    uint64_t count = 0;
+    const corral_status status = encoder_->encode(encoder_, text.data(), text.size(), flags, ids.data() + before, text.size() + 16, &count);
+    if (status != CORRAL_OK) throw Error(status == CORRAL_INVALID ? 2 : 4, "the tokenizer could not encode a document");
+    ids.resize(before + count);
+  }
+
+ private:
+  const corral_encoder* encoder_;
+};
+
+class DatasetInstance {
+ public:
+  virtual ~DatasetInstance() = default;
+  virtual DatasetInfo info() = 0;
+  // Safe from any thread.
+  virtual void fetch(uint64_t part, uint64_t first_row, uint64_t rows, const corral_batch& batch) = 0;
+};
+
+template <class OptionsMessage>
+class Dataset {
+ public:
+  using Options = OptionsMessage;
+  static constexpr const char* kKindId = CORRAL_DATASET_ID;
+  virtual ~Dataset() = default;
+  virtual std::unique_ptr<DatasetInstance> open(const Options& options, const DatasetRequest& request, Encoder encoder) = 0;
+
+  template <class P>
+  static const void* table() {
+    static const corral_dataset t{
+        CORRAL_SIZE(corral_dataset),
+        [](const void* r, uint64_t n, const corral_encoder* encoder, corral_dataset_instance** instance) {
+          return detail::guarded([&] {
+            const DatasetRequest q = DatasetRequest::decode(r, n);
+            *instance =
+                reinterpret_cast<corral_dataset_instance*>(detail::the<P>()->open(Options::decode(q.options), q, Encoder(encoder)).release());
+          });
+        },
+        [](corral_dataset_instance* instance, const corral_sink* s) {
+          return detail::guarded([&] { detail::reply_with(s, reinterpret_cast<DatasetInstance*>(instance)->info().encode()); });
+        },
+        [](corral_dataset_instance* instance, uint64_t part, uint64_t first_row, uint64_t rows, const corral_batch* batch) {
+          return detail::guarded([&] { reinterpret_cast<DatasetInstance*>(instance)->fetch(part, first_row, rows, *batch); });
+        },
+        [](corral_dataset_instance* instance) { return detail::guarded([&] { delete reinterpret_cast<DatasetInstance*>(instance); }); }};
+    return &t;
+  }
+};
+
+}  // namespace corral
