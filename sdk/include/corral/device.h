@@ -1,4 +1,4 @@
-// A device: prepares nodes for given layouts, launches them on addresses, owns memory and queues.
+// A device: prepares nodes for given layouts, launches them on addresses, owns memory and queues. The operations: sdk/operations.md.
 #pragma once
 
 #include <cstdlib>
