@@ -50,8 +50,8 @@ class Dataset {
         [](const void* r, uint64_t n, const corral_encoder* encoder, corral_dataset_instance** instance) {
           return detail::guarded([&] {
             const DatasetRequest q = DatasetRequest::decode(r, n);
-            *instance =
-                reinterpret_cast<corral_dataset_instance*>(detail::the<P>()->open(Options::decode(q.options), q, Encoder(encoder)).release());
+            *instance = reinterpret_cast<corral_dataset_instance*>(
+                detail::the<P>()->open(Options::decode(q.options), q, Encoder(encoder)).release());
           });
         },
         [](corral_dataset_instance* instance, const corral_sink* s) {

@@ -24,7 +24,9 @@ struct Operand {
     return n;
   }
   // Product of all axes but the last.
-  int64_t rows() const { return layout->rank == 0 ? 1 : layout->shape[layout->rank - 1] == 0 ? 0 : elements() / layout->shape[layout->rank - 1]; }
+  int64_t rows() const {
+    return layout->rank == 0 ? 1 : layout->shape[layout->rank - 1] == 0 ? 0 : elements() / layout->shape[layout->rank - 1];
+  }
 };
 
 // A corral_node with names.

@@ -25,14 +25,20 @@ inline int64_t elements(const Shape& shape) {
 inline uint64_t bytes_of(DType dtype, int64_t count) {
   switch (dtype) {
     case DType::F64:
-    case DType::I64: return static_cast<uint64_t>(count) * 8;
+    case DType::I64:
+      return static_cast<uint64_t>(count) * 8;
     case DType::F32:
-    case DType::I32: return static_cast<uint64_t>(count) * 4;
+    case DType::I32:
+      return static_cast<uint64_t>(count) * 4;
     case DType::BF16:
-    case DType::F16: return static_cast<uint64_t>(count) * 2;
-    case DType::F4_E2M1: return static_cast<uint64_t>(count + 1) / 2;
-    case DType::DTYPE_NONE: return 0;
-    default: return static_cast<uint64_t>(count);
+    case DType::F16:
+      return static_cast<uint64_t>(count) * 2;
+    case DType::F4_E2M1:
+      return static_cast<uint64_t>(count + 1) / 2;
+    case DType::DTYPE_NONE:
+      return 0;
+    default:
+      return static_cast<uint64_t>(count);
   }
 }
 
@@ -102,7 +108,8 @@ class GraphBuilder {
   }
 
   // A node over existing tensors, at the end.
-  Node& node(std::string_view op, std::vector<TensorId> inputs, std::vector<TensorId> outputs, std::vector<NamedAttribute> attributes = {}) {
+  Node& node(std::string_view op, std::vector<TensorId> inputs, std::vector<TensorId> outputs,
+             std::vector<NamedAttribute> attributes = {}) {
     Node n;
     n.op = name(op);
     n.inputs = std::move(inputs);

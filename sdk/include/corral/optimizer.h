@@ -18,22 +18,23 @@ class Optimizer {
 
   template <class P>
   static const void* table() {
-    static const corral_optimizer t{
-        CORRAL_SIZE(corral_optimizer),
-        [](const void* r, uint64_t n, const corral_sink* s) {
-          return detail::answer<PassRequest>(
-              r, n, s, [](PassRequest q) { return detail::the<P>()->transform(std::move(q.graph), Options::decode(q.options)); });
-        },
-        [](const void* r, uint64_t n, const corral_sink* s) {
-          return detail::answer<StepRequest>(
-              r, n, s, [](const StepRequest& q) { return detail::the<P>()->step_values(Options::decode(q.options), q.step, q.train_iters); });
-        },
-        [](const void* r, uint64_t n, const corral_sink* s) {
-          return detail::answer<StepRequest>(r, n, s, [](const StepRequest& q) {
-            detail::the<P>()->check(Options::decode(q.options), q.train_iters);
-            return std::string();
-          });
-        }};
+    static const corral_optimizer t{CORRAL_SIZE(corral_optimizer),
+                                    [](const void* r, uint64_t n, const corral_sink* s) {
+                                      return detail::answer<PassRequest>(r, n, s, [](PassRequest q) {
+                                        return detail::the<P>()->transform(std::move(q.graph), Options::decode(q.options));
+                                      });
+                                    },
+                                    [](const void* r, uint64_t n, const corral_sink* s) {
+                                      return detail::answer<StepRequest>(r, n, s, [](const StepRequest& q) {
+                                        return detail::the<P>()->step_values(Options::decode(q.options), q.step, q.train_iters);
+                                      });
+                                    },
+                                    [](const void* r, uint64_t n, const corral_sink* s) {
+                                      return detail::answer<StepRequest>(r, n, s, [](const StepRequest& q) {
+                                        detail::the<P>()->check(Options::decode(q.options), q.train_iters);
+                                        return std::string();
+                                      });
+                                    }};
     return &t;
   }
 };

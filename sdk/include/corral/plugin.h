@@ -35,10 +35,14 @@ inline corral_status report(corral_status status, const char* text) noexcept {
 
 inline corral_status status_of(int exit_code) noexcept {
   switch (exit_code) {
-    case 1: return CORRAL_CHECK;
-    case 2: return CORRAL_INVALID;
-    case 3: return CORRAL_ENVIRONMENT;
-    default: return CORRAL_BUG;
+    case 1:
+      return CORRAL_CHECK;
+    case 2:
+      return CORRAL_INVALID;
+    case 3:
+      return CORRAL_ENVIRONMENT;
+    default:
+      return CORRAL_BUG;
   }
 }
 
@@ -115,16 +119,16 @@ const void* get_interface(const char* kind_id) noexcept {
 #endif
 
 // The build passes kind, name, version, licence and the targeted ABI (corral_add_plugin), so that manifest and descriptor cannot differ.
-#define CORRAL_PLUGIN(Class)                                                                                                      \
-  CORRAL_EXPORT const corral_plugin_descriptor corral_plugin;                                                                     \
-  const corral_plugin_descriptor corral_plugin = {CORRAL_SIZE(corral_plugin_descriptor),                                          \
-                                                  CORRAL_MAGIC,                                                                   \
-                                                  CORRAL_PLUGIN_ABI_MAJOR,                                                        \
-                                                  CORRAL_PLUGIN_ABI_MINOR,                                                        \
-                                                  CORRAL_PLUGIN_KIND,                                                             \
-                                                  CORRAL_PLUGIN_NAME,                                                             \
-                                                  CORRAL_PLUGIN_VERSION,                                                          \
-                                                  CORRAL_PLUGIN_LICENSE,                                                          \
-                                                  ::corral::detail::init<Class>,                                                  \
-                                                  ::corral::detail::get_interface<Class>,                                         \
+#define CORRAL_PLUGIN(Class)                                                              \
+  CORRAL_EXPORT const corral_plugin_descriptor corral_plugin;                             \
+  const corral_plugin_descriptor corral_plugin = {CORRAL_SIZE(corral_plugin_descriptor),  \
+                                                  CORRAL_MAGIC,                           \
+                                                  CORRAL_PLUGIN_ABI_MAJOR,                \
+                                                  CORRAL_PLUGIN_ABI_MINOR,                \
+                                                  CORRAL_PLUGIN_KIND,                     \
+                                                  CORRAL_PLUGIN_NAME,                     \
+                                                  CORRAL_PLUGIN_VERSION,                  \
+                                                  CORRAL_PLUGIN_LICENSE,                  \
+                                                  ::corral::detail::init<Class>,          \
+                                                  ::corral::detail::get_interface<Class>, \
                                                   ::corral::detail::shutdown<Class>};
