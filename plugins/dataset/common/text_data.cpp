@@ -1,0 +1,184 @@
+#include "plugins/dataset/common/text_data.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "plugins/dataset/common/fail.h"
+#include "plugins/dataset/common/measure.h"
+#include "plugins/dataset/common/paths.h"
+#include "plugins/dataset/common/permutation.h"
+#include "plugins/dataset/common/split.h"
+
+namespace corral::data {
+namespace {
+
+// The documents of one source that belong to one part, made into rows.
+class PartBuilder {
+ public:
+  PartBuilder(const Corpus& corpus, const Encoder& encoder, const TextDataOptions& options) : corpus_(corpus), encoder_(encoder) {
+    if (corpus.ids) {
+      given_ = std::make_unique<GivenRows>();
+      given_->ids = TokenStore(narrow());
+      return;
+    }
+    stream_ = std::make_unique<StreamRows>();
+    stream_->stream = TokenStore(narrow());
+    stream_->seq_length = options.seq_length;
+    stream_->end_of_text = encoder.end_of_text;
+    stream_->reset_positions = options.reset_positions;
+    stream_->keep_tail = options.whole;
+  }
+
+  void add(const Block& block, const Document& document, size_t token, size_t label) {
+    ++info.documents;
+    info.tokens += document.tokens;
+    if (given_) {
+      given_->add(block.tokens, token, document.tokens, {block.labels.data() + label, document.has_labels ? document.tokens : 0});
+      return;
+    }
+    stream_->stream.append(block.tokens, token, document.tokens);
+    documents_.push_back({&block, &document});
+  }
+
+  std::unique_ptr<Rows> finish(uint64_t seq_length) {
+    std::unique_ptr<Rows> rows = given_ ? std::unique_ptr<Rows>(std::move(given_)) : std::move(stream_);
+    const Targets targets = measure_targets(*rows, seq_length);
+    info.rows = rows->rows();
+    info.targets = targets.count;
+    info.unigram_entropy = targets.unigram_entropy;
+    if (!corpus_.ids && info.rows > 0) info.bytes = bytes_until(targets.count + 1) - bytes_until(1);
+    return rows;
+  }
+
+  PartInfo info;
+
+ private:
+  bool narrow() const { return encoder_.num_ids > 0 && encoder_.num_ids <= 65536; }
+
+  // Bytes of text that the first `tokens` of the stream stand for.
+  uint64_t bytes_until(uint64_t tokens) const {
+    uint64_t bytes = 0;
+    for (const auto& [block, document] : documents_) {
+      if (tokens < document->tokens) return bytes + bytes_of_prefix(corpus_.text(*block, *document), tokens, encoder_);
+      tokens -= document->tokens;
+      bytes += document->bytes;
+    }
+    return bytes;
+  }
+
+  const Corpus& corpus_;
+  const Encoder& encoder_;
+  std::unique_ptr<GivenRows> given_;
+  std::unique_ptr<StreamRows> stream_;
+  std::vector<std::pair<const Block*, const Document*>> documents_;
+};
+
+Splitter make_splitter(const Corpus& corpus, const std::array<double, kParts>& shares) {
+  std::vector<uint64_t> hashes;
+  for (const Block& block : corpus.blocks)
+    for (const Document& document : block.documents) hashes.push_back(document.hash);
+  return Splitter(std::move(hashes), shares);
+}
+
+void check(const TextDataOptions& options, const Encoder& encoder) {
+  if (options.seq_length < 1 || options.seq_length > 1u << 30)
+    fail("train.seq_length = " + std::to_string(options.seq_length) + ": expected 1 to 2^30");
+  if (options.reset_positions && encoder.encode && encoder.end_of_text < 0)
+    fail("data.reset_positions=true needs a tokenizer with an end-of-text token, and this one has none");
+}
+}  // namespace
+
+TextData::TextData(const TextDataOptions& options, const Encoder& encoder) : options_(options) {
+  check(options, encoder);
+  const std::array<double, kParts> shares = options.whole ? std::array<double, kParts>{1, 0, 0} : parse_split(options.split);
+  std::vector<Source> sources = parse_paths(options.paths);
+  std::vector<std::string> files;
+  std::vector<size_t> source_of_file;
+  for (size_t i = 0; i < sources.size(); ++i)
+    for (const std::string& file : sources[i].files) files.push_back(file), source_of_file.push_back(options.whole ? 0 : i);
+  if (options.whole) sources.resize(1);
+
+  const Corpus corpus = Corpus::read(files, {.seq_length = options.seq_length, .seed = options.seed, .threads = options.threads}, encoder);
+  say_what_is_there(corpus);
+  const Splitter splitter = make_splitter(corpus, shares);
+  const size_t num_parts = options.whole ? 1 : kParts;
+  for (size_t part = 0; part < num_parts; ++part) {
+    Part built;
+    PartInfo sum{.name = options.whole ? "all" : kPartNames[part]};
+    std::vector<double> weights;
+    double nats = 0;
+    bool bytes_known = true;
+    for (size_t source = 0; source < sources.size(); ++source) {
+      PartBuilder builder(corpus, encoder, options);
+      for (const Block& block : corpus.blocks) {
+        size_t token = 0, label = 0;
+        const bool here = source_of_file[block.file] == source;
+        for (const Document& document : block.documents) {
+          if (here && static_cast<size_t>(splitter.part(document.hash)) == part) builder.add(block, document, token, label);
+          token += document.tokens;
+          label += document.has_labels ? document.tokens : 0;
+        }
+      }
+      std::unique_ptr<Rows> rows = builder.finish(options.seq_length);
+      const PartInfo& info = builder.info;
+      if (info.rows == 0) {
+        if (shares[part] > 0)
+          notices_.push_back(sum.name + (sources.size() > 1 ? ", source " + std::to_string(source + 1) : "") + ": " +
+                             std::to_string(info.documents) + " documents with " + std::to_string(info.tokens) +
+                             " tokens do not fill one row of train.seq_length + 1 = " + std::to_string(options.seq_length + 1) +
+                             ": left out");
+        continue;
+      }
+      sum.rows += info.rows;
+      sum.tokens += info.tokens;
+      sum.targets += info.targets;
+      sum.documents += info.documents;
+      sum.bytes += info.bytes;
+      bytes_known = bytes_known && info.bytes > 0;
+      nats += info.unigram_entropy * static_cast<double>(info.targets);
+      weights.push_back(sources[source].weight);
+      built.streams.push_back({std::move(rows), mix(options.seed ^ mix(source * kParts + part))});
+    }
+    if (!bytes_known) sum.bytes = 0;
+    if (sum.targets > 0) sum.unigram_entropy = nats / static_cast<double>(sum.targets);
+    if (sum.rows == 0 && part == 0 && shares[0] > 0)
+      fail("data.paths: the " + sum.name + " part is shorter than one sequence: " + notices_.back() +
+           "; give more text or a smaller train.seq_length");
+    built.blend = Blend(weights);
+    parts_.push_back(std::move(built));
+    infos_.push_back(std::move(sum));
+  }
+}
+
+void TextData::say_what_is_there(const Corpus& corpus) {
+  uint64_t documents = 0, tokens = 0, bytes = 0;
+  for (const Block& block : corpus.blocks) {
+    documents += block.documents.size();
+    for (const Document& document : block.documents) tokens += document.tokens, bytes += document.bytes;
+  }
+  notices_.push_back(std::to_string(corpus.files.size()) + (corpus.files.size() == 1 ? " file, " : " files, ") + std::to_string(documents) +
+                     (corpus.ids ? " rows of ids, " : " documents, ") + (corpus.ids ? "" : std::to_string(bytes) + " bytes, ") +
+                     std::to_string(tokens) + " tokens");
+}
+
+TextData::Place TextData::place(size_t part, uint64_t row) const {
+  const Part& from = parts_.at(part);
+  if (from.streams.empty()) fail("the " + infos_[part].name + " part of the data has no rows");
+  const Blend::Place dealt = from.blend(row);
+  const Stream& stream = from.streams[dealt.source];
+  const uint64_t size = stream.rows->rows(), epoch = dealt.row / size, index = dealt.row % size;
+  if (options_.whole) return {epoch == 0 ? stream.rows.get() : nullptr, index};
+  return {stream.rows.get(), options_.shuffle ? Permutation(size, stream.key ^ mix(epoch))(index) : index};
+}
+
+void TextData::fetch(size_t part, uint64_t first_row, uint64_t rows, const BatchOut& batch) const {
+  const size_t length = options_.seq_length;
+  for (uint64_t i = 0; i < rows; ++i) {
+    const auto at = [&](int32_t* array) { return std::span(array + i * length, length); };
+    const RowOut out{at(batch.tokens), at(batch.targets), at(batch.positions), at(batch.first_key)};
+    const Place from = place(part, first_row + i);
+    from.rows ? from.rows->fill(from.row, out) : clear_row(out);
+  }
+}
+
+}  // namespace corral::data

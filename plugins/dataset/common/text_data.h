@@ -1,0 +1,74 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "plugins/dataset/common/blend.h"
+#include "plugins/dataset/common/corpus.h"
+#include "plugins/dataset/common/rows.h"
+
+namespace corral::data {
+
+struct TextDataOptions {
+  std::vector<std::string> paths;  // data.paths
+  std::string split = "98,1,1";
+  bool shuffle = true;
+  bool reset_positions = false;
+  bool whole = false;  // one part, "all", with every document in file order; its last row is padded, and rows past the end have no targets
+  uint64_t seed = 0;
+  uint64_t seq_length = 0;
+  unsigned threads = 1;
+};
+
+struct PartInfo {
+  std::string name;
+  uint64_t rows = 0;  // of one epoch
+  uint64_t tokens = 0, targets = 0, documents = 0;
+  uint64_t bytes = 0;          // of text that the targets stand for; 0: unknown (rows of ids)
+  double unigram_entropy = 0;  // nats a target
+};
+
+// Arrays of the caller, each [rows, seq_length].
+struct BatchOut {
+  int32_t* tokens;
+  int32_t* targets;
+  int32_t* positions;
+  int32_t* first_key;
+};
+
+// Text made into rows of tokens. Row n of a part's endless sequence is a pure function of options and n, so the number of rows used is all
+// that a resumed run needs.
+class TextData {
+ public:
+  TextData(const TextDataOptions& options, const Encoder& encoder);
+
+  const std::vector<PartInfo>& parts() const { return infos_; }
+  const std::vector<std::string>& notices() const { return notices_; }
+  void fetch(size_t part, uint64_t first_row, uint64_t rows, const BatchOut& batch) const;  // from any thread; allocates nothing
+
+  struct Place {
+    const Rows* rows;  // null: past the end of a whole part
+    uint64_t row;
+  };
+  Place place(size_t part, uint64_t row) const;
+
+ private:
+  struct Stream {
+    std::unique_ptr<Rows> rows;
+    uint64_t key;
+  };
+  struct Part {
+    std::vector<Stream> streams;
+    Blend blend{{}};
+  };
+  void say_what_is_there(const Corpus& corpus);
+
+  TextDataOptions options_;
+  std::vector<Part> parts_;
+  std::vector<PartInfo> infos_;
+  std::vector<std::string> notices_;
+};
+
+}  // namespace corral::data
