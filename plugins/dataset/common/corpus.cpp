@@ -10,7 +10,7 @@
 #include <limits>
 #include <thread>
 
-#include "plugins/dataset/common/fail.h"
+#include "corral/error.h"
 #include "plugins/dataset/common/json_row.h"
 #include "plugins/dataset/common/mapped_file.h"
 #include "plugins/dataset/common/paths.h"

@@ -108,12 +108,13 @@ class Parser {
       const auto [end, error] = std::from_chars(begin, line_.data() + line_.size(), value);
       if (error == std::errc::result_out_of_range) fail_here(" is no 32-bit integer");
       if (error != std::errc()) fail_here(" is no integer");
+      const char next = end < line_.data() + line_.size() ? *end : ' ';
       if (*begin == '0' && end > begin + 1) fail_here(" has a leading zero");
-      at_ += static_cast<size_t>(end - begin);
-      if (peek() == '.' || peek() == 'e' || peek() == 'E') fail_here(" is no integer");
+      if (next == '.' || next == 'e' || next == 'E') fail_here(" is no integer");
       if (value < 0 && !(none_allowed && value == -100))
         fail_here(" = " + std::to_string(value) +
                   (none_allowed ? ": a label is a token id, or -100 for no target" : ": a token id is not negative"));
+      at_ = static_cast<size_t>(end - line_.data());
       out.push_back(value);
     });
   }

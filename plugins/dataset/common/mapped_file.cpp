@@ -9,7 +9,7 @@
 #include <cstring>
 #include <utility>
 
-#include "plugins/dataset/common/fail.h"
+#include "corral/error.h"
 
 namespace corral::data {
 

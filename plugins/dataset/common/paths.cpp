@@ -9,7 +9,7 @@
 #include <optional>
 #include <sstream>
 
-#include "plugins/dataset/common/fail.h"
+#include "corral/error.h"
 
 namespace corral::data {
 namespace {
@@ -64,7 +64,12 @@ std::vector<std::string> files_of(const std::string& word) {
   if (fs::is_directory(word, error)) return folder_files(word);
   if (fs::exists(word, error)) return {word};
   if (word.find_first_of("*?[") != std::string::npos) return glob_files(word);
-  fail("data.paths: no such file: " + word);
+  const fs::path folder = fs::path(word).parent_path();
+  std::vector<std::string> near;
+  for (fs::directory_iterator it(folder.empty() ? "." : folder, error), end; !error && it != end; it.increment(error))
+    near.push_back((folder / it->path().filename()).string());
+  const std::string best = nearest(word, near);
+  fail("data.paths: no such file: " + word + (best.empty() ? "" : "\n       did you mean \"" + best + "\"?"));
 }
 }  // namespace
 

@@ -4,7 +4,7 @@
 #include <charconv>
 #include <cmath>
 
-#include "plugins/dataset/common/fail.h"
+#include "corral/error.h"
 
 namespace corral::data {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "plugins/dataset/common/fail.h"
+#include "corral/error.h"
 #include "plugins/dataset/common/measure.h"
 #include "plugins/dataset/common/paths.h"
 #include "plugins/dataset/common/permutation.h"
@@ -29,15 +29,15 @@ class PartBuilder {
     stream_->keep_tail = options.whole;
   }
 
-  void add(const Block& block, const Document& document, size_t token, size_t label) {
-    ++info.documents;
-    info.tokens += document.tokens;
-    if (given_) {
-      given_->add(block.tokens, token, document.tokens, {block.labels.data() + label, document.has_labels ? document.tokens : 0});
-      return;
+  // The documents of a block whose hash the part takes.
+  template <class Takes>
+  void add(const Block& block, Takes takes) {
+    size_t token = 0, label = 0;
+    for (const Document& document : block.documents) {
+      if (takes(document.hash)) add(block, document, token, label);
+      token += document.tokens;
+      label += document.has_labels ? document.tokens : 0;
     }
-    stream_->stream.append(block.tokens, token, document.tokens);
-    documents_.push_back({&block, &document});
   }
 
   std::unique_ptr<Rows> finish(uint64_t seq_length) {
@@ -53,6 +53,17 @@ class PartBuilder {
   PartInfo info;
 
  private:
+  void add(const Block& block, const Document& document, size_t token, size_t label) {
+    ++info.documents;
+    info.tokens += document.tokens;
+    if (given_) {
+      given_->add(block.tokens, token, document.tokens, {block.labels.data() + label, document.has_labels ? document.tokens : 0});
+      return;
+    }
+    stream_->stream.append(block.tokens, token, document.tokens);
+    documents_.push_back({&block, &document});
+  }
+
   bool narrow() const { return encoder_.num_ids > 0 && encoder_.num_ids <= 65536; }
 
   // Bytes of text that the first `tokens` of the stream stand for.
@@ -80,6 +91,17 @@ Splitter make_splitter(const Corpus& corpus, const std::array<double, kParts>& s
   return Splitter(std::move(hashes), shares);
 }
 
+void add_to(PartInfo& sum, const PartInfo& info) {
+  const double nats = sum.unigram_entropy * static_cast<double>(sum.targets) + info.unigram_entropy * static_cast<double>(info.targets);
+  const bool bytes_known = info.bytes > 0 && (sum.rows == 0 || sum.bytes > 0);
+  sum.rows += info.rows;
+  sum.tokens += info.tokens;
+  sum.targets += info.targets;
+  sum.documents += info.documents;
+  sum.bytes = bytes_known ? sum.bytes + info.bytes : 0;
+  sum.unigram_entropy = sum.targets > 0 ? nats / static_cast<double>(sum.targets) : 0;
+}
+
 void check(const TextDataOptions& options, const Encoder& encoder) {
   if (options.seq_length < 1 || options.seq_length > 1u << 30)
     fail("train.seq_length = " + std::to_string(options.seq_length) + ": expected 1 to 2^30");
@@ -101,53 +123,32 @@ TextData::TextData(const TextDataOptions& options, const Encoder& encoder) : opt
   const Corpus corpus = Corpus::read(files, {.seq_length = options.seq_length, .seed = options.seed, .threads = options.threads}, encoder);
   say_what_is_there(corpus);
   const Splitter splitter = make_splitter(corpus, shares);
-  const size_t num_parts = options.whole ? 1 : kParts;
-  for (size_t part = 0; part < num_parts; ++part) {
-    Part built;
-    PartInfo sum{.name = options.whole ? "all" : kPartNames[part]};
+  for (size_t part = 0; part < (options.whole ? 1 : kParts); ++part) {
+    parts_.emplace_back();
+    infos_.push_back({.name = options.whole ? "all" : kPartNames[part]});
     std::vector<double> weights;
-    double nats = 0;
-    bool bytes_known = true;
     for (size_t source = 0; source < sources.size(); ++source) {
       PartBuilder builder(corpus, encoder, options);
-      for (const Block& block : corpus.blocks) {
-        size_t token = 0, label = 0;
-        const bool here = source_of_file[block.file] == source;
-        for (const Document& document : block.documents) {
-          if (here && static_cast<size_t>(splitter.part(document.hash)) == part) builder.add(block, document, token, label);
-          token += document.tokens;
-          label += document.has_labels ? document.tokens : 0;
-        }
-      }
+      for (const Block& block : corpus.blocks)
+        if (source_of_file[block.file] == source)
+          builder.add(block, [&](uint64_t hash) { return splitter.part(hash) == static_cast<int>(part); });
       std::unique_ptr<Rows> rows = builder.finish(options.seq_length);
-      const PartInfo& info = builder.info;
-      if (info.rows == 0) {
-        if (shares[part] > 0)
-          notices_.push_back(sum.name + (sources.size() > 1 ? ", source " + std::to_string(source + 1) : "") + ": " +
-                             std::to_string(info.documents) + " documents with " + std::to_string(info.tokens) +
-                             " tokens do not fill one row of train.seq_length + 1 = " + std::to_string(options.seq_length + 1) +
-                             ": left out");
-        continue;
+      if (builder.info.rows > 0) {
+        add_to(infos_.back(), builder.info);
+        weights.push_back(sources[source].weight);
+        parts_.back().streams.push_back({std::move(rows), mix(options.seed ^ mix(source * kParts + part))});
+      } else if (shares[part] > 0) {
+        notices_.push_back(infos_.back().name + (sources.size() > 1 ? ", source " + std::to_string(source + 1) : "") + ": " +
+                           std::to_string(builder.info.documents) + " documents with " + std::to_string(builder.info.tokens) +
+                           " tokens do not fill one row of train.seq_length + 1 = " + std::to_string(options.seq_length + 1) +
+                           ": left out");
       }
-      sum.rows += info.rows;
-      sum.tokens += info.tokens;
-      sum.targets += info.targets;
-      sum.documents += info.documents;
-      sum.bytes += info.bytes;
-      bytes_known = bytes_known && info.bytes > 0;
-      nats += info.unigram_entropy * static_cast<double>(info.targets);
-      weights.push_back(sources[source].weight);
-      built.streams.push_back({std::move(rows), mix(options.seed ^ mix(source * kParts + part))});
     }
-    if (!bytes_known) sum.bytes = 0;
-    if (sum.targets > 0) sum.unigram_entropy = nats / static_cast<double>(sum.targets);
-    if (sum.rows == 0 && part == 0 && shares[0] > 0)
-      fail("data.paths: the " + sum.name + " part is shorter than one sequence: " + notices_.back() +
-           "; give more text or a smaller train.seq_length");
-    built.blend = Blend(weights);
-    parts_.push_back(std::move(built));
-    infos_.push_back(std::move(sum));
+    parts_.back().blend = Blend(weights);
   }
+  if (shares[0] > 0 && infos_[0].rows == 0)
+    fail("data.paths: the " + infos_[0].name + " part is shorter than one sequence: " + notices_[1] +
+         "; give more text or a smaller train.seq_length");
 }
 
 void TextData::say_what_is_there(const Corpus& corpus) {
