@@ -32,15 +32,21 @@ class Checkpoint {
   virtual std::unique_ptr<CheckpointReader> open(const std::string& path) = 0;
   virtual std::unique_ptr<CheckpointWriter> create(const std::string& path, const CheckpointWriteRequest& request) = 0;
 
+  // Overrides of P may be private: they are called as this class.
+  template <class P>
+  static Checkpoint& plugin() {
+    return *detail::the<P>();
+  }
+
   template <class P>
   static const void* table() {
     static const corral_checkpoint t{
         CORRAL_SIZE(corral_checkpoint),
         [](const char* path, const corral_sink* s) {
-          return detail::guarded([&] { detail::reply_with(s, detail::the<P>()->probe(path).encode()); });
+          return detail::guarded([&] { detail::reply_with(s, plugin<P>().probe(path).encode()); });
         },
         [](const char* path, corral_reader** r) {
-          return detail::guarded([&] { *r = reinterpret_cast<corral_reader*>(detail::the<P>()->open(path).release()); });
+          return detail::guarded([&] { *r = reinterpret_cast<corral_reader*>(plugin<P>().open(path).release()); });
         },
         [](corral_reader* r, const corral_sink* s) { return detail::guarded([&] { detail::reply_with(s, self(r)->list().encode()); }); },
         [](corral_reader* r, const corral_sink* s) { return detail::guarded([&] { detail::reply_with(s, self(r)->info().encode()); }); },
@@ -49,9 +55,8 @@ class Checkpoint {
         },
         [](corral_reader* r) { return detail::guarded([&] { delete self(r); }); },
         [](const char* path, const void* q, uint64_t n, corral_writer** w) {
-          return detail::guarded([&] {
-            *w = reinterpret_cast<corral_writer*>(detail::the<P>()->create(path, CheckpointWriteRequest::decode(q, n)).release());
-          });
+          return detail::guarded(
+              [&] { *w = reinterpret_cast<corral_writer*>(plugin<P>().create(path, CheckpointWriteRequest::decode(q, n)).release()); });
         },
         [](corral_writer* w, uint64_t tensor, uint64_t offset, const void* data, uint64_t size) {
           return detail::guarded([&] { self(w)->write(tensor, offset, data, size); });

@@ -43,6 +43,12 @@ class Dataset {
   virtual ~Dataset() = default;
   virtual std::unique_ptr<DatasetInstance> open(const Options& options, const DatasetRequest& request, Encoder encoder) = 0;
 
+  // Overrides of P may be private: they are called as this class.
+  template <class P>
+  static Dataset& plugin() {
+    return *detail::the<P>();
+  }
+
   template <class P>
   static const void* table() {
     static const corral_dataset t{
@@ -50,8 +56,8 @@ class Dataset {
         [](const void* r, uint64_t n, const corral_encoder* encoder, corral_dataset_instance** instance) {
           return detail::guarded([&] {
             const DatasetRequest q = DatasetRequest::decode(r, n);
-            *instance = reinterpret_cast<corral_dataset_instance*>(
-                detail::the<P>()->open(Options::decode(q.options), q, Encoder(encoder)).release());
+            *instance =
+                reinterpret_cast<corral_dataset_instance*>(plugin<P>().open(Options::decode(q.options), q, Encoder(encoder)).release());
           });
         },
         [](corral_dataset_instance* instance, const corral_sink* s) {

@@ -101,6 +101,12 @@ class Device {
   virtual std::unique_ptr<DeviceInstance> open(const Options& options, const DeviceOpen& request) = 0;
 
   // The table of a device whose work is done when a call returns.
+  // Overrides of P may be private: they are called as this class.
+  template <class P>
+  static Device& plugin() {
+    return *detail::the<P>();
+  }
+
   template <class P>
   static const void* table() {
     using I = corral_device_instance;
@@ -109,7 +115,7 @@ class Device {
         [](const void* r, uint64_t n, I** device) {
           return detail::guarded([&] {
             const DeviceOpen q = DeviceOpen::decode(r, n);
-            *device = reinterpret_cast<I*>(detail::the<P>()->open(Options::decode(q.options), q).release());
+            *device = reinterpret_cast<I*>(plugin<P>().open(Options::decode(q.options), q).release());
           });
         },
         [](I* d, const corral_sink* s) { return detail::guarded([&] { detail::reply_with(s, self(d)->info().encode()); }); },

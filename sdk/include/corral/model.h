@@ -19,24 +19,30 @@ class Model {
   virtual std::string write_config(const Options& options, const ConfigRequest& request) = 0;
   virtual WeightMap weight_map(const Options& options, const std::string& dialect) = 0;
 
+  // Overrides of P may be private: they are called as this class.
+  template <class P>
+  static Model& plugin() {
+    return *detail::the<P>();
+  }
+
   template <class P>
   static const void* table() {
     static const corral_model t{
         CORRAL_SIZE(corral_model),
         [](const void* r, uint64_t n, const corral_sink* s) {
           return detail::answer<ModelRequest>(
-              r, n, s, [](const ModelRequest& q) { return detail::the<P>()->emit(Options::decode(q.options), q.batch, q.seq_length); });
+              r, n, s, [](const ModelRequest& q) { return plugin<P>().emit(Options::decode(q.options), q.batch, q.seq_length); });
         },
         [](const void* r, uint64_t n, const corral_sink* s) {
-          return detail::answer<DialectConfig>(r, n, s, [](const DialectConfig& q) { return detail::the<P>()->recognize(q); });
+          return detail::answer<DialectConfig>(r, n, s, [](const DialectConfig& q) { return plugin<P>().recognize(q); });
         },
         [](const void* r, uint64_t n, const corral_sink* s) {
           return detail::answer<ConfigRequest>(
-              r, n, s, [](const ConfigRequest& q) { return detail::the<P>()->write_config(Options::decode(q.options), q); });
+              r, n, s, [](const ConfigRequest& q) { return plugin<P>().write_config(Options::decode(q.options), q); });
         },
         [](const void* r, uint64_t n, const corral_sink* s) {
           return detail::answer<WeightMapRequest>(
-              r, n, s, [](const WeightMapRequest& q) { return detail::the<P>()->weight_map(Options::decode(q.options), q.dialect); });
+              r, n, s, [](const WeightMapRequest& q) { return plugin<P>().weight_map(Options::decode(q.options), q.dialect); });
         }};
     return &t;
   }

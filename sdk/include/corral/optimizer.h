@@ -16,22 +16,28 @@ class Optimizer {
   // Throws where the options cannot work together; called before any work.
   virtual void check(const Options& options, uint64_t train_iters) = 0;
 
+  // Overrides of P may be private: they are called as this class.
+  template <class P>
+  static Optimizer& plugin() {
+    return *detail::the<P>();
+  }
+
   template <class P>
   static const void* table() {
     static const corral_optimizer t{CORRAL_SIZE(corral_optimizer),
                                     [](const void* r, uint64_t n, const corral_sink* s) {
                                       return detail::answer<PassRequest>(r, n, s, [](PassRequest q) {
-                                        return detail::the<P>()->transform(std::move(q.graph), Options::decode(q.options));
+                                        return plugin<P>().transform(std::move(q.graph), Options::decode(q.options));
                                       });
                                     },
                                     [](const void* r, uint64_t n, const corral_sink* s) {
                                       return detail::answer<StepRequest>(r, n, s, [](const StepRequest& q) {
-                                        return detail::the<P>()->step_values(Options::decode(q.options), q.step, q.train_iters);
+                                        return plugin<P>().step_values(Options::decode(q.options), q.step, q.train_iters);
                                       });
                                     },
                                     [](const void* r, uint64_t n, const corral_sink* s) {
                                       return detail::answer<StepRequest>(r, n, s, [](const StepRequest& q) {
-                                        detail::the<P>()->check(Options::decode(q.options), q.train_iters);
+                                        plugin<P>().check(Options::decode(q.options), q.train_iters);
                                         return std::string();
                                       });
                                     }};

@@ -13,11 +13,17 @@ class Precision {
   virtual ~Precision() = default;
   virtual Graph transform(Graph graph, const Options& options) = 0;
 
+  // Overrides of P may be private: they are called as this class.
+  template <class P>
+  static Precision& plugin() {
+    return *detail::the<P>();
+  }
+
   template <class P>
   static const void* table() {
     static const corral_precision t{CORRAL_SIZE(corral_precision), [](const void* r, uint64_t n, const corral_sink* s) {
                                       return detail::answer<PassRequest>(r, n, s, [](PassRequest q) {
-                                        return detail::the<P>()->transform(std::move(q.graph), Options::decode(q.options));
+                                        return plugin<P>().transform(std::move(q.graph), Options::decode(q.options));
                                       });
                                     }};
     return &t;

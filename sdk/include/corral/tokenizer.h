@@ -31,16 +31,22 @@ class Tokenizer {
   virtual std::unique_ptr<TokenizerInstance> open(const std::string& path, const Options& options) = 0;
   virtual FileList train(const TokenizerTrainRequest& request, const TextSource& source) = 0;
 
+  // Overrides of P may be private: they are called as this class.
+  template <class P>
+  static Tokenizer& plugin() {
+    return *detail::the<P>();
+  }
+
   template <class P>
   static const void* table() {
     using I = corral_tokenizer_instance;
     static const corral_tokenizer t{
         CORRAL_SIZE(corral_tokenizer),
         [](const char* path, const corral_sink* s) {
-          return detail::guarded([&] { detail::reply_with(s, detail::the<P>()->probe(path).encode()); });
+          return detail::guarded([&] { detail::reply_with(s, plugin<P>().probe(path).encode()); });
         },
         [](const char* path, const void* o, uint64_t n, I** instance) {
-          return detail::guarded([&] { *instance = reinterpret_cast<I*>(detail::the<P>()->open(path, Options::decode(o, n)).release()); });
+          return detail::guarded([&] { *instance = reinterpret_cast<I*>(plugin<P>().open(path, Options::decode(o, n)).release()); });
         },
         [](I* i, const corral_sink* s) { return detail::guarded([&] { detail::reply_with(s, self(i)->info().encode()); }); },
         [](I* i, const corral_sink* s) { return detail::guarded([&] { detail::reply_with(s, self(i)->files().encode()); }); },
@@ -56,7 +62,7 @@ class Tokenizer {
         [](I* i) { return detail::guarded([&] { delete self(i); }); },
         [](const void* r, uint64_t n, const corral_text_source* source, const corral_sink* s) {
           return detail::answer<TokenizerTrainRequest>(r, n, s, [&](const TokenizerTrainRequest& q) {
-            return detail::the<P>()->train(q, [&](std::string_view& text) {
+            return plugin<P>().train(q, [&](std::string_view& text) {
               const char* data = nullptr;
               uint64_t size = 0;
               if (source->next(source, &data, &size) != CORRAL_OK) throw Error(3, "the training text could not be read");

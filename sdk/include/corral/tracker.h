@@ -19,6 +19,12 @@ class Tracker {
   virtual ~Tracker() = default;
   virtual std::unique_ptr<TrackerInstance> open(const Options& options, const TrackerOpen& request) = 0;
 
+  // Overrides of P may be private: they are called as this class.
+  template <class P>
+  static Tracker& plugin() {
+    return *detail::the<P>();
+  }
+
   template <class P>
   static const void* table() {
     static const corral_tracker t{
@@ -26,7 +32,7 @@ class Tracker {
         [](const void* r, uint64_t n, corral_tracker_instance** instance) {
           return detail::guarded([&] {
             const TrackerOpen q = TrackerOpen::decode(r, n);
-            *instance = reinterpret_cast<corral_tracker_instance*>(detail::the<P>()->open(Options::decode(q.options), q).release());
+            *instance = reinterpret_cast<corral_tracker_instance*>(plugin<P>().open(Options::decode(q.options), q).release());
           });
         },
         [](corral_tracker_instance* instance, const void* m, uint64_t n) {
