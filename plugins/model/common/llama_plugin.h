@@ -2,6 +2,8 @@
 // theirs.
 #pragma once
 
+#include <tuple>
+
 #include "corral/model.h"
 #include "plugins/model/common/config_json.h"
 #include "plugins/model/common/llama_graph.h"
@@ -22,7 +24,82 @@ class LlamaPlugin : public Model<OptionsMessage> {
 
   WeightMap weight_map(const Options& options, const std::string& dialect) override { return llama::weight_map(shape(options), dialect); }
 
+  Recognition recognize(const DialectConfig& file) override {
+    if (file.dialect != "hf") throw Unsupported(format("no configuration of the dialect \"{}\"; there is: hf", file.dialect));
+    const LlamaConfig config = read_config_json(file.content);
+    Recognition r;
+    std::tie(r.confidence, r.reason) = claim(config);
+    r.options = options(config).encode();
+    return r;
+  }
+
+  std::string write_config(const Options& o, const ConfigRequest& request) override {
+    if (request.dialect != "hf") throw Unsupported(format("no configuration of the dialect \"{}\"; there is: hf", request.dialect));
+    LlamaConfig c = config(o);
+    c.dtype = request.dtype;
+    c.bos_token_ids = request.bos_token_ids;
+    c.eos_token_ids = request.eos_token_ids;
+    return unchanged(c, request.original) ? request.original : write_config_json(c);
+  }
+
  private:
+  // The file that the model came from still says the same, except for ids that only the file knows.
+  static bool unchanged(LlamaConfig c, const std::string& original) {
+    if (original.empty()) return false;
+    const LlamaConfig before = read_config_json(original);
+    if (c.bos_token_ids.empty()) c.bos_token_ids = before.bos_token_ids;
+    if (c.eos_token_ids.empty()) c.eos_token_ids = before.eos_token_ids;
+    if (c.dtype.empty() || before.dtype.empty()) c.dtype = before.dtype;
+    return c == before;
+  }
+
+  static Options options(const LlamaConfig& c) {
+    Options o;
+    o.num_hidden_layers = c.num_hidden_layers;
+    o.hidden_size = c.hidden_size;
+    o.intermediate_size = c.intermediate_size;
+    o.num_attention_heads = c.num_attention_heads;
+    o.num_key_value_heads = c.num_key_value_heads;
+    o.head_dim = c.head_dim;
+    o.vocab_size = c.vocab_size;
+    o.rope_theta = c.rope_theta;
+    o.rope_scaling.rope_type = c.rope_type;
+    o.rope_scaling.factor = c.rope_factor;
+    o.rope_scaling.low_freq_factor = c.low_freq_factor;
+    o.rope_scaling.high_freq_factor = c.high_freq_factor;
+    o.rope_scaling.original_max_position_embeddings = c.original_max_position_embeddings;
+    o.max_position_embeddings = c.max_position_embeddings;
+    o.tie_word_embeddings = c.tie_word_embeddings;
+    o.rms_norm_eps = c.rms_norm_eps;
+    o.initializer_range = c.initializer_range;
+    return o;
+  }
+
+  static LlamaConfig config(const Options& o) {
+    const LlamaShape m = shape(o);
+    LlamaConfig c;
+    c.num_hidden_layers = m.num_hidden_layers;
+    c.hidden_size = m.hidden_size;
+    c.intermediate_size = m.intermediate_size;
+    c.num_attention_heads = m.num_attention_heads;
+    c.num_key_value_heads = m.num_key_value_heads;
+    c.head_dim = m.head_dim;
+    c.vocab_size = m.vocab_size;
+    c.rope_theta = o.rope_theta;
+    if (const RopeScaling r = scaling(o); r.factor != 1 || o.rope_scaling.rope_type == "llama3") {
+      c.rope_type = "llama3";
+      c.rope_factor = r.factor;
+      c.low_freq_factor = r.low_freq_factor;
+      c.high_freq_factor = r.high_freq_factor;
+      c.original_max_position_embeddings = o.rope_scaling.original_max_position_embeddings;
+    }
+    c.max_position_embeddings = o.max_position_embeddings;
+    c.tie_word_embeddings = o.tie_word_embeddings;
+    c.rms_norm_eps = o.rms_norm_eps;
+    c.initializer_range = o.initializer_range;
+    return c;
+  }
+
   static LlamaShape shape(const Options& o) {
     const int64_t head_dim = o.head_dim > 0 ? o.head_dim : o.num_attention_heads > 0 ? o.hidden_size / o.num_attention_heads : 0;
     LlamaShape m{o.num_hidden_layers, o.hidden_size,         o.intermediate_size, o.num_attention_heads, o.num_key_value_heads, head_dim,
