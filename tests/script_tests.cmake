@@ -1,0 +1,23 @@
+# corral_add_script_test(NAME COMMAND … [LABELS …] [TIMEOUT seconds]): a test that is a program. It ends with 0, or with 77 where it cannot run here,
+# after a line `skipped: REASON`. Labels: `interop` runs with bin/test --interop, `long` with bin/test --long, all others always.
+function(corral_add_script_test name)
+  cmake_parse_arguments(S "" "TIMEOUT" "COMMAND;LABELS" ${ARGN})
+  if(NOT S_TIMEOUT)
+    set(S_TIMEOUT 600)
+  endif()
+  add_test(NAME ${name} COMMAND ${S_COMMAND})
+  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT ${S_TIMEOUT} LABELS "${S_LABELS}"
+                                          ENVIRONMENT "CORRAL=${CMAKE_BINARY_DIR}/bin/corral;CORRAL_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
+endfunction()
+
+# corral_add_python_test(NAME light|heavy SCRIPT arguments …): a script that compares with other programs, run with the Python of bin/test.
+# A heavy one carries the label `interop`.
+function(corral_add_python_test name weight script)
+  set(labels)
+  set(timeout 600)
+  if(weight STREQUAL heavy)
+    set(labels LABELS interop)
+    set(timeout 3600)
+  endif()
+  corral_add_script_test(${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/run_python ${weight} ${CMAKE_CURRENT_SOURCE_DIR}/${script} ${ARGN} ${labels} TIMEOUT ${timeout})
+endfunction()

@@ -1,0 +1,134 @@
+// The commands around the program: bin/packages, bin/wordnet-jsonl, tests/summary, tests/run_python.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+namespace {
+namespace fs = std::filesystem;
+const std::string kSource = CORRAL_SOURCE_DIR;
+
+struct Done {
+  int code;
+  std::string output;  // stdout and stderr
+};
+
+Done sh(const std::string& command) {
+  FILE* pipe = ::popen(("exec 2>&1; " + command).c_str(), "r");
+  std::string output;
+  for (char buffer[4096]; const size_t size = std::fread(buffer, 1, sizeof buffer, pipe);) output.append(buffer, size);
+  const int status = ::pclose(pipe);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, output};
+}
+
+class Folder {
+ public:
+  Folder() : path_(fs::temp_directory_path() / ("corral-setup-" + std::to_string(::getpid()))) { fs::create_directories(path_); }
+  ~Folder() { fs::remove_all(path_); }
+  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+  void write(const std::string& name, const std::string& content, bool program = false) const {
+    std::ofstream(path_ / name) << content;
+    if (program) fs::permissions(path_ / name, fs::perms::owner_all);
+  }
+  std::string read(const std::string& name) const {
+    std::ifstream in(path_ / name);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+
+ private:
+  fs::path path_;
+};
+
+TEST(Packages, WithoutRootOrSudoPrintTheOneLineThatIsMissingAndGoOnWhereNothingIs) {
+  const Folder fake;
+  fake.write("id", "#!/bin/sh\necho 1000\n", true);
+  fake.write("sudo", "#!/bin/sh\nexit 1\n", true);
+  fake.write("dpkg-query", "#!/bin/sh\ncase $4 in libdnnl-dev|cmake) exit 1 ;; esac\necho installed\n", true);
+  const std::string path = "PATH=" + (fake / "") + ":$PATH ";
+  const Done missing = sh(path + kSource + "/bin/packages </dev/null");
+  EXPECT_EQ(missing.code, 3);
+  EXPECT_EQ(missing.output, "missing packages; as root: apt-get install -y --no-install-recommends --no-remove cmake libdnnl-dev\n");
+  fake.write("dpkg-query", "#!/bin/sh\necho installed\n", true);
+  const Done nothing = sh(path + kSource + "/bin/packages --tests </dev/null");
+  EXPECT_EQ(nothing.code, 0);
+  EXPECT_EQ(nothing.output, "");
+}
+
+TEST(WordnetJsonl, WritesEachEntryOnceAndKeepsHeldOutHeadWordsOutOfTraining) {
+  const Folder folder;
+  folder.write("data.noun",
+               "  1 This is the licence\n"
+               "00001740 03 n 01 entity 0 003 ~ 00001930 n 0000 ~ 00002137 n 0000 | that which is perceived; \"a \\b\"  \n"
+               "00001930 03 n 02 physical_entity 0 thing 1 001 @ 00001740 n 0000 | an  entity that exists  \n");
+  folder.write("data.verb", "00001740 29 v 01 breathe 0 001 @ 00005041 v 0000 02 + 02 00 + 08 00 | draw air\n");
+  folder.write("data.adj", "00001740 00 a 01 galore(ip) 0 001 = 05200169 n 0000 | in great numbers\n");
+  std::string adverbs;
+  for (int i = 0; i < 1000; ++i)
+    adverbs += "00001740 02 r 01 word" + std::string(1, static_cast<char>('a' + i % 26)) + "q" +
+               std::string(static_cast<size_t>(i / 26), 'x') + " 0 000 | gloss " + std::to_string(i) + "\n";
+  folder.write("data.adv", adverbs);
+  const Done done = sh(kSource + "/bin/wordnet-jsonl " + (folder / "out") + " " + (folder / ""));
+  ASSERT_EQ(done.code, 0) << done.output;
+  const std::string train = folder.read("out/train.jsonl"), heldout = folder.read("out/heldout.jsonl");
+  const auto holds = [](const std::string& text, const std::string& row) { return text.find(row) != std::string::npos; };
+  const auto written = [&](const std::string& entry) { return holds(train + heldout, entry); };
+  EXPECT_TRUE(written(R"(entity (noun): that which is perceived; \"a \\b\")"));
+  EXPECT_TRUE(written("physical entity (noun): an entity that exists"));
+  EXPECT_TRUE(written("breathe (verb): draw air"));
+  EXPECT_TRUE(written("galore (adjective): in great numbers"));
+  int in_train = 0, in_heldout = 0, chats = 0, rows = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const std::string entry = "(adverb): gloss " + std::to_string(i) + "\"}",
+                      chat = "(adverb): gloss " + std::to_string(i) + "<|eot_id|>\"}";
+    in_train += holds(train, entry);
+    chats += holds(train, chat);
+    in_heldout += holds(heldout, entry);
+  }
+  for (const char c : train + heldout) rows += c == '\n';
+  EXPECT_EQ(rows, 1004);
+  EXPECT_EQ(in_train + in_heldout + chats, 1000);
+  EXPECT_NEAR(in_heldout, 20, 18);
+  EXPECT_NEAR(chats, 98, 40);
+}
+
+TEST(WordnetJsonl, NamesThePackageWhereTheDictionaryIsMissing) {
+  const Folder folder;
+  const Done done = sh(kSource + "/bin/wordnet-jsonl " + (folder / "out") + " /nowhere");
+  EXPECT_EQ(done.code, 2);
+  EXPECT_EQ(done.output, "error: /nowhere/data.noun is not there: apt-get install wordnet-base\n");
+}
+
+TEST(Summary, CountsAndGivesEachSkipsReason) {
+  const Folder folder;
+  folder.write("a.xml",
+               "<testcase name=\"A.Passes\" status=\"run\">\n<system-out>fine</system-out></testcase>\n"
+               "<testcase name=\"A.Fails\" status=\"fail\">\n<failure message=\"\"/></testcase>\n"
+               "<testcase name=\"A.SkipsInGoogleTest\" status=\"notrun\">\n<skipped message=\"SKIP_REGULAR_EXPRESSION_MATCHED\"/>\n"
+               "<system-out>/a/b.cpp:3: Skipped\nno AVX-512 &amp; no bf16\n</system-out></testcase>\n");
+  folder.write("b.xml",
+               "<testcase name=\"B.SkipsAsAProgram\" status=\"notrun\">\n<skipped message=\"SKIP_RETURN_CODE=77\"/>\n"
+               "<system-out>skipped: no torch\n</system-out></testcase>\n"
+               "<testcase name=\"B.NotBuilt\" status=\"notrun\">\n<skipped message=\"\"/></testcase>\n");
+  EXPECT_EQ(sh(kSource + "/tests/summary " + (folder / "a.xml") + " " + (folder / "b.xml")).output,
+            "failed: A.Fails\n"
+            "skipped: A.SkipsInGoogleTest: no AVX-512 & no bf16\n"
+            "skipped: B.SkipsAsAProgram: no torch\n"
+            "failed: B.NotBuilt (could not be run)\n"
+            "1 passed, 2 failed, 2 skipped\n");
+}
+
+TEST(RunPython, SkipsWithoutTheModulesAndFailsInCi) {
+  const std::string run = "CORRAL_PYTHON_LIGHT=/nowhere/python " + kSource + "/tests/run_python light script.py";
+  const Done skipped = sh("unset CORRAL_CI; " + run), failed = sh("export CORRAL_CI=1; " + run);
+  EXPECT_EQ(skipped.code, 77);
+  EXPECT_TRUE(skipped.output.starts_with("skipped: /nowhere/python has no module numpy")) << skipped.output;
+  EXPECT_EQ(failed.code, 1);
+  EXPECT_TRUE(failed.output.starts_with("failed: ")) << failed.output;
+}
+}  // namespace
