@@ -104,6 +104,19 @@ TEST(WordnetJsonl, NamesThePackageWhereTheDictionaryIsMissing) {
   EXPECT_EQ(done.output, "error: /nowhere/data.noun is not there: apt-get install wordnet-base\n");
 }
 
+TEST(DictionaryForm, CountsOnlyEntriesThatEndByThemselves) {
+  const Folder folder;
+  folder.write("prompts.jsonl", "{\"prompt\": \"ab\"}\n{\"prompt\": \"cd\"}\n{\"prompt\": \"ef\"}\n{\"prompt\": \"gh\"}\n");
+  folder.write("generated.jsonl",
+               "{\"input_ids\": [1], \"text\": \" (noun): a \\\"thing\\\"\", \"finish\": \"end\"}\n"
+               "{\"input_ids\": [1], \"text\": \"cd (adverb): quite\", \"finish\": \"end\"}\n"
+               "{\"input_ids\": [1], \"text\": \" (noun): without end\", \"finish\": \"length\"}\n"
+               "{\"input_ids\": [1], \"text\": \" is a letter\", \"finish\": \"end\"}\n");
+  const std::string call = kSource + "/bin/dictionary-form " + (folder / "prompts.jsonl") + " " + (folder / "generated.jsonl");
+  EXPECT_EQ(sh(call).output, "   ab (noun): a \"thing\"\n   cd (adverb): quite\n x ef (noun): without end …\n x gh is a letter\n2\n");
+  EXPECT_EQ(sh(call + " 2>/dev/null").output, "2\n");
+}
+
 TEST(Summary, CountsAndGivesEachSkipsReason) {
   const Folder folder;
   folder.write("a.xml",
