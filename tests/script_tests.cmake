@@ -8,6 +8,9 @@ function(corral_add_script_test name)
   add_test(NAME ${name} COMMAND ${S_COMMAND})
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT ${S_TIMEOUT} LABELS "${S_LABELS}"
                                           ENVIRONMENT "CORRAL=${CMAKE_BINARY_DIR}/bin/corral;CORRAL_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
+  if(long IN_LIST S_LABELS)
+    set_tests_properties(${name} PROPERTIES RUN_SERIAL TRUE) # they look at the clock
+  endif()
 endfunction()
 
 # corral_add_python_test(NAME light|heavy SCRIPT arguments …): a script that compares with other programs, run with the Python of bin/test.

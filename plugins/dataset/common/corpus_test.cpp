@@ -100,6 +100,23 @@ TEST(Measure, CountsTheBytesThatIdsStandFor) {
   EXPECT_EQ(bytes_of_prefix("x\xE2\x82\xACy", 5, encoder), 5u);
 }
 
+TEST(Measure, CountsFromTheEndOfALongTextWithoutReadingItAll) {
+  std::string text(100000, 'b');
+  for (size_t i = 0; i + 1 < text.size(); i += 5) text.replace(i, 2, "qu");
+  Encoder encoder = byte_encoder();
+  size_t longest = 0;
+  encoder.encode = [&, encode = encoder.encode](std::string_view piece, std::vector<int32_t>& ids) {
+    longest = std::max(longest, piece.size());
+    encode(piece, ids);
+  };
+  EXPECT_EQ(bytes_of_prefix(text, 5, encoder), 7u);  // qu b b b qu
+  EXPECT_EQ(bytes_of_suffix(text, 4, encoder), 5u);
+  EXPECT_EQ(bytes_of_suffix(text, 0, encoder), 0u);
+  EXPECT_LT(longest, 10000u);
+  EXPECT_EQ(bytes_of_suffix("aqu", 1, encoder), 2u);
+  EXPECT_EQ(bytes_of_suffix("aqu", 2, encoder), 3u);
+}
+
 TEST(Measure, FindsTheEntropyOfTargets) {
   StreamRows rows;
   rows.stream.append(std::vector<int32_t>{7, 1, 1, 2, 3});

@@ -24,6 +24,9 @@ size_t match(std::string_view text, size_t at, const std::vector<int32_t>& ids, 
   }
   return 0;
 }
+
+// More than `tokens` tokens span, so that what a cut does to the tokens beside it stays outside.
+size_t span_of(uint64_t tokens) { return (tokens + 16) * kLongestToken; }
 }  // namespace
 
 Targets measure_targets(const Rows& rows, uint64_t seq_length) {
@@ -46,6 +49,11 @@ Targets measure_targets(const Rows& rows, uint64_t seq_length) {
 }
 
 uint64_t bytes_of_prefix(std::string_view text, uint64_t tokens, const Encoder& encoder) {
+  if (tokens < text.size() && span_of(tokens) < text.size()) {
+    size_t end = span_of(tokens);
+    while (!starts_character(text, end)) ++end;
+    text = text.substr(0, end);
+  }
   std::vector<int32_t> ids, piece;
   encoder.encode(text, ids);
   if (tokens >= ids.size()) return text.size();
@@ -67,6 +75,17 @@ uint64_t bytes_of_prefix(std::string_view text, uint64_t tokens, const Encoder& 
     first += group;
   }
   return at;
+}
+
+uint64_t bytes_of_suffix(std::string_view text, uint64_t tokens, const Encoder& encoder) {
+  if (tokens < text.size() && span_of(tokens) < text.size()) {
+    size_t begin = text.size() - span_of(tokens);
+    while (!starts_character(text, begin)) ++begin;
+    text = text.substr(begin);
+  }
+  std::vector<int32_t> ids;
+  encoder.encode(text, ids);
+  return tokens >= ids.size() ? text.size() : text.size() - bytes_of_prefix(text, ids.size() - tokens, encoder);
 }
 
 }  // namespace corral::data

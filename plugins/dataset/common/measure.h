@@ -15,8 +15,10 @@ struct Targets {
 };
 Targets measure_targets(const Rows& rows, uint64_t seq_length);
 
-// How many bytes of `text` the first `tokens` of its ids stand for. The encoder does not say what an id stands for, so ids are matched with
-// the shortest piece of text that encodes to them; where no piece does, the share is estimated.
+// How many bytes of `text` the first (last) `tokens` of its ids stand for. The encoder does not say what an id stands for, so ids are
+// matched with the shortest piece of text that encodes to them; where no piece does, the share is estimated. Only as much text is encoded
+// as that many tokens can span.
 uint64_t bytes_of_prefix(std::string_view text, uint64_t tokens, const Encoder& encoder);
+uint64_t bytes_of_suffix(std::string_view text, uint64_t tokens, const Encoder& encoder);
 
 }  // namespace corral::data

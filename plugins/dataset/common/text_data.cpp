@@ -46,7 +46,7 @@ class PartBuilder {
     info.rows = rows->rows();
     info.targets = targets.count;
     info.unigram_entropy = targets.unigram_entropy;
-    if (!corpus_.ids && info.rows > 0) info.bytes = bytes_until(targets.count + 1) - bytes_until(1);
+    if (!corpus_.ids && info.rows > 0) info.bytes = bytes_of_targets(info.tokens - 1 - targets.count);
     return rows;
   }
 
@@ -66,13 +66,18 @@ class PartBuilder {
 
   bool narrow() const { return encoder_.num_ids > 0 && encoder_.num_ids <= 65536; }
 
-  // Bytes of text that the first `tokens` of the stream stand for.
-  uint64_t bytes_until(uint64_t tokens) const {
+  // All bytes but those of the first token, no target, and of the last `left_out` tokens.
+  uint64_t bytes_of_targets(uint64_t left_out) const {
     uint64_t bytes = 0;
-    for (const auto& [block, document] : documents_) {
-      if (tokens < document->tokens) return bytes + bytes_of_prefix(corpus_.text(*block, *document), tokens, encoder_);
-      tokens -= document->tokens;
-      bytes += document->bytes;
+    for (const auto& [block, document] : documents_) bytes += document->bytes;
+    const auto& [first_block, first] = documents_.front();
+    if (first->bytes > 0) bytes -= bytes_of_prefix(corpus_.text(*first_block, *first), 1, encoder_);
+    for (auto it = documents_.rbegin(); left_out > 0; ++it) {
+      const auto& [block, document] = *it;
+      if (left_out < document->tokens)
+        return bytes - bytes_of_suffix(corpus_.text(*block, *document), left_out - (encoder_.end_of_text >= 0), encoder_);
+      left_out -= document->tokens;
+      bytes -= document->bytes;
     }
     return bytes;
   }
