@@ -1,0 +1,34 @@
+// Runs a graph in float64 through the reference of each operation: slow, and what everything else is compared with.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <vector>
+
+#include "corral/graph.h"
+#include "kernel/graph/op.h"
+
+namespace corral::graph {
+
+class Interpreter {
+ public:
+  explicit Interpreter(const Graph& g);
+  // Values of an input or state; unset ones are zero.
+  std::vector<double>& operator[](TensorId id) { return values_[id]; }
+  std::vector<double>& named(std::string_view tensor_name);
+  // Runs the nodes that `chosen` takes, in order.
+  void run(const std::function<bool(const Node&)>& chosen);
+  void run_all() {
+    run([](const Node&) { return true; });
+  }
+
+ private:
+  const Graph& g_;
+  std::vector<std::vector<double>> values_;
+};
+
+// One node on given inputs; unset outputs of in-place operations start as copies of their inputs.
+std::vector<std::vector<double>> run_reference(const OpDef& def, const Attrs& attrs, const std::vector<TensorType>& input_types,
+                                               std::vector<std::vector<double>> inputs, const std::vector<bool>& present);
+
+}  // namespace corral::graph

@@ -1,0 +1,195 @@
+#include "kernel/graph/op.h"
+
+#include <algorithm>
+#include <mutex>
+
+namespace corral::graph {
+
+extern const OpDef* const kOpTable[];
+extern const size_t kOpCount;
+
+namespace {
+
+std::vector<std::string> words(std::string_view text) {
+  std::vector<std::string> result;
+  for (size_t at = 0; at < text.size();) {
+    const size_t begin = text.find_first_not_of(' ', at);
+    if (begin == std::string_view::npos) break;
+    const size_t end = std::min(text.find(' ', begin), text.size());
+    result.emplace_back(text.substr(begin, end - begin));
+    at = end;
+  }
+  return result;
+}
+
+void parse_side(std::string_view side, std::vector<std::string>& names, std::vector<std::vector<std::string>>& axes,
+                std::vector<bool>* optional) {
+  for (size_t at = 0; at < side.size();) {
+    const size_t end = std::min(side.find(',', at), side.size());
+    const std::string_view operand = side.substr(at, end - at);
+    const size_t colon = operand.find(':');
+    const std::vector<std::string> name = words(operand.substr(0, colon));
+    if (colon == std::string_view::npos || name.size() != 1) fail_bug("malformed axes at \"{}\"", operand);
+    const bool may_miss = name[0].back() == '?';
+    if (may_miss && !optional) fail_bug("an output cannot be optional: \"{}\"", operand);
+    names.push_back(may_miss ? name[0].substr(0, name[0].size() - 1) : name[0]);
+    axes.push_back(words(operand.substr(colon + 1)));
+    if (optional) optional->push_back(may_miss);
+    at = end + 1;
+  }
+}
+
+std::string shown(const Shape& shape) {
+  std::string text = "[";
+  for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+const std::string kNoRole;
+
+const std::string& role_of(const Attrs& attrs) {
+  for (const NamedAttribute& a : attrs)
+    if (a.name == "role") return a.value.text;
+  return kNoRole;
+}
+
+}  // namespace
+
+Operands parse_axes(std::string_view text) {
+  const size_t arrow = text.find("->");
+  if (arrow == std::string_view::npos) fail_bug("axes without an arrow: \"{}\"", text);
+  Operands o;
+  parse_side(text.substr(0, arrow), o.inputs, o.input_axes, &o.optional);
+  parse_side(text.substr(arrow + 2), o.outputs, o.output_axes, nullptr);
+  return o;
+}
+
+const Operands& OpDef::operands(std::string_view role) const {
+  static std::mutex mutex;
+  static std::map<std::pair<const OpDef*, std::string>, Operands> parsed;
+  const std::lock_guard lock(mutex);
+  const auto key = std::pair(this, std::string(role));
+  if (const auto it = parsed.find(key); it != parsed.end()) return it->second;
+  const auto it = axes.find(key.second);
+  if (it == axes.end()) {
+    std::string known;
+    for (const auto& [r, text] : axes) known += (known.empty() ? "" : ", ") + r;
+    fail("{}: role = \"{}\", expected one of: {}", name, role, known.empty() ? "no role" : known);
+  }
+  return parsed.emplace(key, parse_axes(it->second)).first->second;
+}
+
+const Operands& OpDef::operands(const Attrs& attributes) const {
+  return operands(axes.contains("") ? std::string_view() : role_of(attributes));
+}
+
+const OpDef* try_op(std::string_view name) {
+  static const std::map<std::string_view, const OpDef*> by_name = [] {
+    std::map<std::string_view, const OpDef*> m;
+    for (const OpDef* def : all_ops()) m.emplace(def->name, def);
+    return m;
+  }();
+  const auto it = by_name.find(name);
+  return it == by_name.end() ? nullptr : it->second;
+}
+
+const OpDef& find_op(std::string_view name) {
+  if (const OpDef* def = try_op(name)) return *def;
+  std::vector<std::string> names;
+  for (const OpDef* def : all_ops()) names.push_back(def->name);
+  fail("no operation is named \"{}\"{}", name, did_you_mean(name, names));
+}
+
+std::span<const OpDef* const> all_ops() { return {kOpTable, kOpCount}; }
+
+NodeCall::NodeCall(const OpDef& d, const Attrs& a, std::string w) : def(d), operands(d.operands(a)), attrs_(a), where_(std::move(w)) {}
+
+size_t NodeCall::index(const std::vector<std::string>& names, std::string_view name) const {
+  const auto it = std::find(names.begin(), names.end(), name);
+  if (it == names.end()) fail_bug("{} has no operand \"{}\"", def.name, name);
+  return static_cast<size_t>(it - names.begin());
+}
+
+const Attribute* NodeCall::find(std::string_view name) const {
+  for (const NamedAttribute& a : attrs_)
+    if (a.name == name) return &a.value;
+  return nullptr;
+}
+
+double NodeCall::attr(std::string_view name) const {
+  const auto def_it = std::find_if(def.attrs.begin(), def.attrs.end(), [&](const AttrDef& d) { return d.name == name; });
+  if (def_it == def.attrs.end()) fail_bug("{} has no attribute \"{}\"", def.name, name);
+  const Attribute* a = find(name);
+  if (!a) return def_it->otherwise;
+  return def_it->kind == AttrKind::kInteger ? static_cast<double>(a->integer) : a->number;
+}
+
+const std::string& NodeCall::text(std::string_view name) const {
+  const Attribute* a = find(name);
+  return a ? a->text : kNoRole;
+}
+
+const std::vector<double>& NodeCall::numbers(std::string_view name) const {
+  static const std::vector<double> kNone;
+  const Attribute* a = find(name);
+  return a ? a->numbers : kNone;
+}
+
+const TensorType& ShapeCall::type(std::string_view name) const {
+  const TensorType* t = inputs_[index(operands.inputs, name)];
+  if (!t) fail("{}: operand {} is absent", where_, name);
+  return *t;
+}
+
+void ShapeCall::require(bool good, std::string_view operand, std::string_view sentence) const {
+  if (!good) fail("{}: {} {}: {}", where_, operand, shown((*this)[operand]), sentence);
+}
+
+GradCall::GradCall(const OpDef& d, const Attrs& a, std::string w, const Node& node, std::vector<TensorId> output_gradients,
+                   std::vector<bool> needed, Emit emit)
+    : NodeCall(d, a, std::move(w)),
+      gradients(node.inputs.size()),
+      node_(node),
+      output_gradients_(std::move(output_gradients)),
+      needed_(std::move(needed)),
+      emit_(std::move(emit)) {}
+
+NamedAttribute GradCall::same(std::string_view name) const {
+  for (const NamedAttribute& a : attrs_)
+    if (a.name == name) return a;
+  for (const AttrDef& d : def.attrs)
+    if (d.name == name) {
+      NamedAttribute a{d.name, {}};
+      if (d.kind == AttrKind::kInteger)
+        a.value.integer = static_cast<int64_t>(d.otherwise);
+      else
+        a.value.number = d.otherwise;
+      return a;
+    }
+  fail_bug("{} has no attribute \"{}\"", def.name, name);
+}
+
+const Shape& RefCall::shape(std::string_view name) const {
+  const auto in = std::find(operands.inputs.begin(), operands.inputs.end(), name);
+  if (in != operands.inputs.end()) return inputs_[static_cast<size_t>(in - operands.inputs.begin())]->shape;
+  return outputs_[index(operands.outputs, name)]->shape;
+}
+
+std::vector<TensorType> infer(const OpDef& def, const Attrs& attrs, const std::vector<const TensorType*>& inputs,
+                              const std::string& where) {
+  const Operands& o = def.operands(attrs);
+  if (inputs.size() > o.inputs.size()) fail("{}: {} inputs, expected {}", where, inputs.size(), o.inputs.size());
+  std::vector<const TensorType*> given = inputs;
+  given.resize(o.inputs.size(), nullptr);
+  for (size_t i = 0; i < given.size(); ++i)
+    if (!given[i] && !o.optional[i]) fail("{}: input {} is absent", where, o.inputs[i]);
+  return def.shape(ShapeCall(def, attrs, where, std::move(given)));
+}
+
+Attrs attributes_of(const Graph& g, const Node& n) {
+  Attrs result;
+  for (const Attribute& a : n.attributes) result.push_back({g.names[a.name], a});
+  return result;
+}
+
+}  // namespace corral::graph

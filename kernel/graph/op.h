@@ -1,0 +1,159 @@
+// What an operation is: axes, shape rule, gradient rule, float64 reference, cases. One file each in ops/; the build makes the table from
+// the folder.
+#pragma once
+
+#include <functional>
+#include <initializer_list>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "corral/error.h"
+#include "corral/graph.h"
+
+namespace corral::graph {
+
+struct TensorType {
+  DType dtype = DType::F32;
+  Shape shape;
+};
+
+struct OpDef;
+
+// Operand names and order of a node, as its axes name them.
+struct Operands {
+  std::vector<std::string> inputs, outputs;
+  std::vector<std::vector<std::string>> input_axes, output_axes;  // "..." stands for any number of leading axes
+  std::vector<bool> optional;                                     // inputs that may be absent
+};
+
+// Parses "x: ... d, w?: d -> y: ... d"; throws a bug where the text is malformed.
+Operands parse_axes(std::string_view axes);
+
+enum class AttrKind { kInteger, kNumber, kText, kNumbers };
+
+struct AttrDef {
+  std::string name;
+  AttrKind kind = AttrKind::kNumber;
+  double otherwise = 0;  // for numbers and integers
+};
+
+using Attrs = std::vector<NamedAttribute>;
+
+// What every rule sees of a node.
+class NodeCall {
+ public:
+  NodeCall(const OpDef& def, const Attrs& attrs, std::string where);
+  const OpDef& def;
+  const Operands& operands;
+  double attr(std::string_view name) const;
+  int64_t integer(std::string_view name) const { return static_cast<int64_t>(attr(name)); }
+  const std::string& text(std::string_view name) const;
+  const std::vector<double>& numbers(std::string_view name) const;
+  const Attrs& attrs() const { return attrs_; }
+  const std::string& where() const { return where_; }
+
+ protected:
+  size_t index(const std::vector<std::string>& names, std::string_view name) const;
+  const Attribute* find(std::string_view name) const;
+  const Attrs& attrs_;
+  std::string where_;  // for messages: operation and scope
+};
+
+class ShapeCall : public NodeCall {
+ public:
+  ShapeCall(const OpDef& def, const Attrs& attrs, std::string where, std::vector<const TensorType*> inputs)
+      : NodeCall(def, attrs, std::move(where)), inputs_(std::move(inputs)) {}
+  const Shape& operator[](std::string_view name) const { return type(name).shape; }
+  DType dtype(std::string_view name) const { return type(name).dtype; }
+  bool has(std::string_view name) const { return inputs_[index(operands.inputs, name)] != nullptr; }
+  // Fails with the operand's shape where `good` is false.
+  void require(bool good, std::string_view operand, std::string_view sentence) const;
+
+ private:
+  const TensorType& type(std::string_view name) const;
+  std::vector<const TensorType*> inputs_;
+};
+
+// Emits backward nodes.
+class GradCall : public NodeCall {
+ public:
+  using Emit = std::function<std::vector<TensorId>(const std::string& op, const std::vector<TensorId>& inputs, const Attrs& attrs)>;
+  GradCall(const OpDef& def, const Attrs& attrs, std::string where, const Node& node, std::vector<TensorId> output_gradients,
+           std::vector<bool> needed, Emit emit);
+  TensorId in(std::string_view name) const { return node_.inputs[index(operands.inputs, name)]; }
+  TensorId out(std::string_view name) const { return node_.outputs[index(operands.outputs, name)]; }
+  TensorId dout(std::string_view name) const { return output_gradients_[index(operands.outputs, name)]; }  // 0: none
+  bool needs(std::string_view input) const { return needed_[index(operands.inputs, input)]; }
+  std::vector<TensorId> emit(const std::string& op, const std::vector<TensorId>& inputs, const Attrs& attributes = {}) const {
+    return emit_(op, inputs, attributes);
+  }
+  void set(std::string_view input, TensorId gradient) { gradients[index(operands.inputs, input)] = gradient; }
+  NamedAttribute same(std::string_view name) const;  // an attribute of the forward node
+
+  std::vector<TensorId> gradients;
+
+ private:
+  const Node& node_;
+  std::vector<TensorId> output_gradients_;
+  std::vector<bool> needed_;
+  Emit emit_;
+};
+
+// Runs in float64; integers are whole numbers in float64 too.
+class RefCall : public NodeCall {
+ public:
+  struct Value {
+    Shape shape;
+    std::span<double> data;
+  };
+  RefCall(const OpDef& def, const Attrs& attrs, std::string where, std::vector<const Value*> inputs, std::vector<const Value*> outputs)
+      : NodeCall(def, attrs, std::move(where)), inputs_(std::move(inputs)), outputs_(std::move(outputs)) {}
+  std::span<const double> in(std::string_view name) const { return inputs_[index(operands.inputs, name)]->data; }
+  std::span<double> out(std::string_view name) const { return outputs_[index(operands.outputs, name)]->data; }
+  bool has(std::string_view name) const { return inputs_[index(operands.inputs, name)] != nullptr; }
+  const Shape& shape(std::string_view name) const;
+
+ private:
+  std::vector<const Value*> inputs_, outputs_;
+};
+
+// One case of the tests: shapes by input name; `integers` are ranges [low, high) of inputs that hold numbers of something.
+struct Case {
+  std::map<std::string, Shape> shapes{};
+  Attrs attrs{};
+  std::map<std::string, std::pair<int64_t, int64_t>> integers{};
+};
+
+struct OpDef {
+  std::string name{};
+  std::map<std::string, std::string> axes{};  // by the value of the attribute `role`; "" where there is no role
+  std::string whole{};                        // axes that may not be cut, separated by spaces
+  std::vector<AttrDef> attrs{};
+  std::vector<TensorType> (*shape)(const ShapeCall&) = nullptr;
+  void (*gradient)(GradCall&) = nullptr;  // null: no gradient flows through
+  void (*reference)(const RefCall&) = nullptr;
+  bool cheap = false;                            // recomputing it costs less than keeping its output
+  std::vector<std::string> accumulates{};        // outputs that may be added to what is there
+  std::map<std::string, std::string> updates{};  // output -> input: the output is the state of that input, updated in place
+  std::vector<Case> cases{};
+
+  const Operands& operands(std::string_view role) const;
+  const Operands& operands(const Attrs& attributes) const;
+};
+
+// The definition; throws naming the nearest where there is none.
+const OpDef& find_op(std::string_view name);
+// The same, or null.
+const OpDef* try_op(std::string_view name);
+std::span<const OpDef* const> all_ops();
+
+// Types of the outputs; throws Error naming operation, scope, operand and shape.
+std::vector<TensorType> infer(const OpDef& def, const Attrs& attrs, const std::vector<const TensorType*>& inputs, const std::string& where);
+
+// Attributes of a node with their names.
+Attrs attributes_of(const Graph& g, const Node& n);
+
+}  // namespace corral::graph

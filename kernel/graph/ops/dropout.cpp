@@ -1,0 +1,57 @@
+#include <cstdint>
+
+#include "kernel/graph/op.h"
+
+namespace corral::graph {
+namespace {
+// A value is dropped where hash(seed, step, key, row, feature) / 2^64 < rate, else multiplied by 1 / (1 - rate): the mask depends on
+// nothing else, so every split of the batch gives the same. The hash is two rounds of the finalizer of splitmix64. (Sebastiano Vigna,
+// public domain: https://prng.di.unimi.it/splitmix64.c)
+
+uint64_t mixed(uint64_t z) {
+  z += 0x9e3779b97f4a7c15u;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  return z ^ (z >> 31);
+}
+
+std::vector<TensorType> shape(const ShapeCall& op) {
+  const Shape& x = op["x"];
+  op.require(x.size() == 3, "x", "needs three axes: rows, places, features");
+  op.require(op["rows"] == Shape{x[0], x[1]}, "rows", "needs one for each place of x");
+  op.require(op["seed"] == Shape{2}, "seed", "needs two numbers: seed and step");
+  return {{op.dtype("x"), x}};
+}
+
+void gradient(GradCall& op) {
+  if (op.needs("x")) op.set("x", op.emit("dropout", {op.dout("y"), op.in("rows"), op.in("seed")}, {op.same("rate"), op.same("key")})[0]);
+}
+
+void reference(const RefCall& op) {
+  const auto x = op.in("x"), rows = op.in("rows"), seed = op.in("seed");
+  const auto y = op.out("y");
+  const auto D = static_cast<size_t>(op.shape("x")[2]);
+  const double rate = op.attr("rate");
+  const uint64_t run =
+      mixed(mixed(mixed(static_cast<uint64_t>(seed[0])) ^ static_cast<uint64_t>(seed[1])) ^ static_cast<uint64_t>(op.integer("key")));
+  for (size_t i = 0; i < x.size(); ++i) {
+    const uint64_t draw = mixed(mixed(run ^ static_cast<uint64_t>(rows[i / D])) ^ (i % D));
+    y[i] = static_cast<double>(draw >> 40) < rate * 0x1p24 ? 0 : x[i] / (1 - rate);
+  }
+}
+}  // namespace
+
+extern const OpDef dropout;
+const OpDef dropout{
+    .name = "dropout",
+    .axes = {{"", "x: b t d, rows: b t, seed: two -> y: b t d"}},
+    .attrs = {{"rate", AttrKind::kNumber}, {"key", AttrKind::kInteger}},
+    .shape = shape,
+    .gradient = gradient,
+    .reference = reference,
+    .cheap = true,
+    .cases = {{{{"x", {2, 3, 40}}, {"rows", {2, 3}}, {"seed", {2}}},
+               {{"rate", attribute(0.3)}, {"key", attribute(int64_t{5})}},
+               {{"rows", {0, 1000}}, {"seed", {0, 99}}}}},
+};
+}  // namespace corral::graph

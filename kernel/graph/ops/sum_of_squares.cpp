@@ -1,0 +1,25 @@
+#include "kernel/graph/op.h"
+
+namespace corral::graph {
+namespace {
+// y = the sum of the squares of all of x
+
+std::vector<TensorType> shape(const ShapeCall&) { return {{DType::F32, {1}}}; }
+
+void reference(const RefCall& op) {
+  double y = 0;
+  for (double x : op.in("x")) y += x * x;
+  op.out("y")[0] = y;
+}
+}  // namespace
+
+extern const OpDef sum_of_squares;
+const OpDef sum_of_squares{
+    .name = "sum_of_squares",
+    .axes = {{"", "x: ... -> y: one"}},
+    .shape = shape,
+    .reference = reference,
+    .accumulates = {"y"},
+    .cases = {{{{"x", {2, 3, 8}}}}, {{{"x", {5000}}}}},
+};
+}  // namespace corral::graph

@@ -1,0 +1,35 @@
+#include "kernel/graph/op.h"
+
+namespace corral::graph {
+namespace {
+// The cross entropy of each place, lse - target; 0 where there is no target.
+
+std::vector<TensorType> shape(const ShapeCall& op) {
+  op.require(op["target"] == op["lse"], "target", "needs the shape of lse");
+  op.require(op["targets"] == op["lse"], "targets", "needs the shape of lse");
+  return {{DType::F32, op["lse"]}};
+}
+
+void gradient(GradCall& op) {
+  const auto d = op.emit("token_loss_backward", {op.in("targets"), op.dout("losses")});
+  op.set("lse", d[0]);
+  op.set("target", d[1]);
+}
+
+void reference(const RefCall& op) {
+  const auto lse = op.in("lse"), target = op.in("target"), targets = op.in("targets");
+  const auto losses = op.out("losses");
+  for (size_t i = 0; i < losses.size(); ++i) losses[i] = targets[i] < 0 ? 0 : lse[i] - target[i];
+}
+}  // namespace
+
+extern const OpDef token_loss;
+const OpDef token_loss{
+    .name = "token_loss",
+    .axes = {{"", "lse: b t, target: b t, targets: b t -> losses: b t"}},
+    .shape = shape,
+    .gradient = gradient,
+    .reference = reference,
+    .cases = {{{{"lse", {2, 9}}, {"target", {2, 9}}, {"targets", {2, 9}}}, {}, {{"targets", {-1, 2}}}}},
+};
+}  // namespace corral::graph

@@ -1,0 +1,132 @@
+#include "kernel/graph/verify.h"
+
+#include <algorithm>
+
+#include "kernel/graph/op.h"
+
+namespace corral::graph {
+namespace {
+
+constexpr int64_t kMostElements = int64_t{1} << 46;
+
+class Verifier {
+ public:
+  explicit Verifier(const Graph& g) : g_(g), written_(g.tensors.size()), state_(g.tensors.size()) {}
+
+  void run() {
+    if (g_.names.empty() || !g_.names[0].empty()) fail_bug("graph: names[0] must be empty");
+    if (g_.tensors.empty()) fail_bug("graph: tensors[0] must stand for the absent tensor");
+    for (size_t i = 1; i < g_.tensors.size(); ++i) tensor(i);
+    for (const State& s : g_.states) {
+      id(s.tensor, "state");
+      if (s.tensor == 0) fail_bug("graph: a state without a tensor");
+      if (s.of >= g_.tensors.size()) fail_bug("graph: state {} belongs to tensor {}, which is not there", name_of(g_, s.tensor), s.of);
+      name(s.saved_name);
+      written_[s.tensor] = state_[s.tensor] = true;
+    }
+    for (const Port& p : g_.inputs) {
+      id(p.tensor, "input");
+      name(p.name);
+      written_[p.tensor] = true;
+    }
+    for (size_t i = 0; i < g_.nodes.size(); ++i) node(i);
+    for (const Port& p : g_.outputs) {
+      id(p.tensor, "output");
+      name(p.name);
+      if (!written_[p.tensor]) fail_bug("graph: output \"{}\" is written by no node", g_.names[p.name]);
+    }
+  }
+
+ private:
+  void name(uint32_t n) const {
+    if (n >= g_.names.size()) fail_bug("graph: name {} of {}", n, g_.names.size());
+  }
+  void id(TensorId t, const char* what) const {
+    if (t >= g_.tensors.size()) fail_bug("graph: {} names tensor {} of {}", what, t, g_.tensors.size());
+  }
+
+  void tensor(size_t i) const {
+    const Tensor& t = g_.tensors[i];
+    name(t.name);
+    const auto dtype = static_cast<int32_t>(t.dtype);
+    if (dtype <= 0 || dtype > static_cast<int32_t>(DType::F4_E2M1))
+      fail_bug("graph: tensor \"{}\" has the type number {}", g_.names[t.name], dtype);
+    int64_t n = 1;
+    for (int64_t d : t.shape)
+      if (d < 0 || (d > 0 && n > kMostElements / d))
+        fail_bug("graph: tensor \"{}\" has the axis {}", g_.names[t.name], d);
+      else
+        n *= d;
+  }
+
+  void node(size_t i) {
+    const Node& n = g_.nodes[i];
+    name(n.op);
+    name(n.scope);
+    for (const Attribute& a : n.attributes) name(a.name);
+    for (TensorId t : n.inputs) {
+      id(t, "an input");
+      if (t != 0 && !written_[t]) fail_bug("{}: reads \"{}\" before it is written", where(g_, i), name_of(g_, t));
+    }
+    const OpDef& def = find_op(g_.names[n.op]);
+    const Attrs attrs = attributes_of(g_, n);
+    for (const NamedAttribute& a : attrs) attribute(def, a.name, i);
+    std::vector<TensorType> types;
+    std::vector<const TensorType*> inputs;
+    types.reserve(n.inputs.size());
+    for (TensorId t : n.inputs) {
+      types.push_back({g_.tensors[t].dtype, g_.tensors[t].shape});
+      inputs.push_back(t == 0 ? nullptr : &types.back());
+    }
+    const std::vector<TensorType> expected = infer(def, attrs, inputs, where(g_, i));
+    outputs(i, n, def, attrs, expected);
+  }
+
+  void attribute(const OpDef& def, const std::string& attr, size_t i) const {
+    std::vector<std::string> known;
+    for (const AttrDef& d : def.attrs) {
+      if (d.name == attr) return;
+      known.push_back(d.name);
+    }
+    fail_bug("{}: no attribute \"{}\"{}", where(g_, i), attr, did_you_mean(attr, known));
+  }
+
+  void outputs(size_t i, const Node& n, const OpDef& def, const Attrs& attrs, const std::vector<TensorType>& expected) {
+    const Operands& o = def.operands(attrs);
+    if (n.outputs.size() != expected.size()) fail_bug("{}: {} outputs, expected {}", where(g_, i), n.outputs.size(), expected.size());
+    if (n.outputs.size() < 32 && n.accumulate >> n.outputs.size())
+      fail_bug("{}: accumulates into an output it does not have", where(g_, i));
+    for (size_t k = 0; k < n.outputs.size(); ++k) {
+      const TensorId t = n.outputs[k];
+      id(t, "an output");
+      if (t == 0) continue;
+      if (g_.tensors[t].shape != expected[k].shape)
+        fail_bug("{}: output {} has another shape than its operands give", where(g_, i), o.outputs[k]);
+      const bool adds = k < 32 && n.accumulate >> k & 1;
+      if (adds && std::find(def.accumulates.begin(), def.accumulates.end(), o.outputs[k]) == def.accumulates.end())
+        fail_bug("{}: output {} cannot be accumulated", where(g_, i), o.outputs[k]);
+      if (adds && !written_[t]) fail_bug("{}: adds to \"{}\", which nothing wrote", where(g_, i), name_of(g_, t));
+      if (written_[t] && !state_[t] && !adds) fail_bug("{}: writes \"{}\" a second time", where(g_, i), name_of(g_, t));
+      if (const auto updated = def.updates.find(o.outputs[k]); updated != def.updates.end()) {
+        const size_t from = static_cast<size_t>(std::find(o.inputs.begin(), o.inputs.end(), updated->second) - o.inputs.begin());
+        if (n.inputs[from] != t) fail_bug("{}: updates {} in place, so output and input must be one tensor", where(g_, i), updated->second);
+      }
+      written_[t] = true;
+    }
+  }
+
+  const Graph& g_;
+  std::vector<bool> written_, state_;
+};
+
+}  // namespace
+
+std::string where(const Graph& g, size_t node) {
+  const Node& n = g.nodes[node];
+  const auto text = [&](uint32_t i) { return i < g.names.size() ? g.names[i] : "?"; };
+  return format("{} in {} (node {})", text(n.op), text(n.scope).empty() ? "no scope" : text(n.scope), node);
+}
+
+void verify(const Graph& g) { Verifier(g).run(); }
+
+}  // namespace corral::graph

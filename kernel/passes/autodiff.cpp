@@ -1,0 +1,169 @@
+#include "kernel/passes/autodiff.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "kernel/graph/op.h"
+#include "kernel/graph/verify.h"
+
+namespace corral::passes {
+namespace {
+using graph::Attrs;
+using graph::GradCall;
+using graph::OpDef;
+using graph::TensorType;
+
+class Autodiff {
+ public:
+  explicit Autodiff(Graph& g) : g_(g), b_(g), forward_(g.nodes.size()), contributions_(g.tensors.size()) {}
+
+  void run() {
+    const TensorId losses = find_port(g_, g_.outputs, "losses");
+    if (!losses) fail_bug("autodiff: the graph has no output \"losses\"");
+    find_what_needs_gradients();
+    if (!needed_[losses]) return;
+    add_gradient_states();
+    b_.phase = Phase::BACKWARD;
+    b_.scope = g_.names[g_.nodes.back().scope];
+    contribute(losses, emit("fill", {losses}, {{"value", attribute(1.0)}})[0]);
+    for (size_t i = forward_; i-- > 0;) differentiate(i);
+  }
+
+ private:
+  void find_what_needs_gradients() {
+    needed_.resize(g_.tensors.size());
+    for (const State& s : g_.states)
+      if (s.kind == StateKind::PARAMETER && s.trained) needed_[s.tensor] = true;
+    for (size_t i = 0; i < forward_; ++i) {
+      const Node& n = g_.nodes[i];
+      const bool any = std::any_of(n.inputs.begin(), n.inputs.end(), [&](TensorId t) { return needed_[t]; });
+      for (TensorId t : n.outputs) needed_[t] = needed_[t] || any;
+    }
+    needed_[0] = false;
+  }
+
+  void add_gradient_states() {
+    const std::vector<State> before = g_.states;
+    std::vector<Node> zeros;
+    for (const State& s : before) {
+      if (s.kind != StateKind::PARAMETER || !s.trained) continue;
+      State gradient;
+      gradient.kind = StateKind::GRADIENT;
+      gradient.of = s.tensor;
+      const TensorId id = b_.state("gradient." + name_of(g_, s.tensor), DType::F32, g_.tensors[s.tensor].shape, gradient);
+      gradient_state_[s.tensor] = id;
+      b_.scope = "gradients";
+      Node zero = b_.node("fill", {id}, {id}, {{"value", attribute(0.0)}});
+      zero.when = When::FIRST;
+      g_.nodes.pop_back();
+      zeros.push_back(std::move(zero));
+    }
+    g_.nodes.insert(g_.nodes.begin(), zeros.begin(), zeros.end());
+    forward_ += zeros.size();
+  }
+
+  void differentiate(size_t i) {
+    // A copy: emitting moves the nodes.
+    const Node n = g_.nodes[i];
+    if (n.phase != Phase::FORWARD || op_of(g_, n) == "fill") return;
+    std::vector<TensorId> output_gradients;
+    bool any = false;
+    for (TensorId t : n.outputs) {
+      output_gradients.push_back(t < contributions_.size() ? sum(t) : 0);
+      any = any || output_gradients.back();
+    }
+    std::vector<bool> needed;
+    bool wanted = false;
+    for (TensorId t : n.inputs) {
+      needed.push_back(t < needed_.size() && needed_[t]);
+      wanted = wanted || needed.back();
+    }
+    if (!any || !wanted) return;
+    const OpDef& def = graph::find_op(op_of(g_, n));
+    if (!def.gradient) fail_bug("autodiff: {} has no gradient", graph::where(g_, i));
+    b_.scope = g_.names[n.scope];
+    const Attrs attrs = graph::attributes_of(g_, n);
+    needed.resize(def.operands(attrs).inputs.size());
+    GradCall call(def, attrs, graph::where(g_, i), n, output_gradients, needed,
+                  [&](const std::string& op, const std::vector<TensorId>& inputs, const Attrs& a) { return emit(op, inputs, a); });
+    def.gradient(call);
+    for (size_t k = 0; k < n.inputs.size(); ++k)
+      if (call.gradients[k] && needed[k]) contribute(n.inputs[k], call.gradients[k]);
+  }
+
+  // Parameters collect in their state; the gradient of anything else is summed when its own node is reached.
+  void contribute(TensorId of, TensorId gradient) {
+    const auto state = gradient_state_.find(of);
+    if (state == gradient_state_.end()) {
+      contributions_[of].push_back(gradient);
+      return;
+    }
+    if (!accumulate_in_place(gradient, state->second)) {
+      Node& cast = b_.node("cast", {gradient}, {state->second});
+      cast.accumulate = 1;
+    }
+  }
+
+  // The node that made the gradient writes it to the state itself, where it may and nothing else reads it.
+  bool accumulate_in_place(TensorId gradient, TensorId state) {
+    for (size_t i = g_.nodes.size(); i-- > forward_;) {
+      Node& maker = g_.nodes[i];
+      const auto at = std::find(maker.outputs.begin(), maker.outputs.end(), gradient);
+      if (at == maker.outputs.end()) {
+        if (std::find(maker.inputs.begin(), maker.inputs.end(), gradient) != maker.inputs.end()) return false;
+        continue;
+      }
+      const OpDef& def = graph::find_op(op_of(g_, maker));
+      const auto k = static_cast<size_t>(at - maker.outputs.begin());
+      const std::string& name = def.operands(graph::attributes_of(g_, maker)).outputs[k];
+      if (std::find(def.accumulates.begin(), def.accumulates.end(), name) == def.accumulates.end()) return false;
+      maker.outputs[k] = state;
+      maker.accumulate |= 1u << k;
+      return true;
+    }
+    return false;
+  }
+
+  TensorId sum(TensorId of) {
+    const std::vector<TensorId> parts = std::move(contributions_[of]);
+    contributions_[of].clear();
+    if (parts.empty()) return 0;
+    TensorId total = parts[0];
+    for (size_t i = 1; i < parts.size(); ++i) total = emit("add", {total, parts[i]}, {})[0];
+    return total;
+  }
+
+  std::vector<TensorId> emit(const std::string& op, const std::vector<TensorId>& inputs, const Attrs& attrs) {
+    const OpDef& def = graph::find_op(op);
+    std::vector<TensorType> types;
+    std::vector<const TensorType*> given;
+    types.reserve(inputs.size());
+    for (TensorId t : inputs) {
+      types.push_back({g_.tensors[t].dtype, g_.tensors[t].shape});
+      given.push_back(t ? &types.back() : nullptr);
+    }
+    std::vector<TensorId> outputs;
+    const auto inferred = graph::infer(def, attrs, given, op + " in " + b_.scope);
+    const auto& names = def.operands(attrs).outputs;
+    for (size_t k = 0; k < inferred.size(); ++k)
+      outputs.push_back(b_.tensor(b_.scope + "." + op + "." + names[k], inferred[k].dtype, inferred[k].shape));
+    b_.node(op, inputs, outputs, attrs);
+    return outputs;
+  }
+
+  Graph& g_;
+  GraphBuilder b_;
+  size_t forward_;  // nodes of the forward phase
+  std::vector<bool> needed_;
+  std::vector<std::vector<TensorId>> contributions_;
+  std::unordered_map<TensorId, TensorId> gradient_state_;
+};
+
+}  // namespace
+
+Graph autodiff(Graph g) {
+  Autodiff(g).run();
+  return g;
+}
+
+}  // namespace corral::passes
