@@ -1,0 +1,39 @@
+// What the configuration needs to know of plugins; whoever knows where plugins lie provides it, without loading one.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace corral::config {
+
+// Bytes as the plugin's folder makes them.
+struct PluginSchema {
+  std::string kind, name;
+  std::string descriptor_set;  // serialized FileDescriptorSet with a message `Options`; comments above fields are their help
+  std::string presets;         // text of presets.textproto: preset { name: "8b" set { hidden_size: 4096 } } ...; or empty
+};
+
+class PluginSchemas {
+ public:
+  virtual ~PluginSchemas() = default;
+  // Null where there is no such plugin. The result lives as long as this object.
+  virtual const PluginSchema* find(const std::string& kind, const std::string& name) = 0;
+  virtual std::vector<std::string> names(const std::string& kind) = 0;
+};
+
+// Folders KIND/NAME that hold options.desc and, where there are sizes, presets.textproto; the first folder that has a plugin wins.
+class FolderSchemas final : public PluginSchemas {
+ public:
+  explicit FolderSchemas(std::vector<std::string> folders) : folders_(std::move(folders)) {}
+  const PluginSchema* find(const std::string& kind, const std::string& name) override;
+  std::vector<std::string> names(const std::string& kind) override;
+
+ private:
+  std::vector<std::string> folders_;
+  std::map<std::pair<std::string, std::string>, std::unique_ptr<PluginSchema>> read_;
+};
+
+}  // namespace corral::config

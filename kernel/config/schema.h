@@ -1,0 +1,84 @@
+// Which keys there are: those of sdk/proto/config.proto, and the options of the plugins that a configuration chooses.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "kernel/config/plugin_schemas.h"
+#include "kernel/config/textproto.h"
+
+namespace google::protobuf {
+class Descriptor;
+}
+
+namespace corral::config {
+
+using Value = std::variant<bool, int64_t, double, std::string, std::vector<std::string>>;
+
+struct Field {
+  enum Type { kBool, kInteger, kNumber, kText, kList };
+  std::string key;
+  Type type = kText;
+  Value initial;  // the default
+  std::string help;
+  double min = 0, max = 0;           // of integers and numbers
+  std::vector<std::string> choices;  // of texts; empty: any
+};
+
+// A part of the keys whose options belong to the plugin that `selector` names.
+struct Section {
+  const char* prefix;
+  const char* kind;
+  const char* selector;
+  bool named;  // several plugins at once: options of one are PREFIX.NAME.OPTION
+};
+std::span<const Section> sections();
+const Section* section_of(const std::string& key);  // null for keys that only the host reads
+const Section* section_of_kind(const std::string& kind);
+
+class Schema {
+ public:
+  Schema();  // the host's keys
+  ~Schema();
+  Schema(Schema&&) noexcept;
+
+  // Adds the options of a plugin; throws corral::Error (4) where its descriptor set is malformed.
+  void add(const Section& section, const PluginSchema& plugin);
+
+  const Field* find(const std::string& key) const;
+  std::vector<const Field*> fields() const;  // in the order of config.proto, a section's plugin options after its own keys
+  std::vector<std::string> keys() const;
+
+  // The values of a plugin's options, encoded as its message Options. `lookup` gives the value of a key.
+  std::string encode(const Section& section, const std::string& plugin, const std::map<std::string, Value>& values) const;
+
+ private:
+  struct Descriptors;
+  void add_fields(const google::protobuf::Descriptor& message, const std::string& prefix, int depth);
+  std::map<std::string, std::vector<Field>> by_section_;  // first component of the key
+  std::vector<std::string> section_order_;
+  std::map<std::pair<std::string, std::string>, std::unique_ptr<Descriptors>> plugins_;  // kind, name
+};
+
+// "an integer": what an error says was expected.
+std::string expected(const Field& field);
+
+// The value that literals stand for; empty where they do not fit the field's type, range or choices.
+std::optional<Value> convert(const Field& field, const std::vector<Literal>& literals);
+
+// The value of a key that no plugin describes, by how it is written.
+Value convert_freely(const std::vector<Literal>& literals, bool is_list);
+
+// As the text format writes it: 3e-05, "text", ["a", "b"]. Reading it back gives the same value.
+std::string to_text(const Value& value);
+
+// As a user reads it: without quotes around a text.
+std::string to_display(const std::vector<Literal>& literals);
+
+}  // namespace corral::config
