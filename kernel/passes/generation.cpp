@@ -1,0 +1,65 @@
+#include "kernel/passes/generation.h"
+
+#include "corral/error.h"
+#include "kernel/passes/eliminate.h"
+
+namespace corral::passes {
+namespace {
+
+// Replaces linear_lse by the product itself, of all places or of the one that `last` selects.
+void replace_loss(Graph& g, bool last_only) {
+  for (size_t i = 0; i < g.nodes.size(); ++i) {
+    if (op_of(g, g.nodes[i]) != "linear_lse") continue;
+    const Node loss = g.nodes[i];
+    g.nodes.resize(i);
+    g.outputs.clear();
+    GraphBuilder b(g);
+    b.scope = g.names[loss.scope];
+    TensorId x = loss.inputs[0];
+    const TensorId w = loss.inputs[1];
+    Shape shape = g.tensors[x].shape;
+    if (last_only) {
+      shape[1] = 1;
+      const TensorId last = b.input("last", DType::I32, {shape[0]}), selected = b.tensor(b.scope + ".last", g.tensors[x].dtype, shape);
+      b.node("select_rows", {x, last}, {selected});
+      x = selected;
+    }
+    shape.back() = g.tensors[w].shape[0];
+    const TensorId logits = b.tensor("logits", DType::F32, shape);
+    b.node("product", {x, w}, {logits}, {{"role", attribute(std::string("fprop"))}});
+    b.output("logits", logits);
+    return;
+  }
+  fail_bug("generation: the graph has no linear_lse");
+}
+
+}  // namespace
+
+Graph logits_of_all(Graph g) {
+  replace_loss(g, false);
+  return eliminate(std::move(g), true);
+}
+
+Graph generation(Graph g, int64_t cache_length) {
+  replace_loss(g, true);
+  const TensorId positions = find_port(g, g.inputs, "positions");
+  GraphBuilder b(g);
+  // By number: adding states and names moves nothing else, but nodes are replaced where they stand.
+  for (size_t i = 0; i < g.nodes.size(); ++i) {
+    if (op_of(g, g.nodes[i]) != "attention") continue;
+    Node n = g.nodes[i];
+    const Shape keys = g.tensors[n.inputs[1]].shape;
+    State cache;
+    cache.kind = StateKind::CACHE;
+    const std::string scope = g.names[n.scope];
+    const TensorId key = b.state("cache.key." + scope, DType::F32, {keys[0], cache_length, keys[2]}, cache);
+    const TensorId value = b.state("cache.value." + scope, DType::F32, {keys[0], cache_length, keys[2]}, cache);
+    n.op = b.name("attention_cached");
+    n.inputs = {n.inputs[0], n.inputs[1], n.inputs[2], positions, n.inputs[3], key, value};
+    n.outputs = {n.outputs[0], key, value};
+    g.nodes[i] = std::move(n);
+  }
+  return eliminate(std::move(g), true);
+}
+
+}  // namespace corral::passes

@@ -1,0 +1,113 @@
+#include "kernel/passes/recompute.h"
+
+#include <functional>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "corral/error.h"
+#include "kernel/graph/op.h"
+
+namespace corral::passes {
+namespace {
+
+// Number N of the scope layers.N, or -1.
+int64_t layer_of(const std::string& scope) {
+  constexpr std::string_view kPrefix = "layers.";
+  if (!scope.starts_with(kPrefix)) return -1;
+  int64_t n = 0;
+  for (char c : std::string_view(scope).substr(kPrefix.size())) {
+    if (c < '0' || c > '9' || n > 1000000) return -1;
+    n = n * 10 + (c - '0');
+  }
+  return n;
+}
+
+class Recompute {
+ public:
+  Recompute(Graph& g, std::function<bool(const Node&)> repeats) : g_(g), repeats_(std::move(repeats)) {}
+
+  void run() {
+    std::unordered_map<TensorId, size_t> maker;  // forward node that makes a tensor which is not kept
+    std::unordered_set<TensorId> kept;
+    for (const Port& p : g_.outputs) kept.insert(p.tensor);
+    for (const State& s : g_.states) kept.insert(s.tensor);
+    for (size_t i = 0; i < g_.nodes.size(); ++i)
+      if (g_.nodes[i].phase == Phase::FORWARD && repeats_(g_.nodes[i]))
+        for (TensorId t : g_.nodes[i].outputs)
+          if (t && !kept.contains(t)) maker.emplace(t, i);
+
+    std::vector<Node> result;
+    result.reserve(g_.nodes.size() * 2);
+    for (size_t i = 0; i < g_.nodes.size(); ++i) {
+      Node n = g_.nodes[i];
+      if (n.phase == Phase::BACKWARD)
+        for (TensorId& t : n.inputs) t = again(t, maker, result);
+      result.push_back(std::move(n));
+    }
+    g_.nodes = std::move(result);
+  }
+
+ private:
+  // The tensor that holds the value of `t` in the backward phase; its maker is repeated before its first use there.
+  TensorId again(TensorId t, const std::unordered_map<TensorId, size_t>& maker, std::vector<Node>& result) {
+    const auto from = maker.find(t);
+    if (from == maker.end()) return t;
+    if (const auto copy = copies_.find(t); copy != copies_.end()) return copy->second;
+    Node n = g_.nodes[from->second];
+    n.phase = Phase::BACKWARD;
+    for (TensorId& input : n.inputs) input = again(input, maker, result);
+    for (TensorId& output : n.outputs) {
+      if (output == 0) continue;
+      g_.tensors.push_back(g_.tensors[output]);
+      const auto copy = static_cast<TensorId>(g_.tensors.size() - 1);
+      copies_.emplace(output, copy);
+      output = copy;
+    }
+    result.push_back(std::move(n));
+    return copies_.at(t);
+  }
+
+  Graph& g_;
+  std::function<bool(const Node&)> repeats_;
+  std::unordered_map<TensorId, TensorId> copies_;
+};
+
+// What one layer hands to the next is kept: the last node of a layer whose output a later scope reads.
+std::unordered_set<TensorId> crossing(const Graph& g) {
+  std::unordered_map<TensorId, uint32_t> scope_of;
+  std::unordered_set<TensorId> result;
+  for (const Node& n : g.nodes) {
+    if (n.phase != Phase::FORWARD) continue;
+    for (TensorId t : n.inputs)
+      if (const auto from = scope_of.find(t); from != scope_of.end() && from->second != n.scope) result.insert(t);
+    for (TensorId t : n.outputs) scope_of[t] = n.scope;
+  }
+  return result;
+}
+
+}  // namespace
+
+Graph recompute(Graph g, const std::string& granularity, int64_t num_layers) {
+  if (granularity == "none") return g;
+  if (granularity == "selective") {
+    Recompute(g, [&](const Node& n) {
+      const graph::OpDef* def = graph::try_op(op_of(g, n));
+      return def && def->cheap;
+    }).run();
+    return g;
+  }
+  if (granularity != "full")
+    fail("recompute.granularity = \"{}\": no such granularity{}", granularity, did_you_mean(granularity, {"none", "selective", "full"}));
+  if (num_layers < 0) fail("recompute.num_layers = {}: expected 0 (all) or more", num_layers);
+  const std::unordered_set<TensorId> handed_on = crossing(g);
+  Recompute(g, [&](const Node& n) {
+    const int64_t layer = layer_of(g.names[n.scope]);
+    if (layer < 0 || (num_layers > 0 && layer >= num_layers)) return false;
+    for (TensorId t : n.outputs)
+      if (handed_on.contains(t)) return false;
+    return true;
+  }).run();
+  return g;
+}
+
+}  // namespace corral::passes
