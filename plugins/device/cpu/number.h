@@ -1,0 +1,65 @@
+// float32 and bfloat16 rows: everything is computed in float32, bfloat16 is a way to store.
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "graph.wire.h"
+
+namespace corral::cpu {
+
+inline float from_bf16(uint16_t x) { return std::bit_cast<float>(static_cast<uint32_t>(x) << 16); }
+
+// To nearest even; NaN stays NaN.
+inline uint16_t to_bf16(float x) {
+  const auto bits = std::bit_cast<uint32_t>(x);
+  if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<uint16_t>(bits >> 16 | 0x40);
+  return static_cast<uint16_t>((bits + 0x7fffu + (bits >> 16 & 1)) >> 16);
+}
+
+inline int64_t width_of(DType t) { return t == DType::BF16 ? 2 : 4; }
+
+inline const void* at(const void* p, DType t, int64_t element) { return static_cast<const char*>(p) + element * width_of(t); }
+inline void* at(void* p, DType t, int64_t element) { return static_cast<char*>(p) + element * width_of(t); }
+
+// `n` numbers from element `from` on, as float32.
+inline void load(float* to, const void* p, DType t, int64_t from, int64_t n) {
+  if (t != DType::BF16) {
+    std::memcpy(to, static_cast<const float*>(p) + from, static_cast<size_t>(n) * sizeof(float));
+    return;
+  }
+  const uint16_t* x = static_cast<const uint16_t*>(p) + from;
+  for (int64_t i = 0; i < n; ++i) to[i] = from_bf16(x[i]);
+}
+
+inline void store(void* p, DType t, int64_t from, const float* x, int64_t n, bool add) {
+  if (t == DType::BF16) {
+    uint16_t* to = static_cast<uint16_t*>(p) + from;
+    if (add)
+      for (int64_t i = 0; i < n; ++i) to[i] = to_bf16(from_bf16(to[i]) + x[i]);
+    else
+      for (int64_t i = 0; i < n; ++i) to[i] = to_bf16(x[i]);
+    return;
+  }
+  float* to = static_cast<float*>(p) + from;
+  if (add)
+    for (int64_t i = 0; i < n; ++i) to[i] += x[i];
+  else
+    std::memcpy(to, x, static_cast<size_t>(n) * sizeof(float));
+}
+
+inline float dot(const float* a, const float* b, int64_t n) {
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = 0; i < n; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+inline void add_scaled(float* y, float scale, const float* x, int64_t n) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) y[i] += scale * x[i];
+}
+
+}  // namespace corral::cpu

@@ -1,0 +1,277 @@
+// Operations on rows of features: embedding, norms, RoPE, selection, reductions.
+#include <omp.h>
+
+#include <algorithm>
+
+#include "plugins/device/cpu/kernel.h"
+#include "plugins/device/cpu/number.h"
+
+namespace corral::cpu {
+namespace {
+
+void row_sizes(const NodeView& node, Prepared& p) {
+  p.sizes[0] = node.in(0).rows();
+  p.sizes[1] = node.in(0)[-1];
+}
+
+float* scratch(void* workspace, int thread, int64_t each) { return static_cast<float*>(workspace) + thread * each; }
+
+void embedding(const Prepared& p, void* const* in, void* const* out, void*) {
+  const auto* tokens = static_cast<const int32_t*>(in[0]);
+  const int64_t N = p.sizes[0], D = p.sizes[1];
+#pragma omp parallel for schedule(static) num_threads(p.context.threads)
+  for (int64_t i = 0; i < N; ++i) {
+    if (p.in[1] == p.out[0]) {
+      std::memcpy(at(out[0], p.out[0], i * D), at(in[1], p.in[1], tokens[i] * D), static_cast<size_t>(D * width_of(p.out[0])));
+      continue;
+    }
+    float block[256];
+    for (int64_t d = 0; d < D; d += 256) {
+      const int64_t n = std::min<int64_t>(256, D - d);
+      load(block, in[1], p.in[1], tokens[i] * D + d, n);
+      store(out[0], p.out[0], i * D + d, block, n, false);
+    }
+  }
+}
+
+// Each thread owns a range of features, so that the sum over places has one order whatever the number of threads.
+void embedding_backward(const Prepared& p, void* const* in, void* const* out, void*) {
+  const auto* tokens = static_cast<const int32_t*>(in[1]);
+  const int64_t N = p.sizes[0], D = p.sizes[1], V = p.sizes[2];
+  auto* dw = static_cast<float*>(out[0]);
+  if (!p.adds(0)) std::memset(dw, 0, static_cast<size_t>(V * D) * sizeof(float));
+  constexpr int64_t kSlice = 64;
+#pragma omp parallel for schedule(static) num_threads(p.context.threads)
+  for (int64_t d = 0; d < D; d += kSlice) {
+    float block[kSlice];
+    const int64_t n = std::min(kSlice, D - d);
+    for (int64_t i = 0; i < N; ++i) {
+      load(block, in[0], p.in[0], i * D + d, n);
+      add_scaled(dw + tokens[i] * D + d, 1, block, n);
+    }
+  }
+}
+
+void rms_norm(const Prepared& p, void* const* in, void* const* out, void* workspace) {
+  const int64_t N = p.sizes[0], D = p.sizes[1];
+  float* w = static_cast<float*>(workspace);
+  load(w, in[1], p.in[1], 0, D);
+#pragma omp parallel num_threads(p.context.threads)
+  {
+    float* x = scratch(workspace, 1 + omp_get_thread_num(), D);
+#pragma omp for schedule(static)
+    for (int64_t r = 0; r < N; ++r) {
+      load(x, in[0], p.in[0], r * D, D);
+      const float s = 1 / std::sqrt(dot(x, x, D) / static_cast<float>(D) + static_cast<float>(p.numbers[0]));
+      for (int64_t d = 0; d < D; ++d) x[d] = w[d] * (x[d] * s);
+      store(out[0], p.out[0], r * D, x, D, false);
+    }
+  }
+}
+
+// Rows go in fixed chunks with a partial dw each, summed in order: the same bits for any number of threads.
+constexpr int64_t kChunks = 16;
+
+void rms_norm_backward(const Prepared& p, void* const* in, void* const* out, void* workspace) {
+  const int64_t N = p.sizes[0], D = p.sizes[1];
+  float* w = static_cast<float*>(workspace);
+  float* partial = w + D;
+  float* rows = partial + kChunks * D;
+  load(w, in[1], p.in[1], 0, D);
+  std::memset(partial, 0, static_cast<size_t>(kChunks * D) * sizeof(float));
+#pragma omp parallel num_threads(p.context.threads)
+  {
+    float* x = rows + 2 * D * omp_get_thread_num();
+    float* dy = x + D;
+#pragma omp for schedule(static)
+    for (int64_t c = 0; c < kChunks; ++c) {
+      float* dw = partial + c * D;
+      for (int64_t r = N * c / kChunks; r < N * (c + 1) / kChunks; ++r) {
+        load(x, in[0], p.in[0], r * D, D);
+        load(dy, in[2], p.in[2], r * D, D);
+        const float s = 1 / std::sqrt(dot(x, x, D) / static_cast<float>(D) + static_cast<float>(p.numbers[0]));
+        float inner = 0;
+#pragma omp simd reduction(+ : inner)
+        for (int64_t d = 0; d < D; ++d) inner += w[d] * dy[d] * x[d];
+        const float pull = s * s * inner / static_cast<float>(D);
+        for (int64_t d = 0; d < D; ++d) {
+          dw[d] += dy[d] * (x[d] * s);
+          x[d] = s * (w[d] * dy[d] - x[d] * pull);
+        }
+        if (out[0]) store(out[0], p.out[0], r * D, x, D, p.adds(0));
+      }
+    }
+  }
+  for (int64_t c = 1; c < kChunks; ++c) add_scaled(partial, 1, partial + c * D, D);
+  if (out[1]) store(out[1], p.out[1], 0, partial, D, p.adds(1));
+}
+
+void rope(const Prepared& p, void* const* in, void* const* out, void* workspace) {
+  const int64_t N = p.sizes[0], W = p.sizes[1], hd = p.sizes[2], half = hd / 2;
+  const auto* positions = static_cast<const int32_t*>(in[1]);
+  const float sign = p.sizes[3] ? -1.0f : 1.0f;
+#pragma omp parallel num_threads(p.context.threads)
+  {
+    float* x = scratch(workspace, omp_get_thread_num(), W + hd);
+    float *c = x + W, *s = c + half;
+#pragma omp for schedule(static)
+    for (int64_t r = 0; r < N; ++r) {
+      for (int64_t j = 0; j < half; ++j) {
+        const float angle = static_cast<float>(positions[r]) * static_cast<float>(p.list[static_cast<size_t>(j)]);
+        c[j] = static_cast<float>(std::cos(static_cast<double>(angle)));
+        s[j] = sign * static_cast<float>(std::sin(static_cast<double>(angle)));
+      }
+      load(x, in[0], p.in[0], r * W, W);
+      for (int64_t h = 0; h < W; h += hd)
+        for (int64_t j = 0; j < half; ++j) {
+          const float a = x[h + j], b = x[h + j + half];
+          x[h + j] = a * c[j] - b * s[j];
+          x[h + j + half] = b * c[j] + a * s[j];
+        }
+      store(out[0], p.out[0], r * W, x, W, false);
+    }
+  }
+}
+
+void select_rows(const Prepared& p, void* const* in, void* const* out, void*) {
+  const int64_t B = p.sizes[2], T = p.sizes[3], D = p.sizes[1];
+  const auto* index = static_cast<const int32_t*>(in[1]);
+  for (int64_t b = 0; b < B; ++b) {
+    float block[256];
+    for (int64_t d = 0; d < D; d += 256) {
+      const int64_t n = std::min<int64_t>(256, D - d);
+      load(block, in[0], p.in[0], (b * T + index[b]) * D + d, n);
+      store(out[0], p.out[0], b * D + d, block, n, false);
+    }
+  }
+}
+
+// Fixed blocks, summed in float64 in their order: the same bits for any number of threads.
+template <class F>
+double blockwise(const Prepared& p, const void* x, void* workspace, F f) {
+  constexpr int64_t kBlock = 4096;
+  const int64_t n = p.sizes[0], count = (n + kBlock - 1) / kBlock;
+  auto* partial = static_cast<double*>(workspace);
+#pragma omp parallel for schedule(static) num_threads(p.context.threads)
+  for (int64_t b = 0; b < count; ++b) {
+    float block[kBlock];
+    const int64_t size = std::min(kBlock, n - b * kBlock);
+    load(block, x, p.in[0], b * kBlock, size);
+    partial[b] = f(block, size);
+  }
+  double total = 0;
+  for (int64_t b = 0; b < count; ++b) total += partial[b];
+  return total;
+}
+
+void sum(const Prepared& p, void* const* in, void* const* out, void* workspace) {
+  const double total = blockwise(p, in[0], workspace, [](const float* x, int64_t n) {
+    double s = 0;
+    for (int64_t i = 0; i < n; ++i) s += x[i];
+    return s;
+  });
+  auto* y = static_cast<float*>(out[0]);
+  *y = static_cast<float>((p.adds(0) ? *y : 0.0) + total);
+}
+
+void sum_of_squares(const Prepared& p, void* const* in, void* const* out, void* workspace) {
+  const double total = blockwise(p, in[0], workspace, [](const float* x, int64_t n) {
+    double s = 0;
+#pragma omp simd reduction(+ : s)
+    for (int64_t i = 0; i < n; ++i) s += static_cast<double>(x[i]) * x[i];
+    return s;
+  });
+  auto* y = static_cast<float*>(out[0]);
+  *y = static_cast<float>((p.adds(0) ? *y : 0.0) + total);
+}
+
+void amax(const Prepared& p, void* const* in, void* const* out, void*) {
+  float largest = 0, x = 0;
+  for (int64_t i = 0; i < p.sizes[0]; ++i) {
+    load(&x, in[0], p.in[0], i, 1);
+    if (std::fabs(x) > largest) largest = std::fabs(x);
+  }
+  *static_cast<float*>(out[0]) = largest;
+}
+
+void row_norm(const Prepared& p, void* const* in, void* const* out, void* workspace) {
+  const int64_t N = p.sizes[0], D = p.sizes[1];
+#pragma omp parallel num_threads(p.context.threads)
+  {
+    float* x = scratch(workspace, omp_get_thread_num(), D);
+#pragma omp for schedule(static)
+    for (int64_t r = 0; r < N; ++r) {
+      load(x, in[0], p.in[0], r * D, D);
+      static_cast<float*>(out[0])[r] = std::sqrt(dot(x, x, D));
+    }
+  }
+}
+
+uint64_t floats(int64_t n) { return static_cast<uint64_t>(n) * sizeof(float); }
+
+void reduction(const NodeView& n, Prepared& p, Launch launch) {
+  p.sizes[0] = n.in(0).elements();
+  p.workspace = static_cast<uint64_t>(p.sizes[0] / 4096 + 1) * sizeof(double);
+  p.launch = launch;
+}
+
+constexpr OpEntry kOps[] = {
+    {"embedding",
+     [](const NodeView& n, Prepared& p) {
+       p.sizes[0] = n.in(0).elements();
+       p.sizes[1] = n.in(1)[1];
+       p.launch = embedding;
+     }},
+    {"embedding_backward",
+     [](const NodeView& n, Prepared& p) {
+       row_sizes(n, p);
+       p.sizes[2] = n.in(2)[0];
+       p.launch = embedding_backward;
+     }},
+    {"rms_norm",
+     [](const NodeView& n, Prepared& p) {
+       row_sizes(n, p);
+       p.numbers[0] = n.number("eps", 1e-5);
+       p.workspace = floats(p.sizes[1] * (1 + p.context.threads));
+       p.launch = rms_norm;
+     }},
+    {"rms_norm_backward",
+     [](const NodeView& n, Prepared& p) {
+       row_sizes(n, p);
+       p.numbers[0] = n.number("eps", 1e-5);
+       p.workspace = floats(p.sizes[1] * (1 + kChunks + 2 * p.context.threads));
+       p.launch = rms_norm_backward;
+     }},
+    {"rope",
+     [](const NodeView& n, Prepared& p) {
+       row_sizes(n, p);
+       p.sizes[2] = n.integer("head_dim", 0);
+       p.sizes[3] = n.integer("inverse", 0);
+       const auto frequencies = n.numbers("frequencies");
+       p.list.assign(frequencies.begin(), frequencies.end());
+       p.workspace = floats((p.sizes[1] + p.sizes[2]) * p.context.threads);
+       p.launch = rope;
+     }},
+    {"select_rows",
+     [](const NodeView& n, Prepared& p) {
+       row_sizes(n, p);
+       p.sizes[2] = n.in(0)[0];
+       p.sizes[3] = n.in(0)[1];
+       p.launch = select_rows;
+     }},
+    {"sum", [](const NodeView& n, Prepared& p) { reduction(n, p, sum); }},
+    {"sum_of_squares", [](const NodeView& n, Prepared& p) { reduction(n, p, sum_of_squares); }},
+    {"amax", [](const NodeView& n, Prepared& p) { reduction(n, p, amax); }},
+    {"row_norm",
+     [](const NodeView& n, Prepared& p) {
+       row_sizes(n, p);
+       p.workspace = floats(p.sizes[1] * p.context.threads);
+       p.launch = row_norm;
+     }},
+};
+
+}  // namespace
+
+std::span<const OpEntry> row_ops() { return kOps; }
+
+}  // namespace corral::cpu
