@@ -59,7 +59,10 @@ std::vector<std::string> split_list(std::string text) {
 
 std::string number_text(double value) {
   char buffer[32];
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, value).ptr;
+  const bool whole = value == std::trunc(value) && std::abs(value) < 1e15;  // 500000.0, not 5e+05
+  const auto end = (whole ? std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed)
+                          : std::to_chars(buffer, buffer + sizeof buffer, value))
+                       .ptr;
   std::string text(buffer, end);
   if (text.find_first_of(".en") == std::string::npos) text += ".0";
   return text;

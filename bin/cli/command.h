@@ -1,0 +1,65 @@
+// A sub-command of `corral`: one file in bin/commands, named as it is called (recipes_show.cpp is `corral recipes show`), that defines
+// `extern const Command command_recipes_show`. The build makes the table from the folder.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace corral::cli {
+
+struct Flag {
+  enum Takes { kNothing, kValue, kValues, kPaths };  // kPaths: each word is one value, commas and blanks included
+  const char* name;                                  // without dashes
+  Takes takes;
+  const char* value;     // what the value is called in --help: "FILE"
+  const char* help;      // one line
+  const char* key = "";  // the key of the configuration that it is a shorthand of
+};
+
+// What stood on the command line after the command's name.
+class Arguments {
+ public:
+  bool has(std::string_view flag) const { return values_.find(flag) != values_.end(); }
+  // The flag's value, or `otherwise`. Throws corral::Error (2) naming the flag where it is no number.
+  std::string text(std::string_view flag, const std::string& otherwise = "") const;
+  int64_t integer(std::string_view flag, int64_t otherwise) const;
+  double number(std::string_view flag, double otherwise) const;
+  std::vector<std::string> list(std::string_view flag) const;
+
+  std::vector<std::string> words;  // the positional arguments
+
+ private:
+  friend struct Parser;
+  std::map<std::string, std::vector<std::string>, std::less<>> values_;
+};
+
+struct Command {
+  const char* name;     // "recipes show"
+  const char* summary;  // one line
+  const char* words;    // positional arguments: "NAME", "[NAME]" where it may be left out, "NAME..." for any number, "" for none
+  std::span<const Flag> flags;
+  bool takes_recipe;                       // also takes the flags of configuration keys (cli/configuration.h)
+  int (*run)(const Arguments& arguments);  // the exit code; throws corral::Error
+};
+
+// All sub-commands, sorted by name.
+std::span<const Command* const> commands();
+
+// Flags of every command (--help, --verbose, --plugin-path), and of those that take a recipe.
+std::span<const Flag> common_flags();
+std::span<const Flag> recipe_flags();
+// All that the command takes, its own first.
+std::vector<Flag> flags_of(const Command& command);
+
+// Throws corral::Error (2) for an unknown flag, with the nearest one, and for words that the command does not take.
+Arguments parse(const Command& command, const std::vector<std::string>& words);
+
+// Help on standard output.
+void print_help();
+void print_help(const Command& command);
+
+}  // namespace corral::cli

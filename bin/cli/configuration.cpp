@@ -1,0 +1,86 @@
+#include "bin/cli/configuration.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include "corral/error.h"
+
+namespace corral::cli {
+namespace fs = std::filesystem;
+
+namespace {
+
+fs::path program_folder() {
+  std::error_code none;
+  return fs::read_symlink("/proc/self/exe", none).parent_path();
+}
+
+void add_path_list(const char* variable, std::vector<std::string>& to) {
+  const char* value = std::getenv(variable);
+  for (std::string rest = value ? value : ""; !rest.empty();) {
+    const size_t end = std::min(rest.find(':'), rest.size());
+    if (end > 0) to.push_back(rest.substr(0, end));
+    rest.erase(0, end + 1);
+  }
+}
+
+config::Literal word(const std::string& text) { return {config::Literal::kString, text}; }
+
+// `0.3 a.jsonl 0.7 b.jsonl` in one word is what it is in four.
+config::Literal path(const std::string& text) {
+  const size_t blank = text.find(' ');
+  const bool weighted = blank != std::string::npos && text.find_first_not_of("0123456789.") == blank;
+  return {weighted ? config::Literal::kText : config::Literal::kString, text};
+}
+
+}  // namespace
+
+config::RecipeFolders recipe_folders() {
+  std::vector<std::string> folders;
+  add_path_list("CORRAL_RECIPE_PATH", folders);
+  folders.push_back((program_folder().parent_path() / "share/corral/recipes").string());
+  return config::RecipeFolders(std::move(folders));
+}
+
+std::vector<std::string> plugin_folders(const Arguments& arguments) {
+  std::vector<std::string> folders = arguments.list("plugin-path");
+  add_path_list("CORRAL_PLUGIN_PATH", folders);
+  if (const char* home = std::getenv("HOME")) folders.push_back((fs::path(home) / ".local/share/corral/plugins").string());
+  const fs::path base = program_folder().parent_path();
+  for (const char* own : {"lib/corral/plugins", "plugins"}) folders.push_back((base / own).string());
+  return folders;
+}
+
+config::Sources sources(const Arguments& arguments) {
+  config::Sources s;
+  s.recipe = arguments.text("recipe");
+  s.config_files = arguments.list("config");
+  for (const Flag& flag : recipe_flags()) {
+    const std::string key = flag.key, by = std::string("--") + flag.name;
+    if (key.empty() || !arguments.has(flag.name)) continue;
+    config::Assignment a{key, {}, false, by, ""};
+    for (const std::string& value : arguments.list(flag.name))
+      a.literals.push_back(flag.takes == Flag::kPaths ? path(value) : config::Literal{config::Literal::kText, value});
+    // llama32/1b is a family and a size; a path to a plugin is no such pair.
+    const std::string text = a.literals.empty() ? "" : a.literals[0].text;
+    const size_t slash = text.find('/');
+    if (by == "--model" && slash != std::string::npos && slash == text.rfind('/') && slash > 0 && text[0] != '.' &&
+        !text.ends_with(".so")) {
+      a.literals = {word(text.substr(0, slash))};
+      s.flags.push_back({"model.size", {word(text.substr(slash + 1))}, false, by, ""});
+    }
+    s.flags.push_back(std::move(a));
+  }
+  for (const std::string& assignment : arguments.list("set")) s.flags.push_back(config::parse_assignment(assignment, "--set"));
+  return s;
+}
+
+config::RunConfig resolve(const config::Sources& sources, const Arguments& arguments) {
+  config::FolderSchemas plugins(plugin_folders(arguments));
+  config::RunConfig config = config::resolve(sources, recipe_folders(), plugins);
+  for (const std::string& notice : config.notices()) std::fprintf(stderr, "note: %s\n", notice.c_str());
+  return config;
+}
+
+}  // namespace corral::cli

@@ -1,0 +1,25 @@
+// From a command line to the configuration of a run.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "bin/cli/command.h"
+#include "kernel/config/run_config.h"
+
+namespace corral::cli {
+
+// Where recipes are: $CORRAL_RECIPE_PATH, then share/corral/recipes beside the program's folder.
+config::RecipeFolders recipe_folders();
+
+// Where plugins are: --plugin-path, $CORRAL_PLUGIN_PATH, the user's folder, then those that came with the program.
+std::vector<std::string> plugin_folders(const Arguments& arguments);
+
+// What the flags of a command that takes a recipe say; a command may change it before it is resolved (Sources::resolved for a run's own
+// configuration).
+config::Sources sources(const Arguments& arguments);
+
+// Resolves, and prints the notices on standard error.
+config::RunConfig resolve(const config::Sources& sources, const Arguments& arguments);
+
+}  // namespace corral::cli

@@ -1,0 +1,20 @@
+// Values as JSON; for the files of commands that print it.
+#pragma once
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "kernel/config/schema.h"
+
+namespace corral::cli {
+
+inline nlohmann::ordered_json to_json(const config::Value& value) {
+  return std::visit([](const auto& v) { return nlohmann::ordered_json(v); }, value);
+}
+
+// Bytes that are no UTF-8 come out as U+FFFD.
+inline void print_json(const nlohmann::ordered_json& json, int indent = 2) {
+  std::printf("%s\n", json.dump(indent, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
+}
+
+}  // namespace corral::cli

@@ -1,0 +1,114 @@
+// `corral info`: what a bug report needs; no secret of the environment is in it.
+#include <glog/logging.h>
+#include <google/protobuf/stubs/common.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <boost/version.hpp>
+#include <cstdlib>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "bin/cli/configuration.h"
+#include "bin/cli/json.h"
+
+namespace corral::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// The value of the first line `name<separator>value` of a file of the system, or "".
+std::string line_of(const char* path, const std::string& name, char separator) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    const size_t at = line.find(separator);
+    if (at == std::string::npos || line.compare(0, name.size(), name) != 0) continue;
+    std::string value = line.substr(at + 1);
+    value.erase(0, value.find_first_not_of(" \t\""));
+    value.erase(value.find_last_not_of(" \t\"") + 1);
+    return value;
+  }
+  return "";
+}
+
+Json processor() {
+  std::istringstream flags(line_of("/proc/cpuinfo", "flags", ':'));
+  const std::set<std::string> all{std::istream_iterator<std::string>(flags), {}};
+  Json sets = Json::array();
+  for (const char* name : {"avx", "avx2", "fma", "f16c", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_tile"})
+    if (all.count(name)) sets.push_back(name);
+  return {{"name", line_of("/proc/cpuinfo", "model name", ':')}, {"threads", sysconf(_SC_NPROCESSORS_ONLN)}, {"instruction_sets", sets}};
+}
+
+Json environment() {
+  Json set = Json::object();
+  for (const char* name : {"CORRAL_RECIPE_PATH", "CORRAL_PLUGIN_PATH", "CORRAL_CPU", "OMP_NUM_THREADS", "SAVE_DIR", "HF_HOME",
+                           "HF_ENDPOINT", "NO_COLOR", "LD_LIBRARY_PATH", "LD_PRELOAD"})
+    if (const char* value = std::getenv(name)) set[name] = value;
+  // Of secrets only that they are there.
+  for (const char* name : {"HF_TOKEN", "WANDB_API_KEY"})
+    if (std::getenv(name)) set[name] = "(set)";
+  return set;
+}
+
+Json plugins(const Arguments& arguments) {
+  config::FolderSchemas schemas(plugin_folders(arguments));
+  Json all = Json::object();
+  for (const config::Section& section : config::sections()) all[section.kind] = schemas.names(section.kind);
+  return all;
+}
+
+std::string protobuf_version() {
+  return std::to_string(GOOGLE_PROTOBUF_VERSION / 1000000) + "." + std::to_string(GOOGLE_PROTOBUF_VERSION / 1000 % 1000) + "." +
+         std::to_string(GOOGLE_PROTOBUF_VERSION % 1000);
+}
+
+Json collect(const Arguments& arguments) {
+  utsname system{};
+  uname(&system);
+  const std::string memory = line_of("/proc/meminfo", "MemTotal", ':'), free = line_of("/proc/meminfo", "MemAvailable", ':');
+  return {{"corral", CORRAL_VERSION},
+          {"build", CORRAL_BUILD_TYPE},
+          {"compiler", __VERSION__},
+          {"protobuf", protobuf_version()},
+          {"boost", BOOST_LIB_VERSION},
+          {"system", line_of("/etc/os-release", "PRETTY_NAME", '=')},
+          {"kernel", std::string(system.sysname) + " " + system.release + " " + system.machine},
+          {"processor", processor()},
+          {"memory", memory},
+          {"memory_available", free},
+          {"recipe_folders", recipe_folders().folders()},
+          {"recipes", recipe_folders().names().size()},
+          {"plugin_folders", plugin_folders(arguments)},
+          {"plugins", plugins(arguments)},
+          {"environment", environment()}};
+}
+
+void print(const Json& value, const std::string& name) {
+  if (value.is_object()) {
+    for (const auto& [key, child] : value.items()) print(child, name.empty() ? key : name + "." + key);
+    return;
+  }
+  std::string text = value.is_string() ? value.get<std::string>() : value.is_array() ? "" : value.dump();
+  if (value.is_array())
+    for (const Json& item : value) text += (text.empty() ? "" : " ") + item.get<std::string>();
+  std::printf("%-24s %s\n", name.c_str(), text.c_str());
+}
+
+int run(const Arguments& arguments) {
+  const Json all = collect(arguments);
+  if (arguments.has("json"))
+    print_json(all);
+  else
+    print(all, "");
+  return 0;
+}
+
+constexpr Flag kFlags[] = {{"json", Flag::kNothing, "", "one object"}};
+
+}  // namespace
+
+extern const Command command_info{"info", "print what a bug report needs: versions, processor, folders, plugins", "", kFlags, false, run};
+
+}  // namespace corral::cli

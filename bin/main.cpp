@@ -1,0 +1,91 @@
+// corral COMMAND [words] [--flags]
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <new>
+#include <system_error>
+
+#include "bin/cli/command.h"
+#include "corral/error.h"
+
+#ifndef CORRAL_VERSION
+#error "the build passes CORRAL_VERSION"
+#endif
+
+namespace corral::cli {
+namespace {
+
+// The command that the first words name: `recipes show` before `recipes`. Leaves the other words.
+const Command& find(std::vector<std::string>& words) {
+  for (size_t count = std::min<size_t>(words.size(), 2); count > 0; --count) {
+    const std::string name = count == 2 ? words[0] + " " + words[1] : words[0];
+    for (const Command* command : commands())
+      if (name == command->name) {
+        words.erase(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(count));
+        return *command;
+      }
+  }
+  std::vector<std::string> names;
+  for (const Command* command : commands()) names.push_back(command->name);
+  const bool group = std::any_of(names.begin(), names.end(), [&](const std::string& name) { return name.starts_with(words[0] + " "); });
+  const std::string typed = group && words.size() > 1 ? words[0] + " " + words[1] : words[0];
+  const std::string near = nearest(typed, names);
+  fail("{}: no such command\n       {}", typed, near.empty() ? "`corral --help` lists them" : "did you mean `corral " + near + "`?");
+}
+
+int run(std::vector<std::string> words) {
+  if (words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
+    print_help();
+    return words.empty() ? 2 : 0;
+  }
+  if (words[0] == "--version") {
+    std::printf("corral %s\n", CORRAL_VERSION);
+    return 0;
+  }
+  if (words[0].starts_with("-")) fail("{}: a command comes first\n       `corral --help` lists them", words[0]);
+  const Command& command = find(words);
+  const Arguments arguments = parse(command, words);
+  if (arguments.has("help")) {
+    print_help(command);
+    return 0;
+  }
+  FLAGS_minloglevel = arguments.has("verbose") ? google::INFO : google::WARNING;
+  return command.run(arguments);
+}
+
+int say(int exit_code, const std::string& text) {
+  std::fflush(stdout);
+  std::fprintf(stderr, "error: %s\n", text.c_str());
+  return exit_code;
+}
+
+// Whatever a command throws is one message and the exit code of its kind.
+int guarded(std::vector<std::string> words) {
+  try {
+    return run(std::move(words));
+  } catch (const Error& e) {
+    return say(e.exit_code(), e.what());
+  } catch (const std::bad_alloc&) {
+    return say(3, "out of memory");
+  } catch (const std::system_error& e) {
+    return say(3, e.what());
+  } catch (const std::exception& e) {
+    return say(4, std::string("a bug in Corral: ") + e.what());
+  } catch (...) {
+    return say(4, "a bug in Corral: an exception of unknown type");
+  }
+}
+
+}  // namespace
+}  // namespace corral::cli
+
+int main(int argc, char** argv) {
+  FLAGS_logtostderr = true;
+  google::InitGoogleLogging(argv[0]);
+  int code = corral::cli::guarded({argv + 1, argv + argc});
+  // A result that did not reach its file is no result.
+  if (std::fflush(stdout) != 0 || std::ferror(stdout)) code = corral::cli::say(3, std::string("standard output: ") + std::strerror(errno));
+  return code;
+}
