@@ -1,0 +1,116 @@
+#include "kernel/passes/memory_plan.h"
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+
+#include "corral/error.h"
+
+namespace corral::passes {
+namespace {
+
+uint64_t aligned(uint64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+uint64_t size_of(const Graph& g, TensorId t) { return aligned(bytes_of(g.tensors[t].dtype, elements(g.tensors[t].shape))); }
+
+struct Interval {
+  TensorId tensor;
+  uint64_t bytes;
+  size_t begin, end;  // first write and last read, as numbers of nodes
+};
+
+std::vector<Interval> lifetimes(const Graph& g, const std::vector<bool>& is_state) {
+  constexpr size_t kUnused = SIZE_MAX;
+  std::vector<size_t> begin(g.tensors.size(), kUnused), end(g.tensors.size(), 0);
+  const auto touch = [&](TensorId t, size_t at) {
+    begin[t] = std::min(begin[t], at);
+    end[t] = std::max(end[t], at);
+  };
+  for (size_t i = 0; i < g.nodes.size(); ++i) {
+    for (TensorId t : g.nodes[i].inputs) touch(t, i);
+    for (TensorId t : g.nodes[i].outputs) touch(t, i);
+  }
+  for (const auto* ports : {&g.inputs, &g.outputs})
+    for (const Port& p : *ports) touch(p.tensor, 0), touch(p.tensor, g.nodes.size());
+  std::vector<Interval> result;
+  for (TensorId t = 1; t < g.tensors.size(); ++t)
+    if (begin[t] != kUnused && !is_state[t]) result.push_back({t, size_of(g, t), begin[t], end[t]});
+  return result;
+}
+
+// Largest first, each at the lowest gap that is free during its life.
+uint64_t place(std::vector<Interval> intervals, std::vector<uint64_t>& offsets) {
+  std::stable_sort(intervals.begin(), intervals.end(), [](const Interval& a, const Interval& b) { return a.bytes > b.bytes; });
+  struct Placed {
+    size_t begin, end;
+    uint64_t from, to;
+  };
+  std::vector<Placed> placed, rivals;
+  uint64_t top = 0;
+  for (const Interval& i : intervals) {
+    rivals.clear();
+    for (const Placed& p : placed)
+      if (p.begin <= i.end && i.begin <= p.end) rivals.push_back(p);
+    std::sort(rivals.begin(), rivals.end(), [](const Placed& a, const Placed& b) { return a.from < b.from; });
+    uint64_t at = 0, best = UINT64_MAX, best_gap = UINT64_MAX;
+    for (const Placed& r : rivals) {
+      if (r.from >= at + i.bytes && r.from - at < best_gap) {
+        best = at;
+        best_gap = r.from - at;
+      }
+      at = std::max(at, r.to);
+    }
+    if (best == UINT64_MAX) best = at;
+    offsets[i.tensor] = best;
+    placed.push_back({i.begin, i.end, best, best + i.bytes});
+    top = std::max(top, best + i.bytes);
+  }
+  return top;
+}
+
+constexpr std::array kKinds{"parameters", "gradients", "masters", "moments", "caches", "statistics"};
+
+}  // namespace
+
+MemoryPlan plan_memory(const std::vector<const Graph*>& graphs, uint64_t workspace_bytes) {
+  MemoryPlan plan;
+  std::array<uint64_t, kKinds.size()> by_kind{};
+  struct Shared {
+    uint64_t offset;
+    DType dtype;
+    Shape shape;
+  };
+  std::unordered_map<std::string, Shared> shared;
+  uint64_t top = 0;
+  for (const Graph* g : graphs) {
+    std::vector<uint64_t>& offsets = plan.offsets.emplace_back(g->tensors.size(), MemoryPlan::kAbsent);
+    for (const State& s : g->states) {
+      const Tensor& t = g->tensors[s.tensor];
+      const auto [it, added] = shared.emplace(g->names[t.name], Shared{top, t.dtype, t.shape});
+      if (!added && (it->second.dtype != t.dtype || it->second.shape != t.shape))
+        fail_bug("memory plan: two graphs disagree about the state \"{}\"", g->names[t.name]);
+      offsets[s.tensor] = it->second.offset;
+      if (!added) continue;
+      top += size_of(*g, s.tensor);
+      by_kind[std::min(static_cast<size_t>(s.kind), kKinds.size() - 1)] += size_of(*g, s.tensor);
+    }
+  }
+  uint64_t activations = 0;
+  for (size_t i = 0; i < graphs.size(); ++i) {
+    std::vector<bool> is_state(graphs[i]->tensors.size());
+    for (const State& s : graphs[i]->states) is_state[s.tensor] = true;
+    std::vector<uint64_t> offsets(graphs[i]->tensors.size(), MemoryPlan::kAbsent);
+    activations = std::max(activations, place(lifetimes(*graphs[i], is_state), offsets));
+    for (TensorId t = 1; t < offsets.size(); ++t)
+      if (offsets[t] != MemoryPlan::kAbsent) plan.offsets[i][t] = top + offsets[t];
+  }
+  plan.workspace = top + activations;
+  plan.total = plan.workspace + aligned(workspace_bytes);
+  for (size_t k = 0; k < kKinds.size(); ++k)
+    if (by_kind[k]) plan.classes.push_back({kKinds[k], by_kind[k]});
+  plan.classes.push_back({"activations", activations});
+  plan.classes.push_back({"workspace", aligned(workspace_bytes)});
+  return plan;
+}
+
+}  // namespace corral::passes

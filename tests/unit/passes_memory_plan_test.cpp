@@ -1,0 +1,74 @@
+#include <gtest/gtest.h>
+
+#include "corral/error.h"
+#include "kernel/passes/autodiff.h"
+#include "kernel/passes/generation.h"
+#include "kernel/passes/memory_plan.h"
+#include "kernel/passes/recompute.h"
+#include "tests/unit/passes_small_model.h"
+
+namespace corral {
+namespace {
+
+using passes::MemoryPlan;
+
+TEST(MemoryPlan, NoTwoTensorsThatLiveAtOnceOverlap) {
+  const Graph g = passes::autodiff(small_model());
+  const MemoryPlan plan = passes::plan_memory({&g}, 1000);
+  const auto& offsets = plan.offsets[0];
+  std::vector<size_t> first(g.tensors.size(), SIZE_MAX), last(g.tensors.size());
+  for (size_t i = 0; i < g.nodes.size(); ++i)
+    for (const auto* side : {&g.nodes[i].inputs, &g.nodes[i].outputs})
+      for (TensorId t : *side) first[t] = std::min(first[t], i), last[t] = i;
+  for (const State& s : g.states) first[s.tensor] = 0, last[s.tensor] = SIZE_MAX;
+  for (const auto* ports : {&g.inputs, &g.outputs})
+    for (const Port& p : *ports) first[p.tensor] = 0, last[p.tensor] = SIZE_MAX;
+  size_t pairs = 0;
+  for (TensorId a = 1; a < g.tensors.size(); ++a)
+    for (TensorId b = a + 1; b < g.tensors.size(); ++b) {
+      if (offsets[a] == MemoryPlan::kAbsent || offsets[b] == MemoryPlan::kAbsent || first[a] > last[b] || first[b] > last[a]) continue;
+      const uint64_t end_a = offsets[a] + bytes_of(g.tensors[a].dtype, elements(g.tensors[a].shape));
+      const uint64_t end_b = offsets[b] + bytes_of(g.tensors[b].dtype, elements(g.tensors[b].shape));
+      EXPECT_TRUE(end_a <= offsets[b] || end_b <= offsets[a]) << name_of(g, a) << " and " << name_of(g, b);
+      ++pairs;
+    }
+  EXPECT_GT(pairs, 100u);
+  for (uint64_t offset : offsets)
+    if (offset != MemoryPlan::kAbsent) EXPECT_EQ(offset % passes::kAlignment, 0u);
+}
+
+TEST(MemoryPlan, ReusesWhatIsDeadAndRecomputeNeedsLess) {
+  const Graph g = passes::autodiff(small_model()), less = passes::recompute(g, "full", 0);
+  const auto activations = [](const Graph& graph) {
+    for (const auto& c : passes::plan_memory({&graph}, 0).classes)
+      if (c.name == "activations") return c.bytes;
+    return uint64_t{0};
+  };
+  uint64_t sum = 0;
+  for (const Node& n : g.nodes)
+    for (TensorId t : n.outputs) sum += bytes_of(g.tensors[t].dtype, elements(g.tensors[t].shape));
+  EXPECT_LT(activations(g), sum);
+  EXPECT_LT(activations(less), activations(g));
+}
+
+TEST(MemoryPlan, GraphsShareTheirStatesByName) {
+  const Graph train = passes::autodiff(small_model()), decode = passes::generation(small_model(false, 1), 6);
+  const MemoryPlan plan = passes::plan_memory({&train, &decode}, 0);
+  const auto offset = [&](size_t i, const Graph& g, const std::string& name) {
+    for (const State& s : g.states)
+      if (name_of(g, s.tensor) == name) return plan.offsets[i][s.tensor];
+    return MemoryPlan::kAbsent;
+  };
+  EXPECT_EQ(offset(0, train, "embedding"), offset(1, decode, "embedding"));
+  EXPECT_NE(offset(1, decode, "cache.key.layers.0"), MemoryPlan::kAbsent);
+}
+
+TEST(MemoryPlan, RefusesGraphsThatDisagreeAboutAState) {
+  const Graph a = small_model();
+  Graph b = small_model();
+  b.tensors[b.states[0].tensor].dtype = DType::BF16;
+  EXPECT_THROW(passes::plan_memory({&a, &b}, 0), Error);
+}
+
+}  // namespace
+}  // namespace corral
