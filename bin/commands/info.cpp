@@ -79,7 +79,6 @@ Json collect(const Arguments& arguments) {
           {"memory", memory},
           {"memory_available", free},
           {"recipe_folders", recipe_folders().folders()},
-          {"recipes", recipe_folders().names().size()},
           {"plugin_folders", plugin_folders(arguments)},
           {"plugins", plugins(arguments)},
           {"environment", environment()}};

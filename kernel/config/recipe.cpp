@@ -124,11 +124,14 @@ Presets parse_presets(std::string_view text, const std::string& path, const std:
 
 std::vector<std::string> RecipeFolders::names() const {
   std::set<std::string> found;
+  std::string searched;
   for (const std::string& folder : folders_) {
     std::error_code none;
     for (const auto& entry : fs::directory_iterator(folder, none))
       if (entry.path().extension() == kSuffix && entry.path().stem() != kAliases) found.insert(entry.path().stem());
+    searched += " " + folder;
   }
+  if (found.empty()) fail_environment("no recipes in{}: set CORRAL_RECIPE_PATH", searched);
   return {found.begin(), found.end()};
 }
 
@@ -141,11 +144,6 @@ Recipe RecipeFolders::read(const std::string& name) const {
     if (name != kAliases && fs::is_regular_file(path, none)) return parse_recipe(read_text_file(path), path, "recipe");
   }
   const std::vector<std::string> known = names();
-  if (known.empty()) {
-    std::string searched;
-    for (const std::string& folder : folders_) searched += " " + folder;
-    fail_environment("no recipes in{}: set CORRAL_RECIPE_PATH", searched);
-  }
   // Recipes are many and alike: an unknown name without a near one points at the list.
   const std::string near = nearest(name, known);
   fail("recipe \"{}\": no such recipe\n       {}", name, near.empty() ? "`corral recipes` lists them" : "did you mean \"" + near + "\"?");

@@ -64,7 +64,8 @@ class RecipeFolders {
  public:
   explicit RecipeFolders(std::vector<std::string> folders) : folders_(std::move(folders)) {}
   const std::vector<std::string>& folders() const { return folders_; }
-  std::vector<std::string> names() const;  // sorted
+  // Sorted. Throws corral::Error (3) where no folder has any.
+  std::vector<std::string> names() const;
   // A name, or a path that ends in .textproto. Throws corral::Error (2) with the nearest name.
   Recipe read(const std::string& name) const;
   std::vector<Alias> aliases() const;

@@ -253,7 +253,8 @@ class Resolver {
 
   // A list may be written in several lines of a file.
   void merge(const Assignment& a, const Field* field, Value& value, std::pair<Value, const Assignment*>& before) const {
-    if (field && field->type == Field::kList && !a.where.empty() && !a.is_list && before.second->where != a.where) {
+    const auto file = [](const Assignment& b) { return b.where.substr(0, b.where.rfind(':')); };
+    if (field && field->type == Field::kList && !a.where.empty() && !a.is_list && file(*before.second) == file(a)) {
       auto& items = std::get<std::vector<std::string>>(value);
       const auto& first = std::get<std::vector<std::string>>(before.first);
       items.insert(items.begin(), first.begin(), first.end());
@@ -274,7 +275,7 @@ class Resolver {
   void drop(const Assignment& a, const std::string& prefix) {
     const Section& section = *section_of(prefix);
     dropped_.insert(a.where + a.key);
-    config_.notices_.push_back(format("{} = {} of the {} is left out: {} = \"{}\" has no such option", a.key, to_display(a.literals), a.by,
+    config_.notices_.push_back(format("{} = {} of the {} is left out: {} = \"{}\" does not take it", a.key, to_display(a.literals), a.by,
                                       section.selector, chosen(section.selector)));
   }
 

@@ -1,0 +1,175 @@
+// What the terminal shows, and the exit code.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+namespace {
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+struct Shown {
+  int code = -1;
+  std::string out, err;
+};
+
+// Runs the program through the shell, so `words` may hold redirections.
+Shown corral(const std::string& words) {
+  const fs::path folder = fs::path(testing::TempDir()) / ("corral_program_" + std::to_string(getpid()));
+  fs::create_directories(folder);
+  const auto read = [](const fs::path& path) {
+    std::ifstream file(path);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  Shown shown;
+  const int status = std::system(
+      (CORRAL_BINARY_DIR "/bin/corral >" + (folder / "out").string() + " 2>" + (folder / "err").string() + " " + words).c_str());
+  shown.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  shown.out = read(folder / "out");
+  shown.err = read(folder / "err");
+  fs::remove_all(folder);
+  return shown;
+}
+
+TEST(Program, RefusesBadInputWithOneMessageTheNearestAndExitCode2) {
+  const std::string show = "recipes show llama31_8b_pretrain_config ";
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"recipe", "error: recipe: no such command\n       did you mean `corral recipes`?\n"},
+      {"recipes shwo x", "error: \"shwo\": `corral recipes` takes no such word\n       did you mean `corral recipes show`?\n"},
+      {"--foo", "error: --foo: a command comes first\n       `corral --help` lists them\n"},
+      {"recipes show", "error: `corral recipes show` needs NAME\n       corral recipes show --help\n"},
+      {"recipes show llama31_8b_pretrain",
+       "error: recipe \"llama31_8b_pretrain\": no such recipe\n       did you mean \"llama31_8b_pretrain_config\"?\n"},
+      {show + "--trian-iters 3", "error: --trian-iters: no such flag of `corral recipes show`\n       did you mean \"--train-iters\"?\n"},
+      {show + "--tp", "error: --tp: needs a value, N\n"},
+      {show + "--json=3", "error: --json: takes no value\n"},
+      {show + "--lr 1e-3 --lr 1e-4", "error: --lr: given twice, 1e-3 and 1e-4\n"},
+      {show + "--set seq_length", "error: seq_length: expected KEY=VALUE\n       set by --set\n"},
+      {show + "--tp 2 --set parallel.tensor=4",
+       "error: parallel.tensor = 2 by --tp, but = 4 by --set: one level may set a key to one value only\n"},
+      {show + "--set model.hidden_sise=4",
+       "error: model.hidden_sise: no such key\n       did you mean \"model.hidden_size\"?\n       set by --set, after recipe "
+       "llama31_8b_pretrain_config\n"},
+      {show + "--precision bf61",
+       "error: precision.plugin = \"bf61\": no such precision plugin is installed\n       did you mean \"bf16\"?\n       set by "
+       "--precision, after "
+       "recipe llama31_8b_pretrain_config\n"},
+      {show + "--model llama31/7b",
+       "error: model.size = \"7b\": no such size of llama31\n       did you mean \"8b\"?\n       set by --model, after recipe "
+       "llama31_8b_pretrain_config\n"},
+      {show + "--config /no/such", "error: /no/such: No such file or directory\n"},
+  };
+  for (const auto& [words, message] : cases) {
+    const Shown shown = corral(words);
+    EXPECT_EQ(shown.code, 2) << words;
+    EXPECT_EQ(shown.err, message) << words;
+    EXPECT_EQ(shown.out, "") << words;
+  }
+}
+
+TEST(Program, ReportsAFullDiskBehindStandardOutput) {
+  const Shown shown = corral("recipes >/dev/full");
+  EXPECT_EQ(shown.code, 3);
+  EXPECT_EQ(shown.err, "error: standard output: No space left on device\n");
+}
+
+TEST(Program, SaysWhereThereAreNoRecipesAtAll) {
+  const fs::path copy = fs::path(testing::TempDir()) / ("corral_alone_" + std::to_string(getpid()));
+  fs::create_directories(copy / "bin");
+  fs::copy_file(CORRAL_BINARY_DIR "/bin/corral", copy / "bin/corral");
+  const int status = std::system((copy.string() + "/bin/corral recipes show x 2>" + copy.string() + "/err").c_str());
+  std::ifstream file(copy / "err");
+  const std::string err(std::istreambuf_iterator<char>(file), {});
+  EXPECT_EQ(WEXITSTATUS(status), 3);
+  EXPECT_EQ(err, "error: no recipes in " + copy.string() + "/share/corral/recipes: set CORRAL_RECIPE_PATH\n");
+  fs::remove_all(copy);
+}
+
+TEST(Program, ShowsEveryValueOfARecipeAndWhoSetItAsJson) {
+  const Shown shown = corral("recipes show llama31_405b_finetune_config --json --tp 2 --set model.rope_scaling.factor=4");
+  ASSERT_EQ(shown.code, 0) << shown.err;
+  const json all = json::parse(shown.out);
+  EXPECT_EQ(all["parallel.tensor"], (json{{"value", 2}, {"from", "--tp"}}));
+  EXPECT_EQ(all["model.rope_scaling.factor"], (json{{"value", 4.0}, {"from", "--set"}}));
+  EXPECT_EQ(all["model.hidden_size"], (json{{"value", 16384}, {"from", "model.size 405b"}}));
+  EXPECT_EQ(all["peft.target_modules"], (json{{"value", {"linear_qkv"}}, {"from", "recipe, when peft.plugin = lora or dora"}}));
+  EXPECT_EQ(all["optimizer.lr_decay_iters"], (json{{"value", 0}, {"from", "default"}}));
+}
+
+TEST(Program, TakesUnderscoresForDashesAndTheShorthands) {
+  const Shown shown = corral(
+      "recipes show llama31_8b_pretrain_config --json --train_iters 7 --model llama32/3b --data 0.3 a.jsonl 0.7 'b c.jsonl' --precision "
+      "bf16_mixed");
+  ASSERT_EQ(shown.code, 0) << shown.err;
+  const json all = json::parse(shown.out);
+  EXPECT_EQ(all["train.train_iters"]["value"], 7);
+  EXPECT_EQ(all["model.plugin"]["value"], "llama32");
+  EXPECT_EQ(all["model.hidden_size"]["value"], 3072);
+  EXPECT_EQ(all["data.paths"]["value"], (json{"0.3", "a.jsonl", "0.7", "b c.jsonl"}));
+  EXPECT_EQ(all["precision.plugin"]["value"], "bf16");
+}
+
+TEST(Program, ListsTwentyRecipesOneLineEach) {
+  const Shown table = corral("recipes");
+  EXPECT_EQ(std::count(table.out.begin(), table.out.end(), '\n'), 21);
+  EXPECT_NE(table.out.find(
+                "llama31_405b_pretrain_config             llama31/405b  pretrain       TP8 PP8 VP2 CP4 SP  256 / 512               bf16\n"),
+            std::string::npos)
+      << table.out;
+  EXPECT_EQ(json::parse(corral("recipes --json").out).size(), 20u);
+}
+
+TEST(Program, ListsTheOtherRecipesBesideABrokenOne) {
+  const fs::path folder = fs::path(testing::TempDir()) / ("corral_broken_" + std::to_string(getpid()));
+  fs::create_directories(folder);
+  std::ofstream(folder / "broken.textproto") << "train { seed: }";
+  setenv("CORRAL_RECIPE_PATH", folder.c_str(), 1);
+  const Shown shown = corral("recipes");
+  unsetenv("CORRAL_RECIPE_PATH");
+  EXPECT_EQ(shown.code, 2);
+  EXPECT_EQ(std::count(shown.out.begin(), shown.out.end(), '\n'), 21);
+  EXPECT_EQ(shown.err, "error: recipe broken: " + folder.string() + "/broken.textproto:1: expected a value, but here is \"}\"\n");
+  fs::remove_all(folder);
+}
+
+TEST(Program, PrintsHelpForItselfAndEveryCommandOnStandardOutput) {
+  const Shown help = corral("--help");
+  EXPECT_EQ(help.code, 0);
+  for (const char* command : {"recipes", "recipes show", "info"}) {
+    EXPECT_NE(help.out.find("\n  " + std::string(command) + "  "), std::string::npos) << command;
+    const Shown own = corral(std::string(command) + " --help");
+    EXPECT_EQ(own.code, 0);
+    EXPECT_NE(own.out.find("usage: corral " + std::string(command)), std::string::npos) << own.out;
+  }
+  EXPECT_EQ(corral("").code, 2);
+  EXPECT_EQ(corral("--version").out.substr(0, 7), "corral ");
+}
+
+TEST(Program, KeepsSecretsOutOfABugReport) {
+  setenv("HF_TOKEN", "hf_secret", 1);
+  const Shown shown = corral("info --json");
+  unsetenv("HF_TOKEN");
+  ASSERT_EQ(shown.code, 0);
+  EXPECT_EQ(shown.out.find("hf_secret"), std::string::npos);
+  EXPECT_EQ(json::parse(shown.out)["environment"]["HF_TOKEN"], "(set)");
+}
+
+// The fastest of some runs: others use the machine too.
+TEST(Program, StartsWithin50Milliseconds) {
+  for (const char* words : {"--help", "recipes", "recipes show llama31_405b_finetune_config"}) {
+    double best = 1e9;
+    for (int i = 0; i < 10 && best > 0.02; ++i) {
+      const auto begin = std::chrono::steady_clock::now();
+      ASSERT_EQ(corral(words).code, 0);
+      best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+    }
+    EXPECT_LT(best, 0.05) << words;
+  }
+}
+
+}  // namespace
