@@ -1,0 +1,70 @@
+#include "kernel/plugin/call.h"
+
+#include <exception>
+
+namespace corral {
+
+void check(corral_status status, const Plugin& plugin, const char* function) {
+  if (status == CORRAL_OK) return;
+  const std::string sentence = take_sentence();
+  const std::string where = "plugin " + plugin.label() + ", function " + function;
+  const std::string named = where + ": " + (sentence.empty() ? "it failed and gave no reason" : sentence);
+  // What is the user's to mend is said in the plugin's own words.
+  const std::string& text = sentence.empty() ? named : sentence;
+  switch (status) {
+    case CORRAL_INVALID:
+      throw Error(2, text);
+    case CORRAL_UNSUPPORTED:
+      throw Unsupported(sentence.empty() ? where + ": not offered by this plugin" : sentence);
+    case CORRAL_NO_SPACE:
+      throw NoSpace(text);
+    case CORRAL_ENVIRONMENT:
+      throw Error(3, text);
+    case CORRAL_CHECK:
+      throw Error(1, text);
+    case CORRAL_BUG:
+      throw Error(4, named);
+    default:
+      throw Error(4, where + ": it returned status " + std::to_string(status) + ", which the ABI does not know" +
+                         (sentence.empty() ? "" : ": " + sentence));
+  }
+}
+
+namespace detail {
+
+void fail_escaped(const Plugin& plugin, const char* function) {
+  std::string what = "an exception of unknown type";
+  try {
+    throw;
+  } catch (const std::exception& e) {
+    what = std::string("an exception: ") + printable(e.what());
+  } catch (...) {
+  }
+  throw Error(4, "plugin " + plugin.label() + ", function " + function + ": it let " + what + " escape");
+}
+
+void fail_reply(const Plugin& plugin, const char* function, const char* why) {
+  throw Error(4, "plugin " + plugin.label() + ", function " + function + ": " + why);
+}
+
+}  // namespace detail
+
+ReplySink::ReplySink(uint64_t cap) : sink_{CORRAL_SIZE(corral_sink), this, write}, cap_(cap) {}
+
+corral_status ReplySink::write(const corral_sink* sink, const void* data, uint64_t size) noexcept {
+  auto* self = static_cast<ReplySink*>(sink->context);
+  if (size == 0) return CORRAL_OK;
+  if (data == nullptr || size > self->cap_ - self->bytes_.size()) {
+    self->refused_ = true;
+    return CORRAL_NO_SPACE;
+  }
+  try {
+    self->bytes_.append(static_cast<const char*>(data), size);
+  } catch (...) {
+    self->refused_ = true;
+    return CORRAL_NO_SPACE;
+  }
+  return CORRAL_OK;
+}
+
+}  // namespace corral

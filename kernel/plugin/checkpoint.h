@@ -1,0 +1,72 @@
+// Host side of corral.checkpoint/1: a format, a checkpoint open for reading, one being written.
+#pragma once
+
+#include "kernel/plugin/instance.h"
+#include "plugin.wire.h"
+
+namespace corral {
+
+class CheckpointReaderHandle {
+ public:
+  CheckpointReaderHandle(std::shared_ptr<const Plugin> plugin, corral_reader* reader)
+      : reader_(std::move(plugin), reader, &corral_checkpoint::close, "close", "open") {}
+
+  TensorList list() const {
+    return decode_reply<TensorList>(plugin(), "list", invoke_for_reply(plugin(), &corral_checkpoint::list, "list", reader_.get()));
+  }
+  CheckpointInfo info() const {
+    return decode_reply<CheckpointInfo>(plugin(), "info", invoke_for_reply(plugin(), &corral_checkpoint::info, "info", reader_.get()));
+  }
+  // Safe from any thread.
+  void read(uint64_t tensor, uint64_t offset, void* to, uint64_t size) const {
+    invoke(plugin(), &corral_checkpoint::read, "read", reader_.get(), tensor, offset, to, size);
+  }
+  const Plugin& plugin() const { return reader_.plugin(); }
+
+ private:
+  Instance<corral_reader, corral_checkpoint> reader_;
+};
+
+// Discards what was written unless it is finished.
+class CheckpointWriterHandle {
+ public:
+  CheckpointWriterHandle(std::shared_ptr<const Plugin> plugin, corral_writer* writer)
+      : writer_(std::move(plugin), writer, &corral_checkpoint::discard, "discard", "create") {}
+
+  // Safe from any thread.
+  void write(uint64_t tensor, uint64_t offset, const void* data, uint64_t size) const {
+    invoke(plugin(), &corral_checkpoint::write, "write", writer_.get(), tensor, offset, data, size);
+  }
+  void finish() { invoke_control(plugin(), &corral_checkpoint::finish, "finish", writer_.release()); }
+  const Plugin& plugin() const { return writer_.plugin(); }
+
+ private:
+  Instance<corral_writer, corral_checkpoint> writer_;
+};
+
+class CheckpointFormat {
+ public:
+  explicit CheckpointFormat(std::shared_ptr<const Plugin> plugin) : plugin_(std::move(plugin)) {}
+
+  Probe probe(const std::string& path) const {
+    return decode_reply<Probe>(*plugin_, "probe", invoke_for_reply(*plugin_, &corral_checkpoint::probe, "probe", path.c_str()));
+  }
+  CheckpointReaderHandle open(const std::string& path) const {
+    corral_reader* reader = nullptr;
+    invoke_control(*plugin_, &corral_checkpoint::open, "open", path.c_str(), &reader);
+    return {plugin_, reader};
+  }
+  // `path` is a folder that exists.
+  CheckpointWriterHandle create(const std::string& path, const CheckpointWriteRequest& request) const {
+    const std::string bytes = request.encode();
+    corral_writer* writer = nullptr;
+    invoke_control(*plugin_, &corral_checkpoint::create, "create", path.c_str(), bytes.data(), bytes.size(), &writer);
+    return {plugin_, writer};
+  }
+  const Plugin& plugin() const { return *plugin_; }
+
+ private:
+  std::shared_ptr<const Plugin> plugin_;
+};
+
+}  // namespace corral

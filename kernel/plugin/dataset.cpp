@@ -1,0 +1,27 @@
+#include "kernel/plugin/dataset.h"
+
+namespace corral {
+
+corral_status EncoderLoan::encode(const corral_encoder* encoder, const char* text, uint64_t size, uint64_t flags, int32_t* ids,
+                                  uint64_t capacity, uint64_t* count) noexcept {
+  const TokenizerHandle& tokenizer = static_cast<const EncoderLoan*>(encoder->context)->tokenizer_;
+  try {
+    return status_of_call(tokenizer.plugin(), &corral_tokenizer::encode, "encode", tokenizer.get(), text, size, flags, ids, capacity,
+                          count);
+  } catch (...) {
+    return CORRAL_BUG;
+  }
+}
+
+DatasetHandle DatasetHandle::open(std::shared_ptr<const Plugin> plugin, const DatasetRequest& request, const TokenizerHandle* tokenizer) {
+  DatasetHandle handle;
+  if (tokenizer) handle.encoder_ = std::make_unique<EncoderLoan>(*tokenizer);
+  const std::string bytes = request.encode();
+  corral_dataset_instance* instance = nullptr;
+  invoke_control(*plugin, &corral_dataset::open, "open", bytes.data(), bytes.size(), handle.encoder_ ? handle.encoder_->get() : nullptr,
+                 &instance);
+  handle.instance_ = {std::move(plugin), instance, &corral_dataset::close, "close", "open"};
+  return handle;
+}
+
+}  // namespace corral

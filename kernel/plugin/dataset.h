@@ -1,0 +1,49 @@
+// Host side of corral.dataset/1: data that is open. Lends the dataset the host's tokenizer.
+#pragma once
+
+#include <memory>
+
+#include "kernel/plugin/instance.h"
+#include "kernel/plugin/tokenizer.h"
+#include "plugin.wire.h"
+
+namespace corral {
+
+// A tokenizer as a dataset sees it; stays where it is, since the dataset keeps its address.
+class EncoderLoan {
+ public:
+  explicit EncoderLoan(const TokenizerHandle& tokenizer) : table_{CORRAL_SIZE(corral_encoder), this, encode}, tokenizer_(tokenizer) {}
+  EncoderLoan(const EncoderLoan&) = delete;
+  EncoderLoan& operator=(const EncoderLoan&) = delete;
+  const corral_encoder* get() const { return &table_; }
+
+ private:
+  static corral_status encode(const corral_encoder* encoder, const char* text, uint64_t size, uint64_t flags, int32_t* ids,
+                              uint64_t capacity, uint64_t* count) noexcept;
+  corral_encoder table_;
+  const TokenizerHandle& tokenizer_;
+};
+
+class DatasetHandle {
+ public:
+  // `tokenizer` may be null and must live until the dataset is closed.
+  static DatasetHandle open(std::shared_ptr<const Plugin> plugin, const DatasetRequest& request, const TokenizerHandle* tokenizer);
+
+  DatasetInfo info() const {
+    return decode_reply<DatasetInfo>(plugin(), "info", invoke_for_reply(plugin(), &corral_dataset::info, "info", instance_.get()));
+  }
+  // Rows first_row … first_row + rows - 1 of part `part`; each array holds rows x seq_length numbers. Safe from any thread.
+  void fetch(uint64_t part, uint64_t first_row, uint64_t rows, int32_t* tokens, int32_t* targets, int32_t* positions,
+             int32_t* first_key) const {
+    const corral_batch batch{CORRAL_SIZE(corral_batch), tokens, targets, positions, first_key};
+    invoke(plugin(), &corral_dataset::fetch, "fetch", instance_.get(), part, first_row, rows, &batch);
+  }
+  const Plugin& plugin() const { return instance_.plugin(); }
+
+ private:
+  DatasetHandle() = default;
+  std::unique_ptr<EncoderLoan> encoder_;  // outlives the instance
+  Instance<corral_dataset_instance, corral_dataset> instance_;
+};
+
+}  // namespace corral

@@ -1,0 +1,124 @@
+#include "kernel/plugin/host.h"
+
+#include <glog/logging.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstring>
+#include <exception>
+#include <utility>
+
+namespace corral {
+
+thread_local CallMark current_call;
+
+namespace {
+
+thread_local std::string sentence;
+
+corral_status set_error(const corral_host*, const char* text, uint64_t size) noexcept {
+  try {
+    sentence.assign(text ? text : "", text ? std::min(size, kMaxSentence) : 0);
+  } catch (...) {
+    sentence.clear();
+  }
+  return CORRAL_OK;
+}
+
+corral_status log(const corral_host*, int32_t severity, const char* text, uint64_t size) noexcept {
+  try {
+    const std::string line = printable({text ? text : "", text ? std::min(size, kMaxSentence) : 0});
+    const char* plugin = current_call.plugin ? current_call.plugin : "plugin";
+    if (severity <= CORRAL_LOG_INFO)
+      LOG(INFO) << plugin << ": " << line;
+    else if (severity == CORRAL_LOG_WARNING)
+      LOG(WARNING) << plugin << ": " << line;
+    else
+      LOG(ERROR) << plugin << ": " << line;
+  } catch (...) {
+    return CORRAL_NO_SPACE;
+  }
+  return CORRAL_OK;
+}
+
+const void* get_service(const corral_host*, const char*) noexcept { return nullptr; }
+
+// Bytes of the UTF-8 character that begins at `at`; 0 where none does.
+size_t character_length(std::string_view text, size_t at) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(at);
+  const size_t length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+  if (length == 0 || at + length > text.size()) return 0;
+  for (size_t i = 1; i < length; ++i)
+    if ((byte(at + i) & 0xc0) != 0x80) return 0;
+  // No over-long forms, surrogates or numbers beyond U+10FFFF.
+  if (first == 0xe0 && byte(at + 1) < 0xa0) return 0;
+  if (first == 0xed && byte(at + 1) > 0x9f) return 0;
+  if (first == 0xf0 && byte(at + 1) < 0x90) return 0;
+  if (first == 0xf4 && byte(at + 1) > 0x8f) return 0;
+  return length;
+}
+
+// Only what a signal handler may do.
+void say(const char* text) noexcept {
+  if (!text) return;
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text, std::strlen(text));
+}
+
+void say_crash(const char* how) noexcept {
+  if (!current_call.plugin) return;
+  say("error: plugin ");
+  say(current_call.plugin);
+  say(", function ");
+  say(current_call.function);
+  say(": ");
+  say(how);
+  say("\n");
+}
+
+void on_signal(int number) {
+  say_crash(number == SIGABRT  ? "it aborted the process"
+            : number == SIGBUS ? "it crashed (SIGBUS)"
+                               : "it crashed (SIGSEGV, SIGILL or SIGFPE)");
+  std::signal(number, SIG_DFL);
+  std::raise(number);
+}
+
+}  // namespace
+
+const corral_host& host_table() {
+  static const corral_host table{
+      CORRAL_SIZE(corral_host), CORRAL_ABI_MAJOR, CORRAL_ABI_MINOR, nullptr, set_error, log, get_service,
+  };
+  return table;
+}
+
+void clear_sentence() noexcept { sentence.clear(); }
+
+std::string take_sentence() { return printable(std::exchange(sentence, {})); }
+
+std::string printable(std::string_view bytes) {
+  std::string out;
+  out.reserve(bytes.size());
+  for (size_t at = 0; at < bytes.size();) {
+    const size_t length = character_length(bytes, at);
+    if (length == 0) {
+      out += "\xEF\xBF\xBD";
+      ++at;
+      continue;
+    }
+    const unsigned char c = static_cast<unsigned char>(bytes[at]);
+    if (length == 1 && (c < 0x20 || c == 0x7f) && c != '\n' && c != '\t')
+      out += ' ';
+    else
+      out += bytes.substr(at, length);
+    at += length;
+  }
+  return out;
+}
+
+void install_crash_line() {
+  for (const int number : {SIGABRT, SIGBUS, SIGSEGV, SIGILL, SIGFPE}) std::signal(number, on_signal);
+}
+
+}  // namespace corral

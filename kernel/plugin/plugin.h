@@ -1,0 +1,40 @@
+// A plugin that is loaded. It stays loaded until the process ends: what a plugin's code or statics are still used by nobody can tell.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "corral/abi.h"
+
+namespace corral {
+
+class Plugin {
+ public:
+  // Made by load (kernel/plugin/load.h); `interface` is the table of the kind's id, `label` is kind/name.
+  Plugin(std::string label, std::string path, const corral_plugin_descriptor* descriptor, const void* interface)
+      : label_(std::move(label)), path_(std::move(path)), descriptor_(descriptor), interface_(interface) {}
+  Plugin(const Plugin&) = delete;
+  Plugin& operator=(const Plugin&) = delete;
+
+  const std::string& label() const { return label_; }
+  const std::string& path() const { return path_; }
+  const corral_plugin_descriptor& descriptor() const { return *descriptor_; }
+
+  // The table of the plugin's kind; T is the kind's table type, which the one who asks knows from the kind.
+  template <class T>
+  const T& table() const {
+    return *static_cast<const T*>(interface_);
+  }
+
+  // Held during [control] calls. Recursive: a control call may ask the host for what needs another one.
+  std::recursive_mutex& control() const { return control_; }
+
+ private:
+  std::string label_, path_;
+  const corral_plugin_descriptor* descriptor_;
+  const void* interface_;
+  mutable std::recursive_mutex control_;
+};
+
+}  // namespace corral
