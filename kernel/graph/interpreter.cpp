@@ -1,5 +1,7 @@
 #include "kernel/graph/interpreter.h"
 
+#include <algorithm>
+
 namespace corral::graph {
 
 std::vector<std::vector<double>> run_reference(const OpDef& def, const Attrs& attrs, const std::vector<TensorType>& input_types,
@@ -15,9 +17,17 @@ std::vector<std::vector<double>> run_reference(const OpDef& def, const Attrs& at
   in.resize(def.operands(attrs).inputs.size(), nullptr);
   const std::vector<TensorType> output_types = infer(def, attrs, types, def.name);
   std::vector<std::vector<double>> outputs;
-  for (const TensorType& t : output_types) outputs.emplace_back(static_cast<size_t>(elements(t.shape)));
+  const Operands& operands = def.operands(attrs);
+  const auto written = [&](size_t k) {
+    const auto updated = def.updates.find(operands.outputs[k]);
+    if (updated == def.updates.end()) return true;
+    return in[static_cast<size_t>(std::find(operands.inputs.begin(), operands.inputs.end(), updated->second) - operands.inputs.begin())] !=
+           nullptr;
+  };
+  for (size_t k = 0; k < output_types.size(); ++k)
+    outputs.emplace_back(written(k) ? static_cast<size_t>(elements(output_types[k].shape)) : 0);
   for (size_t i = 0; i < outputs.size(); ++i) out_values.push_back({output_types[i].shape, outputs[i]});
-  for (const RefCall::Value& v : out_values) out.push_back(&v);
+  for (size_t i = 0; i < outputs.size(); ++i) out.push_back(written(i) ? &out_values[i] : nullptr);
   def.reference(RefCall(def, attrs, def.name, in, out));
   return outputs;
 }

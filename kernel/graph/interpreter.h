@@ -27,7 +27,7 @@ class Interpreter {
   std::vector<std::vector<double>> values_;
 };
 
-// One node on given inputs; unset outputs of in-place operations start as copies of their inputs.
+// One node on given inputs. Outputs are new vectors, those of in-place operations too; one that updates an absent input is empty.
 std::vector<std::vector<double>> run_reference(const OpDef& def, const Attrs& attrs, const std::vector<TensorType>& input_types,
                                                std::vector<std::vector<double>> inputs, const std::vector<bool>& present);
 

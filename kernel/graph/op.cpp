@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <mutex>
 
+#include "kernel/graph/print.h"
+
 namespace corral::graph {
 
 extern const OpDef* const kOpTable[];
@@ -37,12 +39,6 @@ void parse_side(std::string_view side, std::vector<std::string>& names, std::vec
     if (optional) optional->push_back(may_miss);
     at = end + 1;
   }
-}
-
-std::string shown(const Shape& shape) {
-  std::string text = "[";
-  for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
-  return text + "]";
 }
 
 const std::string kNoRole;
@@ -116,12 +112,22 @@ const Attribute* NodeCall::find(std::string_view name) const {
   return nullptr;
 }
 
+const AttrDef& NodeCall::attr_def(std::string_view name) const {
+  const auto it = std::find_if(def.attrs.begin(), def.attrs.end(), [&](const AttrDef& d) { return d.name == name; });
+  if (it == def.attrs.end()) fail_bug("{} has no attribute \"{}\"", def.name, name);
+  return *it;
+}
+
 double NodeCall::attr(std::string_view name) const {
-  const auto def_it = std::find_if(def.attrs.begin(), def.attrs.end(), [&](const AttrDef& d) { return d.name == name; });
-  if (def_it == def.attrs.end()) fail_bug("{} has no attribute \"{}\"", def.name, name);
+  const AttrDef& d = attr_def(name);
   const Attribute* a = find(name);
-  if (!a) return def_it->otherwise;
-  return def_it->kind == AttrKind::kInteger ? static_cast<double>(a->integer) : a->number;
+  return a ? a->number : d.otherwise;
+}
+
+int64_t NodeCall::integer(std::string_view name) const {
+  const AttrDef& d = attr_def(name);
+  const Attribute* a = find(name);
+  return a ? a->integer : static_cast<int64_t>(d.otherwise);
 }
 
 const std::string& NodeCall::text(std::string_view name) const {
@@ -142,7 +148,7 @@ const TensorType& ShapeCall::type(std::string_view name) const {
 }
 
 void ShapeCall::require(bool good, std::string_view operand, std::string_view sentence) const {
-  if (!good) fail("{}: {} {}: {}", where_, operand, shown((*this)[operand]), sentence);
+  if (!good) fail("{}: {} {}: {}", where_, operand, shape_text((*this)[operand]), sentence);
 }
 
 GradCall::GradCall(const OpDef& d, const Attrs& a, std::string w, const Node& node, std::vector<TensorId> output_gradients,
@@ -175,6 +181,11 @@ const Shape& RefCall::shape(std::string_view name) const {
   return outputs_[index(operands.outputs, name)]->shape;
 }
 
+bool takes(const OpDef& def, const std::string& operand, DType dtype) {
+  if (const auto only = def.types.find(operand); only != def.types.end()) return dtype == only->second;
+  return dtype == DType::F32 || dtype == DType::BF16 || dtype == DType::F16 || dtype == DType::F64;
+}
+
 std::vector<TensorType> infer(const OpDef& def, const Attrs& attrs, const std::vector<const TensorType*>& inputs,
                               const std::string& where) {
   const Operands& o = def.operands(attrs);
@@ -183,6 +194,9 @@ std::vector<TensorType> infer(const OpDef& def, const Attrs& attrs, const std::v
   given.resize(o.inputs.size(), nullptr);
   for (size_t i = 0; i < given.size(); ++i)
     if (!given[i] && !o.optional[i]) fail("{}: input {} is absent", where, o.inputs[i]);
+  for (size_t i = 0; i < given.size(); ++i)
+    if (given[i] && !takes(def, o.inputs[i], given[i]->dtype))
+      fail("{}: operand {} has the type {}", where, o.inputs[i], dtype_name(given[i]->dtype));
   return def.shape(ShapeCall(def, attrs, where, std::move(given)));
 }
 

@@ -49,7 +49,7 @@ class NodeCall {
   const OpDef& def;
   const Operands& operands;
   double attr(std::string_view name) const;
-  int64_t integer(std::string_view name) const { return static_cast<int64_t>(attr(name)); }
+  int64_t integer(std::string_view name) const;
   const std::string& text(std::string_view name) const;
   const std::vector<double>& numbers(std::string_view name) const;
   const Attrs& attrs() const { return attrs_; }
@@ -58,6 +58,7 @@ class NodeCall {
  protected:
   size_t index(const std::vector<std::string>& names, std::string_view name) const;
   const Attribute* find(std::string_view name) const;
+  const AttrDef& attr_def(std::string_view name) const;
   const Attrs& attrs_;
   std::string where_;  // for messages: operation and scope
 };
@@ -114,17 +115,20 @@ class RefCall : public NodeCall {
   std::span<const double> in(std::string_view name) const { return inputs_[index(operands.inputs, name)]->data; }
   std::span<double> out(std::string_view name) const { return outputs_[index(operands.outputs, name)]->data; }
   bool has(std::string_view name) const { return inputs_[index(operands.inputs, name)] != nullptr; }
+  bool writes(std::string_view name) const { return outputs_[index(operands.outputs, name)] != nullptr; }
   const Shape& shape(std::string_view name) const;
 
  private:
   std::vector<const Value*> inputs_, outputs_;
 };
 
-// One case of the tests: shapes by input name; `integers` are ranges [low, high) of inputs that hold numbers of something.
+// One case of the tests: shapes by input name; an input without one is absent. Values are drawn from [low, high) where `ranges` has the
+// input, from [-1, 1) otherwise; `values` gives them outright.
 struct Case {
   std::map<std::string, Shape> shapes{};
   Attrs attrs{};
-  std::map<std::string, std::pair<int64_t, int64_t>> integers{};
+  std::map<std::string, std::pair<double, double>> ranges{};
+  std::map<std::string, std::vector<double>> values{};
 };
 
 struct OpDef {
@@ -132,12 +136,13 @@ struct OpDef {
   std::map<std::string, std::string> axes{};  // by the value of the attribute `role`; "" where there is no role
   std::string whole{};                        // axes that may not be cut, separated by spaces
   std::vector<AttrDef> attrs{};
+  std::map<std::string, DType> types{};  // of operands that have one type only; all others may be any floating type
   std::vector<TensorType> (*shape)(const ShapeCall&) = nullptr;
   void (*gradient)(GradCall&) = nullptr;  // null: no gradient flows through
   void (*reference)(const RefCall&) = nullptr;
   bool cheap = false;                            // recomputing it costs less than keeping its output
   std::vector<std::string> accumulates{};        // outputs that may be added to what is there
-  std::map<std::string, std::string> updates{};  // output -> input: the output is the state of that input, updated in place
+  std::map<std::string, std::string> updates{};  // output -> input: the input's own tensor, updated in place; absent with it
   std::vector<Case> cases{};
 
   const Operands& operands(std::string_view role) const;
@@ -149,6 +154,9 @@ const OpDef& find_op(std::string_view name);
 // The same, or null.
 const OpDef* try_op(std::string_view name);
 std::span<const OpDef* const> all_ops();
+
+// May a tensor of this type be this operand?
+bool takes(const OpDef& def, const std::string& operand, DType dtype);
 
 // Types of the outputs; throws Error naming operation, scope, operand and shape.
 std::vector<TensorType> infer(const OpDef& def, const Attrs& attrs, const std::vector<const TensorType*>& inputs, const std::string& where);

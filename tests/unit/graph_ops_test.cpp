@@ -2,57 +2,30 @@
 // operand.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
-#include <random>
 
+#include "kernel/graph/cases.h"
 #include "kernel/graph/interpreter.h"
 #include "kernel/graph/op.h"
 
 namespace corral::graph {
 namespace {
 
-struct Sample {
-  std::vector<TensorType> types;
-  std::vector<std::vector<double>> values;
-  std::vector<bool> present;
-};
-
-Sample make(const OpDef& def, const Case& c, uint64_t seed) {
-  std::mt19937_64 random(seed);
-  std::uniform_real_distribution<double> real(-1, 1);
-  Sample s;
-  const Operands& o = def.operands(c.attrs);
-  for (const std::string& name : o.inputs) {
-    const auto shape = c.shapes.find(name);
-    s.present.push_back(shape != c.shapes.end());
-    s.types.push_back({DType::F32, shape == c.shapes.end() ? Shape{} : shape->second});
-    std::vector<double> v(static_cast<size_t>(elements(s.types.back().shape)));
-    const auto range = c.integers.find(name);
-    for (double& x : v)
-      x = range == c.integers.end()
-              ? real(random)
-              : static_cast<double>(std::uniform_int_distribution<int64_t>(range->second.first, range->second.second - 1)(random));
-    s.values.push_back(std::move(v));
-  }
-  return s;
-}
-
-std::vector<std::vector<double>> run(const OpDef& def, const Case& c, const Sample& s) {
-  return run_reference(def, c.attrs, s.types, s.values, s.present);
-}
+bool differentiable(const CaseOperand& in) { return in.present && in.type.dtype != DType::I32 && in.type.dtype != DType::I64; }
 
 // A graph of one node; its gradient nodes are emitted behind it.
 class GradientGraph {
  public:
-  GradientGraph(const OpDef& def, const Case& c, const Sample& s) : b_(g) {
-    for (size_t i = 0; i < s.types.size(); ++i) inputs.push_back(s.present[i] ? b_.tensor("in", s.types[i].dtype, s.types[i].shape) : 0);
-    std::vector<const TensorType*> types;
-    for (size_t i = 0; i < s.types.size(); ++i) types.push_back(s.present[i] ? &s.types[i] : nullptr);
+  GradientGraph(const OpDef& def, const Case& c, const CaseRun& run) : b_(g) {
     std::vector<bool> needed;
-    for (size_t i = 0; i < s.types.size(); ++i) needed.push_back(s.present[i] && !c.integers.contains(def.operands(c.attrs).inputs[i]));
-    for (const TensorType& t : infer(def, c.attrs, types, def.name)) {
-      outputs.push_back(b_.tensor("out", t.dtype, t.shape));
-      output_gradients.push_back(b_.tensor("dout", t.dtype, t.shape));
+    for (const CaseOperand& in : run.inputs) {
+      inputs.push_back(in.present ? b_.tensor("in", in.type.dtype, in.type.shape) : 0);
+      needed.push_back(differentiable(in));
+    }
+    for (const CaseOperand& out : run.outputs) {
+      outputs.push_back(b_.tensor("out", out.type.dtype, out.type.shape));
+      output_gradients.push_back(b_.tensor("dout", out.type.dtype, out.type.shape));
     }
     const Node node = b_.node(def.name, inputs, outputs, c.attrs);
     GradCall call(def, c.attrs, def.name, node, output_gradients, needed,
@@ -79,43 +52,66 @@ class GradientGraph {
 };
 
 class EachOp : public testing::TestWithParam<const OpDef*> {};
+class EachOpWithGradient : public EachOp {};
 
-TEST_P(EachOp, GradientEqualsFiniteDifferencesOfTheReference) {
+std::vector<const OpDef*> ops_with_gradient() {
+  std::vector<const OpDef*> chosen;
+  for (const OpDef* def : all_ops())
+    if (def->gradient) chosen.push_back(def);
+  return chosen;
+}
+
+TEST_P(EachOp, HasCasesThatRunAndGiveFiniteNumbers) {
   const OpDef& def = *GetParam();
-  if (!def.gradient || def.name == "dropout") return;
+  for (const auto& [role, axes] : def.axes)
+    EXPECT_TRUE(std::any_of(def.cases.begin(), def.cases.end(),
+                            [&, &r = role](const Case& c) { return r.empty() || (c.attrs.size() && c.attrs[0].value.text == r); }))
+        << "no case of role \"" << role << "\"";
+  for (const Case& c : def.cases)
+    for (const CaseOperand& out : run_case(def, c).outputs) {
+      EXPECT_TRUE(!out.present || !out.values.empty());
+      for (double v : out.values) EXPECT_TRUE(std::isfinite(v)) << v;
+    }
+}
+
+TEST_P(EachOpWithGradient, EqualsFiniteDifferencesOfTheReference) {
+  const OpDef& def = *GetParam();
   for (const Case& c : def.cases) {
     if (!c.attrs.empty() && c.attrs[0].name == "role" && c.attrs[0].value.text != "fprop") continue;
-    Sample s = make(def, c, 3);
-    GradientGraph gradient(def, c, s);
+    CaseRun run = run_case(def, c, 3);
+    GradientGraph gradient(def, c, run);
     Interpreter interpreter(gradient.g);
-    for (size_t i = 0; i < s.values.size(); ++i)
-      if (gradient.inputs[i]) interpreter[gradient.inputs[i]] = s.values[i];
-    // Output gradients: fixed weights, so that the scalar is their sum with the outputs. Statistics kept for the backward have none.
-    std::vector<std::vector<double>> weights = run(def, c, s);
-    for (size_t k = 0; k < weights.size(); ++k) {
+    for (size_t i = 0; i < run.inputs.size(); ++i)
+      if (gradient.inputs[i]) interpreter[gradient.inputs[i]] = run.inputs[i].values;
+    // The scalar is the sum of the outputs times fixed weights. What attention keeps for its backward form has no gradient.
+    std::vector<std::vector<double>> weights;
+    for (size_t k = 0; k < run.outputs.size(); ++k) {
       const bool statistic = def.name == "attention" && k == 1;
-      for (size_t j = 0; j < weights[k].size(); ++j) weights[k][j] = statistic ? 0 : std::sin(static_cast<double>(j + 1));
-      interpreter[gradient.output_gradients[k]] = weights[k];
+      std::vector<double>& w = weights.emplace_back(run.outputs[k].values.size());
+      for (size_t j = 0; j < w.size(); ++j) w[j] = statistic ? 0 : std::sin(static_cast<double>(j + 1));
+      interpreter[gradient.output_gradients[k]] = w;
     }
     interpreter.run_all();
     const auto scalar = [&] {
-      const auto out = run(def, c, s);
+      run_case_again(def, c, run);
       double total = 0;
-      for (size_t k = 0; k < out.size(); ++k)
-        for (size_t j = 0; j < out[k].size(); ++j) total += weights[k][j] * out[k][j];
+      for (size_t k = 0; k < run.outputs.size(); ++k)
+        for (size_t j = 0; j < weights[k].size(); ++j) total += weights[k][j] * run.outputs[k].values[j];
       return total;
     };
     size_t checked = 0;
-    for (size_t i = 0; i < s.values.size(); ++i) {
+    for (size_t i = 0; i < run.inputs.size(); ++i) {
+      EXPECT_EQ(gradient.gradients[i] != 0, differentiable(run.inputs[i])) << "input " << i;
       if (!gradient.gradients[i]) continue;
       const std::vector<double>& analytic = interpreter[gradient.gradients[i]];
-      for (size_t j = 0; j < s.values[i].size(); j += 1 + s.values[i].size() / 20) {
-        const double x = s.values[i][j], h = 1e-6;
-        s.values[i][j] = x + h;
+      std::vector<double>& values = run.inputs[i].values;
+      for (size_t j = 0; j < values.size(); j += 1 + values.size() / 20) {
+        const double x = values[j], h = 1e-6;
+        values[j] = x + h;
         const double up = scalar();
-        s.values[i][j] = x - h;
+        values[j] = x - h;
         const double down = scalar();
-        s.values[i][j] = x;
+        values[j] = x;
         EXPECT_NEAR(analytic[j], (up - down) / (2 * h), 1e-6 * std::max(1.0, std::fabs(analytic[j]))) << "input " << i << " element " << j;
         ++checked;
       }
@@ -124,19 +120,48 @@ TEST_P(EachOp, GradientEqualsFiniteDifferencesOfTheReference) {
   }
 }
 
-TEST_P(EachOp, RefusesEachInputOfAnotherShape) {
+// Types of a case's inputs, one of them changed.
+template <class Change>
+std::vector<TensorType> infer_changed(const OpDef& def, const Case& c, const CaseRun& run, size_t changed, Change change) {
+  std::vector<TensorType> types;
+  for (const CaseOperand& in : run.inputs) types.push_back(in.type);
+  change(types[changed]);
+  std::vector<const TensorType*> given;
+  for (size_t i = 0; i < types.size(); ++i) given.push_back(run.inputs[i].present ? &types[i] : nullptr);
+  return infer(def, c.attrs, given, def.name);
+}
+
+TEST_P(EachOp, RefusesEachInputOfAnotherShapeOrType) {
   const OpDef& def = *GetParam();
   for (const Case& c : def.cases) {
-    const Sample s = make(def, c, 5);
-    if (s.types.size() < 2) continue;
-    for (size_t i = 0; i < s.types.size(); ++i) {
-      if (!s.present[i]) continue;
-      std::vector<TensorType> types = s.types;
-      for (int64_t& d : types[i].shape) d += 13;
-      types[i].shape.push_back(13);
+    const CaseRun run = run_case(def, c, 5);
+    for (size_t i = 0; i < run.inputs.size(); ++i) {
+      if (!run.inputs[i].present) continue;
+      EXPECT_THROW(infer_changed(def, c, run, i, [](TensorType& t) { t.dtype = t.dtype == DType::I32 ? DType::F32 : DType::I32; }), Error);
+      if (run.inputs.size() < 2) continue;
+      EXPECT_THROW(infer_changed(def, c, run, i,
+                                 [](TensorType& t) {
+                                   for (int64_t& d : t.shape) d += 13;
+                                   t.shape.push_back(13);
+                                 }),
+                   Error)
+          << def.name << " input " << i;
+      EXPECT_THROW(infer_changed(def, c, run, i, [](TensorType& t) { t.shape.clear(); }), Error) << "input " << i;
+    }
+  }
+}
+
+TEST_P(EachOp, RefusesEachMissingInput) {
+  const OpDef& def = *GetParam();
+  for (const Case& c : def.cases) {
+    const CaseRun run = run_case(def, c, 5);
+    const Operands& operands = def.operands(c.attrs);
+    for (size_t missing = 0; missing < run.inputs.size(); ++missing) {
+      if (operands.optional[missing]) continue;
       std::vector<const TensorType*> given;
-      for (size_t k = 0; k < types.size(); ++k) given.push_back(s.present[k] ? &types[k] : nullptr);
-      EXPECT_THROW(infer(def, c.attrs, given, def.name), Error) << def.name << " input " << i;
+      for (const CaseOperand& in : run.inputs) given.push_back(in.present ? &in.type : nullptr);
+      given[missing] = nullptr;
+      EXPECT_THROW(infer(def, c.attrs, given, def.name), Error) << operands.inputs[missing];
     }
   }
 }
@@ -153,11 +178,16 @@ TEST_P(EachOp, NamesItsAxesAndOutputs) {
     }
     for (const auto& side : {o.input_axes, o.output_axes})
       for (const auto& operand : side) EXPECT_FALSE(operand.empty());
+    for (const auto& [operand, type] : def.types)
+      EXPECT_TRUE(std::find(o.inputs.begin(), o.inputs.end(), operand) != o.inputs.end() ||
+                  std::find(o.outputs.begin(), o.outputs.end(), operand) != o.outputs.end())
+          << operand;
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Ops, EachOp, testing::ValuesIn(all_ops().begin(), all_ops().end()),
-                         [](const auto& info) { return info.param->name; });
+const auto kName = [](const auto& info) { return info.param->name; };
+INSTANTIATE_TEST_SUITE_P(Ops, EachOp, testing::ValuesIn(all_ops().begin(), all_ops().end()), kName);
+INSTANTIATE_TEST_SUITE_P(Ops, EachOpWithGradient, testing::ValuesIn(ops_with_gradient()), kName);
 
 TEST(Ops, UnknownNamesTheNearest) {
   try {

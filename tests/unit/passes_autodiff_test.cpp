@@ -49,10 +49,9 @@ TEST(Autodiff, DoesNothingThatNoTrainedParameterNeeds) {
   for (State& s : g.states) s.trained = name_of(g, s.tensor).starts_with("layers.1");
   g = passes::autodiff(g);
   graph::verify(g);
-  for (const Node& n : g.nodes)
-    if (n.phase == Phase::BACKWARD) EXPECT_NE(g.names[n.scope], "layers.0") << op_of(g, n);
+  for (const Node& n : g.nodes) EXPECT_FALSE(n.phase == Phase::BACKWARD && g.names[n.scope] == "layers.0") << op_of(g, n);
   for (const State& s : g.states)
-    if (s.kind == StateKind::GRADIENT) EXPECT_TRUE(name_of(g, s.of).starts_with("layers.1"));
+    EXPECT_TRUE(s.kind != StateKind::GRADIENT || name_of(g, s.of).starts_with("layers.1")) << name_of(g, s.of);
 }
 
 TEST(Autodiff, WritesWeightGradientsStraightToTheirStates) {

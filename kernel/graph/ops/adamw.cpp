@@ -30,7 +30,7 @@ void reference(const RefCall& op) {
     v[i] = v0[i] + (1 - b2) * (g * g - v0[i]);
     const double mean = m[i] / (1 - std::pow(b1, step)), variance = v[i] / (1 - std::pow(b2, step));
     parameter[i] = w - lr * (mean / (std::sqrt(variance) + op.attr("eps")) + op.attr("weight_decay") * w);
-    if (has_master) op.out("master_out")[i] = parameter[i];
+    if (op.writes("master_out")) op.out("master_out")[i] = parameter[i];
   }
 }
 }  // namespace
@@ -45,8 +45,36 @@ const OpDef adamw{
               {"beta2", AttrKind::kNumber, 0.999},
               {"eps", AttrKind::kNumber, 1e-8},
               {"weight_decay", AttrKind::kNumber}},
+    .types = {{"master", DType::F32},
+              {"exp_avg", DType::F32},
+              {"exp_avg_sq", DType::F32},
+              {"gradient", DType::F32},
+              {"factor", DType::F32},
+              {"lr", DType::F64},
+              {"step", DType::F64}},
     .shape = shape,
     .reference = reference,
     .updates = {{"parameter_out", "parameter"}, {"master_out", "master"}, {"exp_avg_out", "exp_avg"}, {"exp_avg_sq_out", "exp_avg_sq"}},
+    .cases = {{{{"parameter", {5, 7}},
+                {"exp_avg", {5, 7}},
+                {"exp_avg_sq", {5, 7}},
+                {"gradient", {5, 7}},
+                {"factor", {1}},
+                {"lr", {1}},
+                {"step", {1}}},
+               {{"beta1", attribute(0.9)}, {"beta2", attribute(0.95)}, {"eps", attribute(1e-8)}, {"weight_decay", attribute(0.1)}},
+               {{"exp_avg_sq", {0.5, 1}}, {"factor", {0.1, 0.2}}, {"lr", {0.01, 0.02}}},
+               {{"step", {3}}}},
+              {{{"parameter", {70}},
+                {"master", {70}},
+                {"exp_avg", {70}},
+                {"exp_avg_sq", {70}},
+                {"gradient", {70}},
+                {"factor", {1}},
+                {"lr", {1}},
+                {"step", {1}}},
+               {{"beta1", attribute(0.9)}, {"beta2", attribute(0.999)}, {"eps", attribute(1e-8)}},
+               {{"exp_avg_sq", {0.5, 1}}, {"factor", {0.1, 0.2}}, {"lr", {0.01, 0.02}}},
+               {{"step", {1000}}}}},
 };
 }  // namespace corral::graph

@@ -6,7 +6,7 @@
 namespace corral::graph {
 namespace {
 // Causal attention of grouped heads: place t sees the keys first_key[t] ... t.  arXiv:1706.03762, arXiv:2305.13245
-// lse is the log of the sum of exp(score), kept for the gradient.
+// Cutting h cuts whole heads in q, k and v alike. lse is the log of the sum of exp(score), kept for the gradient.
 
 std::vector<TensorType> shape(const ShapeCall& op) {
   const Shape &q = op["q"], &k = op["k"];
@@ -65,9 +65,10 @@ void reference(const RefCall& op) {
 extern const OpDef attention;
 const OpDef attention{
     .name = "attention",
-    .axes = {{"", "q: b t h, k: b s g, v: b s g, first_key: b t -> y: b t h, lse: b t h"}},
+    .axes = {{"", "q: b t h, k: b s h, v: b s h, first_key: b t -> y: b t h, lse: b t h"}},
     .whole = "s",
     .attrs = {{"head_dim", AttrKind::kInteger}, {"scale", AttrKind::kNumber, 1}},
+    .types = {{"first_key", DType::I32}, {"lse", DType::F32}},
     .shape = shape,
     .gradient = gradient,
     .reference = reference,
@@ -79,6 +80,11 @@ const OpDef attention{
                {{"first_key", {0, 1}}}},
               {{{"q", {1, 37, 40}}, {"k", {1, 37, 20}}, {"v", {1, 37, 20}}, {"first_key", {1, 37}}},
                {{"head_dim", attribute(int64_t{20})}, {"scale", attribute(0.22)}},
-               {{"first_key", {0, 1}}}}},
+               {{"first_key", {0, 1}}}},
+              // Rows of several documents.
+              {{{"q", {2, 7, 16}}, {"k", {2, 7, 8}}, {"v", {2, 7, 8}}, {"first_key", {2, 7}}},
+               {{"head_dim", attribute(int64_t{8})}, {"scale", attribute(0.35)}},
+               {},
+               {{"first_key", {0, 0, 0, 3, 3, 5, 5, 0, 1, 2, 2, 2, 2, 6}}}}},
 };
 }  // namespace corral::graph

@@ -15,6 +15,7 @@ std::vector<TensorType> shape(const ShapeCall& op) {
   op.require(k[2] > 0 && q[2] % k[2] == 0, "k", "query heads are no multiple of key heads");
   op.require(op["v"] == k, "v", "needs the shape of k");
   op.require(k[0] == q[0] && k[1] == q[1], "k", "needs the rows and places of q");
+  op.require(op["first_key"] == Shape{q[0], q[1]}, "first_key", "needs one for each place of q");
   op.require(op["y"] == q, "y", "needs the shape of q");
   op.require(op["dy"] == q, "dy", "needs the shape of q");
   op.require(op["lse"] == Shape{q[0], q[1], q[2] / head_dim}, "lse", "needs one for each place and head of q");
@@ -56,10 +57,30 @@ void reference(const RefCall& op) {
 extern const OpDef attention_backward;
 const OpDef attention_backward{
     .name = "attention_backward",
-    .axes = {{"", "q: b t h, k: b s g, v: b s g, first_key: b t, y: b t h, lse: b t h, dy: b t h -> dq: b t h, dk: b s g, dv: b s g"}},
+    .axes = {{"", "q: b t h, k: b s h, v: b s h, first_key: b t, y: b t h, lse: b t h, dy: b t h -> dq: b t h, dk: b s h, dv: b s h"}},
     .whole = "s",
     .attrs = {{"head_dim", AttrKind::kInteger}, {"scale", AttrKind::kNumber, 1}},
+    .types = {{"first_key", DType::I32}, {"lse", DType::F32}},
     .shape = shape,
     .reference = reference,
+    .cases = {{{{"q", {2, 5, 12}},
+                {"k", {2, 5, 4}},
+                {"v", {2, 5, 4}},
+                {"first_key", {2, 5}},
+                {"y", {2, 5, 12}},
+                {"lse", {2, 5, 3}},
+                {"dy", {2, 5, 12}}},
+               {{"head_dim", attribute(int64_t{4})}, {"scale", attribute(0.5)}},
+               {{"lse", {1, 2}}},
+               {{"first_key", {0, 0, 0, 3, 3, 0, 1, 1, 1, 4}}}},
+              {{{"q", {1, 70, 64}},
+                {"k", {1, 70, 32}},
+                {"v", {1, 70, 32}},
+                {"first_key", {1, 70}},
+                {"y", {1, 70, 64}},
+                {"lse", {1, 70, 2}},
+                {"dy", {1, 70, 64}}},
+               {{"head_dim", attribute(int64_t{32})}, {"scale", attribute(0.18)}},
+               {{"lse", {3, 4}}, {"first_key", {0, 1}}}}},
 };
 }  // namespace corral::graph

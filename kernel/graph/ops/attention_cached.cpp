@@ -62,10 +62,11 @@ extern const OpDef attention_cached;
 const OpDef attention_cached{
     .name = "attention_cached",
     .axes = {{"",
-              "q: b t h, k: b t g, v: b t g, positions: b t, first_key: b t, key_cache: b s g, value_cache: b s g "
-              "-> y: b t h, key_cache_out: b s g, value_cache_out: b s g"}},
+              "q: b t h, k: b t h, v: b t h, positions: b t, first_key: b t, key_cache: b s h, value_cache: b s h "
+              "-> y: b t h, key_cache_out: b s h, value_cache_out: b s h"}},
     .whole = "s",
     .attrs = {{"head_dim", AttrKind::kInteger}, {"scale", AttrKind::kNumber, 1}},
+    .types = {{"positions", DType::I32}, {"first_key", DType::I32}},
     .shape = shape,
     .reference = reference,
     .updates = {{"key_cache_out", "key_cache"}, {"value_cache_out", "value_cache"}},
@@ -86,6 +87,17 @@ const OpDef attention_cached{
                 {"key_cache", {2, 70, 64}},
                 {"value_cache", {2, 70, 64}}},
                {{"head_dim", attribute(int64_t{32})}, {"scale", attribute(0.18)}},
-               {{"positions", {60, 70}}, {"first_key", {0, 1}}}}},
+               {{"positions", {60, 70}}, {"first_key", {0, 1}}}},
+              // A prefill behind what is cached; padding in the second row.
+              {{{"q", {2, 4, 16}},
+                {"k", {2, 4, 8}},
+                {"v", {2, 4, 8}},
+                {"positions", {2, 4}},
+                {"first_key", {2, 4}},
+                {"key_cache", {2, 9, 8}},
+                {"value_cache", {2, 9, 8}}},
+               {{"head_dim", attribute(int64_t{8})}, {"scale", attribute(0.35)}},
+               {},
+               {{"positions", {2, 3, 4, 5, -1, -1, 0, 1}}, {"first_key", {0, 0, 1, 1, 0, 0, 0, 0}}}}},
 };
 }  // namespace corral::graph

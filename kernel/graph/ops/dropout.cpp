@@ -46,6 +46,7 @@ const OpDef dropout{
     .name = "dropout",
     .axes = {{"", "x: b t d, rows: b t, seed: two -> y: b t d"}},
     .attrs = {{"rate", AttrKind::kNumber}, {"key", AttrKind::kInteger}},
+    .types = {{"rows", DType::I64}, {"seed", DType::I64}},
     .shape = shape,
     .gradient = gradient,
     .reference = reference,

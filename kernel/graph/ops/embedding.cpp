@@ -27,6 +27,7 @@ extern const OpDef embedding;
 const OpDef embedding{
     .name = "embedding",
     .axes = {{"", "tokens: b t, w: v d -> y: b t d"}},
+    .types = {{"tokens", DType::I32}},
     .shape = shape,
     .gradient = gradient,
     .reference = reference,

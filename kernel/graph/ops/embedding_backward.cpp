@@ -28,6 +28,7 @@ extern const OpDef embedding_backward;
 const OpDef embedding_backward{
     .name = "embedding_backward",
     .axes = {{"", "dy: b t d, tokens: b t, w: v d -> dw: v d"}},
+    .types = {{"tokens", DType::I32}},
     .shape = shape,
     .reference = reference,
     .accumulates = {"dw"},

@@ -17,6 +17,7 @@ extern const OpDef sum;
 const OpDef sum{
     .name = "sum",
     .axes = {{"", "x: ... -> y: one"}},
+    .types = {{"y", DType::F32}},
     .shape = shape,
     .reference = reference,
     .accumulates = {"y"},

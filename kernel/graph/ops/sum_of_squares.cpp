@@ -17,6 +17,7 @@ extern const OpDef sum_of_squares;
 const OpDef sum_of_squares{
     .name = "sum_of_squares",
     .axes = {{"", "x: ... -> y: one"}},
+    .types = {{"y", DType::F32}},
     .shape = shape,
     .reference = reference,
     .accumulates = {"y"},

@@ -1,0 +1,57 @@
+#include <gtest/gtest.h>
+
+#include "kernel/graph/cases.h"
+#include "kernel/passes/autodiff.h"
+#include "kernel/passes/partition.h"
+#include "tests/unit/passes_small_model.h"
+
+namespace corral {
+namespace {
+
+class Axes : public testing::TestWithParam<const graph::OpDef*> {};
+
+TEST_P(Axes, DescribeEveryOperandOfEveryCase) {
+  const graph::OpDef& def = *GetParam();
+  for (const graph::Case& c : def.cases) {
+    const graph::CaseRun run = graph::run_case(def, c);
+    std::vector<const Shape*> inputs, outputs;
+    for (const graph::CaseOperand& in : run.inputs) inputs.push_back(in.present ? &in.type.shape : nullptr);
+    for (const graph::CaseOperand& out : run.outputs) outputs.push_back(out.present ? &out.type.shape : nullptr);
+    EXPECT_NO_THROW(passes::check_axes(def, def.operands(c.attrs), inputs, outputs, def.name));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Ops, Axes, testing::ValuesIn(graph::all_ops().begin(), graph::all_ops().end()),
+                         [](const auto& info) { return info.param->name; });
+
+void refuses(const char* axes, std::vector<Shape> inputs, Shape output, const char* whole, const char* says) {
+  graph::OpDef def;
+  def.name = "made_up";
+  def.whole = whole;
+  std::vector<const Shape*> given;
+  for (const Shape& s : inputs) given.push_back(&s);
+  try {
+    passes::check_axes(def, graph::parse_axes(axes), given, {&output}, "made_up");
+    FAIL() << axes << " was taken";
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find(says), std::string::npos) << e.what();
+  }
+}
+
+TEST(Partition, RefusesAxesThatDoNotDescribeTheOperands) {
+  refuses("x: b t -> y: b t", {{2, 3, 4}}, {2, 3}, "", "has not the axes \"b t\"");
+  refuses("x: ... d -> y: ... d", {{}}, {2}, "", "has not the axes");
+  refuses("x: b d, w: d -> y: b", {{2, 5}, {3}}, {2}, "", "axis d is 3 long in w and 5");
+  refuses("x: b -> y: b v", {{2}}, {2, 3}, "", "axis v of output y is in no input");
+  refuses("x: ... -> y: ...", {{2, 3}}, {3, 2}, "", "other leading axes");
+  refuses("x: one -> y: one", {{2}}, {1}, "", "has 2 where its axes say 1");
+  refuses("x: b -> y: b", {{2}}, {2}, "d", "axis d may not be cut, but no operand has it");
+}
+
+TEST(Partition, OfOneRankChangesNothing) {
+  const Graph g = passes::autodiff(small_model());
+  EXPECT_EQ(passes::partition(g).encode(), g.encode());
+}
+
+}  // namespace
+}  // namespace corral
