@@ -1,0 +1,117 @@
+#include "kernel/train/step.h"
+
+#include "corral/error.h"
+
+namespace corral::train {
+
+Step::Step(runtime::Session& session, size_t graph, uint64_t seed)
+    : session_(session), graph_(graph), seed_(seed), tokens_(session.input(graph, "tokens")) {
+  rows_ = tokens_.shape[0];
+  seq_length_ = tokens_.shape[1];
+  targets_ = session.input(graph, "targets");
+  positions_ = session.input(graph, "positions");
+  first_key_ = session.input(graph, "first_key");
+  losses_ = session.output(graph, "losses");
+  if ((has_rows_ = session.has_input(graph, "rows"))) row_numbers_ = session.input(graph, "rows");
+  if ((has_seed_ = session.has_input(graph, "seed"))) seed_input_ = session.input(graph, "seed");
+  if ((trains_ = session.has_input(graph, "target_count"))) {
+    target_count_ = session.input(graph, "target_count");
+    grad_norm_ = session.output(graph, "grad_norm");
+  }
+  for (const Port& p : session.graph(graph).inputs) {
+    const runtime::TensorRef t = session.tensor(graph, p.tensor);
+    if (t.shape == Shape{1}) scalars_.emplace_back(session.graph(graph).names[p.name], t);
+  }
+  for (const bool first : {false, true})
+    for (const bool last : {false, true})
+      micro_[first][last] = session.program(graph, [&](const Node& n) {
+        return n.phase != Phase::UPDATE && (n.when == When::EVERY || (n.when == When::FIRST && first) || (n.when == When::LAST && last));
+      });
+  update_ = session.program(graph, [](const Node& n) { return n.phase == Phase::UPDATE; });
+  forward_ = session.program(graph, [](const Node& n) { return n.phase == Phase::FORWARD && n.when == When::EVERY; });
+  loss_values_.resize(static_cast<size_t>(rows_ * seq_length_));
+  row_values_.resize(loss_values_.size());
+}
+
+void Step::forward_backward(const Batch& batch, uint64_t step, int64_t index, int64_t count, uint64_t first_row, StepResult& result) {
+  feed(batch, step, first_row);
+  session_.run(micro_[index == 0][index == count - 1]);
+  collect(batch, result, nullptr);
+}
+
+void Step::forward(const Batch& batch, StepResult& result, std::vector<RowLoss>* each) {
+  feed(batch, 0, 0);
+  session_.run(forward_);
+  collect(batch, result, each);
+}
+
+void Step::feed(const Batch& batch, uint64_t step, uint64_t first_row) {
+  if (batch.rows != rows_ || batch.seq_length != seq_length_)
+    fail_bug("step: a batch of {} x {} for a graph of {} x {}", batch.rows, batch.seq_length, rows_, seq_length_);
+  const auto put = [&](const runtime::TensorRef& to, const auto& values) {
+    if (to.address) session_.write(to, values.data(), values.size() * sizeof values[0]);
+  };
+  put(tokens_, batch.tokens);
+  put(targets_, batch.targets);
+  put(positions_, batch.positions);
+  put(first_key_, batch.first_key);
+  if (has_rows_ && row_numbers_.address) {
+    for (size_t i = 0; i < row_values_.size(); ++i)
+      row_values_[i] = static_cast<int64_t>(first_row) * seq_length_ + static_cast<int64_t>(i);
+    put(row_numbers_, row_values_);
+  }
+  if (has_seed_ && seed_input_.address) {
+    const int64_t seed[2] = {static_cast<int64_t>(seed_), static_cast<int64_t>(step)};
+    session_.write(seed_input_, seed, sizeof seed);
+  }
+}
+
+void Step::collect(const Batch& batch, StepResult& result, std::vector<RowLoss>* each) {
+  session_.read(losses_, loss_values_.data(), loss_values_.size() * sizeof(float));
+  for (int64_t r = 0; r < rows_; ++r) {
+    RowLoss row;
+    for (int64_t t = r * seq_length_; t < (r + 1) * seq_length_; ++t) {
+      if (batch.targets[static_cast<size_t>(t)] < 0) continue;
+      row.loss += static_cast<double>(loss_values_[static_cast<size_t>(t)]);
+      ++row.targets;
+    }
+    result.loss_sum += row.loss;
+    result.targets += static_cast<uint64_t>(row.targets);
+    if (each) each->push_back(row);
+  }
+  result.tokens += loss_values_.size();
+}
+
+void Step::update(const std::vector<std::pair<std::string, double>>& values, StepResult& result) {
+  if (!trains_) fail_bug("step: the graph has no update phase");
+  for (const auto& [name, to] : scalars_) {
+    if (name == "target_count") {
+      // A global batch without a target changes nothing, but must not divide by zero.
+      write_scalar(to, static_cast<double>(result.targets ? result.targets : 1));
+      continue;
+    }
+    bool given = false;
+    for (const auto& [value_name, value] : values)
+      if (value_name == name) {
+        write_scalar(to, value);
+        given = true;
+      }
+    if (!given) fail_bug("step: the optimizer gives no value of its input \"{}\"", name);
+  }
+  session_.run(update_);
+  float norm = 0;
+  session_.read(grad_norm_, &norm, sizeof norm);
+  result.grad_norm = norm;
+}
+
+void Step::write_scalar(const runtime::TensorRef& to, double value) {
+  const auto single = static_cast<float>(value);
+  if (to.dtype == DType::F64)
+    session_.write(to, &value, sizeof value);
+  else if (to.dtype == DType::F32)
+    session_.write(to, &single, sizeof single);
+  else
+    fail_bug("step: a scalar input of type number {}", static_cast<int>(to.dtype));
+}
+
+}  // namespace corral::train

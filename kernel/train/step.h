@@ -1,0 +1,61 @@
+// One training step: micro-batches forward and backward, sums, then the update.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kernel/runtime/session.h"
+#include "kernel/train/batch.h"
+
+namespace corral::train {
+
+struct StepResult {
+  double loss_sum = 0;   // nats over all targets of the global batch
+  uint64_t targets = 0;  // their number
+  uint64_t tokens = 0;
+  double grad_norm = 0;
+  double loss() const { return targets ? loss_sum / static_cast<double>(targets) : 0; }
+};
+
+// Sums of one row.
+struct RowLoss {
+  double loss = 0;
+  int64_t targets = 0;
+};
+
+// Runs over the graph `graph` of an allocated session. Allocates only when it is made.
+class Step {
+ public:
+  Step(runtime::Session& session, size_t graph, uint64_t seed);
+
+  int64_t rows() const { return rows_; }  // of a micro-batch
+  int64_t seq_length() const { return seq_length_; }
+
+  // Adds one micro-batch, number `index` of `count`, to the gradients. `first_row` numbers its rows in the global batch.
+  void forward_backward(const Batch& batch, uint64_t step, int64_t index, int64_t count, uint64_t first_row, StepResult& result);
+  // The loss only. `each`, where given, gets the sums of every row.
+  void forward(const Batch& batch, StepResult& result, std::vector<RowLoss>* each = nullptr);
+  // Updates the parameters with the values of the optimizer's step inputs, such as lr.
+  void update(const std::vector<std::pair<std::string, double>>& values, StepResult& result);
+
+ private:
+  void feed(const Batch& batch, uint64_t step, uint64_t first_row);
+  void collect(const Batch& batch, StepResult& result, std::vector<RowLoss>* each);
+  void write_scalar(const runtime::TensorRef& to, double value);
+
+  runtime::Session& session_;
+  size_t graph_;
+  uint64_t seed_;
+  int64_t rows_, seq_length_;
+  size_t micro_[2][2], update_, forward_;  // micro_[first][last]
+  runtime::TensorRef tokens_, targets_, positions_, first_key_, row_numbers_, seed_input_, losses_, grad_norm_, target_count_;
+  bool has_rows_, has_seed_, trains_;
+  std::vector<std::pair<std::string, runtime::TensorRef>> scalars_;
+  std::vector<float> loss_values_;
+  std::vector<int64_t> row_values_;
+};
+
+}  // namespace corral::train
