@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Makes tests/golden/models and tests/golden/expected anew: three tiny models and what transformers, torch and peft compute from them.
+# About five minutes on 2 cores, with the packages of requirements.txt.
+#   PYTHON=python3 ./make_goldens.sh [DIRECTORY]
+set -euo pipefail
+cd "$(dirname "$0")"
+python=${PYTHON:-python3} out=${1:-../../golden}
+models=$out/models expected=$out/expected
+export PYTHONWARNINGS=ignore PYTHONDONTWRITEBYTECODE=1
+run() { "$python" "$@"; }
+
+rm -rf "$out"/{models,expected}
+# As Llama 3: no RoPE scaling, own output weights, several files, its own tokenizer.
+run make_llama.py --out "$models/llama3" --seed 11 --vocab 320 --shards 3
+# As Llama 3.1 Instruct: RoPE scaled by 8, three end tokens; bf16.
+run make_llama.py --out "$models/llama31" --seed 12 --vocab 320 --rope llama3 --rope-factor 8 --instruct --dtype bfloat16 --shards 2 --no-tokenizer
+# As Llama 3.2: RoPE scaled by 32, tied embeddings; the configuration as transformers 5 writes it.
+run make_llama.py --out "$models/llama32" --seed 13 --vocab 320 --rope llama3 --rope-factor 32 --tied --config-style 5 --no-tokenizer
+
+for model in llama3 llama31 llama32; do
+  run golden_forward.py --model "$models/$model" --out "$expected/$model" --seed 21
+done
+run golden_forward.py --model "$models/llama3" --out "$expected/llama3" --seed 21 --precision bf16
+run golden_train.py --model "$models/llama3" --out "$expected/llama3" --seed 22
+run golden_train.py --model "$models/llama32" --out "$expected/llama32" --seed 22 --precision bf16
+run golden_packed.py --model "$models/llama32" --out "$expected/llama32" --seed 23
+run golden_generate.py --model "$models/llama31" --out "$expected/llama31" --seed 24
+run golden_generate.py --model "$models/llama32" --out "$expected/llama32" --seed 24
+run golden_peft.py --model "$models/llama3" --out "$expected/llama3" --seed 25 --method lora
+run golden_peft.py --model "$models/llama3" --out "$expected/llama3" --seed 25 --method dora
+chmod -R u=rwX,go=rX "$models" "$expected"
