@@ -1,0 +1,23 @@
+// Writes a Hugging Face folder (kind "model"), or safetensors files under names that the tensors give (kind "state").
+#pragma once
+
+#include "corral/checkpoint.h"
+#include "plugins/checkpoint/common/safetensors.h"
+
+namespace corral::safetensors {
+
+class FolderWriter final : public CheckpointWriter {
+ public:
+  FolderWriter(const std::string& folder, const CheckpointWriteRequest& request);
+  void write(uint64_t tensor, uint64_t offset, const void* data, uint64_t size) override;
+  void finish() override;
+
+ private:
+  struct Place {
+    size_t file, tensor;
+  };
+  std::vector<Place> places_;  // of the request's tensors
+  std::vector<std::unique_ptr<SafetensorsWriter>> files_;
+};
+
+}  // namespace corral::safetensors
