@@ -70,64 +70,39 @@ class AbiNode {
 
 }  // namespace
 
-Session::Session(const DeviceRef& device, std::vector<Graph> graphs) : device_(device), graphs_(std::move(graphs)) {
-  try {
-    prepare();
-  } catch (...) {
-    release();
-    throw;
-  }
-}
-
-Session::~Session() { release(); }
-
-void Session::prepare() {
+Session::Session(std::shared_ptr<const DeviceHandle> device, std::vector<Graph> graphs)
+    : device_(std::move(device)), graphs_(std::move(graphs)) {
   std::vector<const Graph*> pointers;
-  for (const Graph& g : graphs_) {
-    graph::verify(g);
-    for (size_t i = 0; i < g.nodes.size(); ++i) prepare_node(g, i, i ? kernels_.back() : kernels_.emplace_back());
-    if (g.nodes.empty()) kernels_.emplace_back();
-    pointers.push_back(&g);
+  kernels_.resize(graphs_.size());
+  for (size_t i = 0; i < graphs_.size(); ++i) {
+    graph::verify(graphs_[i]);
+    for (size_t n = 0; n < graphs_[i].nodes.size(); ++n) prepare_node(i, n);
+    pointers.push_back(&graphs_[i]);
   }
   plan_ = passes::plan_memory(pointers, workspace_bytes_);
 }
 
-void Session::prepare_node(const Graph& g, size_t i, std::vector<corral_kernel*>& kernels) {
-  const AbiNode node(g, g.nodes[i]);
-  const corral_status supported = device_.api->supports(device_.instance, node.get());
-  if (supported == CORRAL_UNSUPPORTED) fail("{}: not offered by device {}", graph::where(g, i), device_.name);
-  device_.check(supported, "supports");
-  corral_kernel* kernel = nullptr;
-  uint64_t workspace = 0;
-  device_.check(device_.api->prepare(device_.instance, node.get(), &kernel, &workspace), "prepare");
-  kernels.push_back(kernel);
-  workspace_bytes_ = std::max(workspace_bytes_, workspace);
-}
-
-void Session::release() {
-  for (const auto& kernels : kernels_)
-    for (corral_kernel* k : kernels) device_.api->release(k);
-  kernels_.clear();
-  if (stream_) device_.api->stream_close(stream_);
-  if (arena_) device_.api->free(device_.instance, arena_);
-  stream_ = nullptr;
-  arena_ = nullptr;
+void Session::prepare_node(size_t graph, size_t n) {
+  const Graph& g = graphs_[graph];
+  const AbiNode node(g, g.nodes[n]);
+  if (const std::string reason = device_->unsupported(*node.get()); !reason.empty())
+    fail("{}: not offered by {}: {}", graph::where(g, n), device_->plugin().label(), reason);
+  kernels_[graph].push_back(device_->prepare(*node.get()));
+  workspace_bytes_ = std::max(workspace_bytes_, kernels_[graph].back().workspace());
 }
 
 void Session::allocate() {
-  void* memory = nullptr;
-  device_.check(device_.api->allocate(device_.instance, plan_.total, CORRAL_MEMORY_DEVICE, 0, &memory), "allocate");
-  arena_ = static_cast<char*>(memory);
-  device_.check(device_.api->stream_open(device_.instance, &stream_), "stream_open");
-  for (const Graph& g : graphs_)
-    for (const State& s : g.states) {
-      const TensorRef t = tensor(static_cast<size_t>(&g - graphs_.data()), s.tensor);
-      device_.check(device_.api->zero(device_.instance, t.address, t.bytes(), stream_), "zero");
+  arena_ = device_->allocate(plan_.total);
+  stream_ = device_->open_stream();
+  for (size_t i = 0; i < graphs_.size(); ++i)
+    for (const State& s : graphs_[i].states) {
+      const TensorRef t = tensor(i, s.tensor);
+      device_->zero(t.address, t.bytes(), stream_);
     }
 }
 
 size_t Session::program(size_t graph, const std::function<bool(const Node&)>& chosen) {
-  if (!arena_) fail_bug("session: a program before the arena");
+  if (!arena_.data()) fail_bug("session: a program before the arena");
   const Graph& g = graphs_[graph];
   Program p;
   for (size_t i = 0; i < g.nodes.size(); ++i) {
@@ -144,12 +119,9 @@ size_t Session::program(size_t graph, const std::function<bool(const Node&)>& ch
 
 void Session::run(size_t program) {
   const Program& p = programs_[program];
-  void* const workspace = arena_ + plan_.workspace;
-  for (const Launch& l : p.launches) {
-    const corral_status status =
-        device_.api->launch(l.kernel, p.addresses.data() + l.first_input, p.addresses.data() + l.first_output, workspace, stream_);
-    if (status != CORRAL_OK) device_.check(status, "launch");
-  }
+  void* const workspace = arena_.data() + plan_.workspace;
+  for (const Launch& l : p.launches)
+    l.kernel->launch(p.addresses.data() + l.first_input, p.addresses.data() + l.first_output, workspace, stream_);
 }
 
 TensorRef Session::input(size_t graph, std::string_view name) const {
@@ -167,7 +139,7 @@ TensorRef Session::output(size_t graph, std::string_view name) const {
 TensorRef Session::tensor(size_t graph, TensorId id) const {
   const uint64_t offset = plan_.offsets[graph][id];
   const Tensor& t = graphs_[graph].tensors[id];
-  return {offset == passes::MemoryPlan::kAbsent || !arena_ ? nullptr : arena_ + offset, t.dtype, t.shape};
+  return {offset == passes::MemoryPlan::kAbsent || !arena_.data() ? nullptr : arena_.data() + offset, t.dtype, t.shape};
 }
 
 TensorRef Session::state(std::string_view name) const {
@@ -179,15 +151,15 @@ TensorRef Session::state(std::string_view name) const {
 
 void Session::write(const TensorRef& to, const void* from, uint64_t bytes) {
   if (!to.address || bytes > to.bytes()) fail_bug("session: {} bytes into a tensor of {}", bytes, to.bytes());
-  device_.check(device_.api->copy(device_.instance, to.address, from, bytes, stream_), "copy");
+  device_->copy(to.address, from, bytes, stream_);
 }
 
 void Session::read(const TensorRef& from, void* to, uint64_t bytes) {
   if (!from.address || bytes > from.bytes()) fail_bug("session: {} bytes of a tensor of {}", bytes, from.bytes());
-  device_.check(device_.api->copy(device_.instance, to, from.address, bytes, stream_), "copy");
+  device_->copy(to, from.address, bytes, stream_);
   wait();
 }
 
-void Session::wait() { device_.check(device_.api->stream_wait(stream_), "stream_wait"); }
+void Session::wait() { stream_.wait(); }
 
 }  // namespace corral::runtime

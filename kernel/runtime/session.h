@@ -4,27 +4,17 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "corral/abi.h"
 #include "corral/graph.h"
 #include "kernel/passes/memory_plan.h"
+#include "kernel/plugin/device.h"
 
 namespace corral::runtime {
 
-// An open device; the instance is the caller's and outlives the session.
-struct DeviceRef {
-  const corral_device* api = nullptr;
-  corral_device_instance* instance = nullptr;
-  std::string name;
-  // Throws with the plugin's sentence where the status is not CORRAL_OK.
-  void (*check)(corral_status status, const char* function) = nullptr;
-};
-
-// Bytes of a tensor in the arena.
+// A tensor in the arena.
 struct TensorRef {
   void* address = nullptr;
   DType dtype = DType::DTYPE_NONE;
@@ -35,8 +25,7 @@ struct TensorRef {
 class Session {
  public:
   // Verifies each graph, asks the device for each node before anything is allocated. Throws naming the operation and the device.
-  Session(const DeviceRef& device, std::vector<Graph> graphs);
-  ~Session();
+  Session(std::shared_ptr<const DeviceHandle> device, std::vector<Graph> graphs);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
@@ -64,25 +53,23 @@ class Session {
 
  private:
   struct Launch {
-    corral_kernel* kernel;
+    const PreparedKernel* kernel;
     uint32_t first_input, first_output;  // into addresses_ of the program
   };
   struct Program {
     std::vector<Launch> launches;
     std::vector<void*> addresses;
   };
-  void prepare();
-  void prepare_node(const Graph& g, size_t i, std::vector<corral_kernel*>& kernels);
-  void release();
+  void prepare_node(size_t graph, size_t node);
 
-  DeviceRef device_;
+  std::shared_ptr<const DeviceHandle> device_;
   std::vector<Graph> graphs_;
-  std::vector<std::vector<corral_kernel*>> kernels_;
+  std::vector<std::vector<PreparedKernel>> kernels_;
   std::vector<Program> programs_;
   passes::MemoryPlan plan_;
   uint64_t workspace_bytes_ = 0;
-  char* arena_ = nullptr;
-  corral_stream* stream_ = nullptr;
+  DeviceMemory arena_;
+  DeviceStream stream_;
 };
 
 }  // namespace corral::runtime
