@@ -109,7 +109,7 @@ size_t Session::program(size_t graph, const std::function<bool(const Node&)>& ch
     const Node& n = g.nodes[i];
     if (!chosen(n)) continue;
     p.launches.push_back(
-        {kernels_[graph][i], static_cast<uint32_t>(p.addresses.size()), static_cast<uint32_t>(p.addresses.size() + n.inputs.size())});
+        {&kernels_[graph][i], static_cast<uint32_t>(p.addresses.size()), static_cast<uint32_t>(p.addresses.size() + n.inputs.size())});
     for (TensorId t : n.inputs) p.addresses.push_back(t ? tensor(graph, t).address : nullptr);
     for (TensorId t : n.outputs) p.addresses.push_back(t ? tensor(graph, t).address : nullptr);
   }
