@@ -35,6 +35,19 @@ void replace_loss(Graph& g, bool last_only) {
 
 }  // namespace
 
+Graph without_dropout(Graph g) {
+  std::vector<TensorId> stands_for(g.tensors.size());
+  for (TensorId t = 0; t < stands_for.size(); ++t) stands_for[t] = t;
+  std::vector<Node> kept;
+  for (Node& n : g.nodes) {
+    for (TensorId& t : n.inputs) t = stands_for[t];
+    if (op_of(g, n) == "dropout") stands_for[n.outputs[0]] = n.inputs[0];
+    else kept.push_back(std::move(n));
+  }
+  g.nodes = std::move(kept);
+  return g;
+}
+
 Graph logits_of_all(Graph g) {
   replace_loss(g, false);
   return eliminate(std::move(g), true);

@@ -5,6 +5,9 @@
 
 namespace corral::passes {
 
+// The same without dropout, for everything but training.
+Graph without_dropout(Graph forward);
+
 // The output `logits` f32 [batch, seq, vocabulary] instead of the losses; attention stays as it is.
 Graph logits_of_all(Graph forward);
 

@@ -1,0 +1,49 @@
+#include "kernel/train/pipeline.h"
+
+#include "kernel/graph/verify.h"
+#include "kernel/passes/autodiff.h"
+#include "kernel/passes/generation.h"
+#include "kernel/passes/recompute.h"
+
+namespace corral::train {
+
+Graph Pipeline::emit(int64_t rows, int64_t seq_length) const {
+  Graph g = model_.handle.emit(model_.options, rows, seq_length);
+  graph::verify(g);
+  dump("model", g);
+  return g;
+}
+
+Graph Pipeline::lower(Graph g) const {
+  g = precision_.handle.transform(std::move(g), precision_.options);
+  graph::verify(g);
+  dump("precision", g);
+  return g;
+}
+
+Graph Pipeline::training(int64_t rows, int64_t seq_length, const Chosen<OptimizerHandle>& optimizer) const {
+  Graph g = passes::autodiff(emit(rows, seq_length));
+  dump("autodiff", g);
+  g = passes::recompute(std::move(g), granularity_, recompute_layers_);
+  dump("recompute", g);
+  g = optimizer.handle.transform(lower(std::move(g)), optimizer.options);
+  graph::verify(g);
+  dump("optimizer", g);
+  return g;
+}
+
+Graph Pipeline::gradients(int64_t rows, int64_t seq_length) const {
+  return lower(passes::autodiff(passes::without_dropout(emit(rows, seq_length))));
+}
+
+Graph Pipeline::evaluation(int64_t rows, int64_t seq_length) const { return lower(passes::without_dropout(emit(rows, seq_length))); }
+
+Graph Pipeline::logits(int64_t rows, int64_t seq_length) const {
+  return lower(passes::logits_of_all(passes::without_dropout(emit(rows, seq_length))));
+}
+
+Graph Pipeline::generation(int64_t rows, int64_t seq_length, int64_t cache_length) const {
+  return lower(passes::generation(passes::without_dropout(emit(rows, seq_length)), cache_length));
+}
+
+}  // namespace corral::train
