@@ -44,6 +44,15 @@ void RunConfig::set(const std::string& key, Value value, const std::string& from
   put(key, std::move(value), from);
 }
 
+void RunConfig::absorb(const std::string& kind, const std::string& options, const std::string& from) {
+  const Section* section = section_of_kind(kind);
+  if (!section || section->named) fail_bug("{}: no kind of which one plugin is chosen", kind);
+  for (auto& [key, value] : schema_->decode(*section, plugin(kind, true), options)) {
+    const Setting* old = find(key);
+    if (old && !old->from.starts_with("--")) set(key, std::move(value), from);
+  }
+}
+
 void RunConfig::put(const std::string& key, Value value, const std::string& from) {
   if (!settings_.count(key)) order_.push_back(key);
   settings_[key] = {std::move(value), from};

@@ -33,6 +33,9 @@ class RunConfig {
   // A value that follows from something else, such as model.vocab_size from the tokenizer; replaces what is there.
   void set(const std::string& key, Value value, const std::string& from);
 
+  // Takes a plugin's encoded options, such as what a checkpoint says of its model, for every key that no flag set.
+  void absorb(const std::string& kind, const std::string& options, const std::string& from);
+
   // The plugin that is chosen for a kind; "" for none. Where `required`, none or one that is not installed is refused, naming the key.
   std::string plugin(const std::string& kind, bool required = false) const;
   // Its options, encoded as its message Options. `name` is needed only where a kind has several plugins at once (tracker).

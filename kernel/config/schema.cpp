@@ -171,6 +171,39 @@ void put_all(pb::Message& message, const std::string& prefix, const std::map<std
   }
 }
 
+Value get_one(const pb::Message& message, const pb::FieldDescriptor& field) {
+  const pb::Reflection& r = *message.GetReflection();
+  switch (field.cpp_type()) {
+    case pb::FieldDescriptor::CPPTYPE_BOOL: return r.GetBool(message, &field);
+    case pb::FieldDescriptor::CPPTYPE_INT32: return int64_t{r.GetInt32(message, &field)};
+    case pb::FieldDescriptor::CPPTYPE_INT64: return int64_t{r.GetInt64(message, &field)};
+    case pb::FieldDescriptor::CPPTYPE_UINT32: return int64_t{r.GetUInt32(message, &field)};
+    case pb::FieldDescriptor::CPPTYPE_UINT64: return static_cast<int64_t>(r.GetUInt64(message, &field));
+    case pb::FieldDescriptor::CPPTYPE_FLOAT: return double{r.GetFloat(message, &field)};
+    case pb::FieldDescriptor::CPPTYPE_DOUBLE: return r.GetDouble(message, &field);
+    case pb::FieldDescriptor::CPPTYPE_ENUM: return r.GetEnum(message, &field)->name();
+    default: return r.GetString(message, &field);
+  }
+}
+
+void get_all(const pb::Message& message, const std::string& prefix, std::map<std::string, Value>& values) {
+  const pb::Descriptor& type = *message.GetDescriptor();
+  const pb::Reflection& r = *message.GetReflection();
+  for (int i = 0; i < type.field_count(); ++i) {
+    const pb::FieldDescriptor& field = *type.field(i);
+    const std::string key = prefix + field.name();
+    if (field.is_repeated()) {
+      std::vector<std::string> list;
+      for (int k = 0; k < r.FieldSize(message, &field); ++k) list.push_back(r.GetRepeatedString(message, &field, k));
+      values.emplace(key, std::move(list));
+    } else if (field.cpp_type() == pb::FieldDescriptor::CPPTYPE_MESSAGE) {
+      get_all(r.GetMessage(message, &field), key + ".", values);
+    } else {
+      values.emplace(key, get_one(message, field));
+    }
+  }
+}
+
 }  // namespace
 
 std::span<const Section> sections() { return kSections; }
@@ -292,6 +325,17 @@ std::string Schema::encode(const Section& section, const std::string& plugin, co
   std::string bytes;
   message->SerializeToString(&bytes);
   return bytes;
+}
+
+std::map<std::string, Value> Schema::decode(const Section& section, const std::string& plugin, const std::string& bytes) const {
+  const auto found = plugins_.find({section.kind, plugin});
+  if (found == plugins_.end()) fail_bug("the options of {}/{} are not part of this configuration", section.kind, plugin);
+  pb::DynamicMessageFactory factory(&found->second->pool);
+  const std::unique_ptr<pb::Message> message(factory.GetPrototype(found->second->options)->New());
+  if (!message->ParseFromString(bytes)) fail_bug("plugin {}/{} gave options that are none of its own", section.kind, plugin);
+  std::map<std::string, Value> values;
+  get_all(*message, std::string(section.prefix) + "." + (section.named ? plugin + "." : ""), values);
+  return values;
 }
 
 }  // namespace corral::config
