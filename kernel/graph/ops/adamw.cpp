@@ -13,6 +13,7 @@ namespace {
 std::vector<TensorType> shape(const ShapeCall& op) {
   const Shape& p = op["parameter"];
   for (const char* each : {"exp_avg", "exp_avg_sq", "gradient"}) op.require(op[each] == p, each, "needs the shape of parameter");
+  op.require(op.has("master") || op.dtype("parameter") == DType::F32, "parameter", "needs a master where it is not f32");
   if (op.has("master")) op.require(op["master"] == p, "master", "needs the shape of parameter");
   for (const char* each : {"factor", "lr", "step"}) op.require(op[each] == Shape{1}, each, "needs shape [1]");
   return {{op.dtype("parameter"), p}, {DType::F32, p}, {DType::F32, p}, {DType::F32, p}};

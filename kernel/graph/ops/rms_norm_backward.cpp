@@ -40,6 +40,7 @@ const OpDef rms_norm_backward{
     .axes = {{"", "x: ... d, w: d, dy: ... d -> dx: ... d, dw: d"}},
     .whole = "d",
     .attrs = {{"eps", AttrKind::kNumber, 1e-5}},
+    .types = {{"dw", DType::F32}},
     .shape = shape,
     .reference = reference,
     .accumulates = {"dw"},

@@ -23,7 +23,8 @@ void adamw(const Prepared& p, void* const* in, void* const* out, void*) {
   const auto* gradient = static_cast<const float*>(in[4]);
   auto *m = static_cast<float*>(out[2]), *v = static_cast<float*>(out[3]);
   auto* w = static_cast<float*>(out[1] ? out[1] : out[0]);
-  auto* rounded = out[1] ? static_cast<uint16_t*>(out[0]) : nullptr;
+  auto* rounded = out[1] && p.out[0] == DType::BF16 ? static_cast<uint16_t*>(out[0]) : nullptr;
+  auto* same = out[1] && p.out[0] == DType::F32 ? static_cast<float*>(out[0]) : nullptr;
 #pragma omp parallel for simd schedule(static) num_threads(p.context.threads)
   for (int64_t i = 0; i < p.sizes[0]; ++i) {
     const float g = gradient[i] * factor;
@@ -31,6 +32,7 @@ void adamw(const Prepared& p, void* const* in, void* const* out, void*) {
     v[i] += (1 - b2) * (g * g - v[i]);
     w[i] = w[i] * keep - rate * m[i] / (std::sqrt(v[i]) * inverse_root + eps);
     if (rounded) rounded[i] = to_bf16(w[i]);
+    if (same) same[i] = w[i];
   }
 }
 
@@ -38,7 +40,7 @@ constexpr OpEntry kOps[] = {
     {"clip_factor", [](const NodeView& n, Prepared& p) { p.numbers[0] = n.number("clip", 0), p.launch = clip_factor; }},
     {"adamw",
      [](const NodeView& n, Prepared& p) {
-       if (n.in(1) && p.out[0] != DType::BF16) throw Unsupported("adamw: a master needs a bfloat16 parameter");
+       if (!n.in(1) && p.out[0] != DType::F32) throw Unsupported("adamw: a parameter that is not float32 needs a master");
        p.sizes[0] = n.in(0).elements();
        p.numbers[0] = n.number("beta1", 0.9);
        p.numbers[1] = n.number("beta2", 0.999);

@@ -1,0 +1,49 @@
+// A device against the float64 reference of every operation, from the operations' own cases.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "kernel/runtime/device_conformance.h"
+#include "tests/conformance/load_device.h"
+
+namespace corral {
+namespace {
+
+const std::shared_ptr<const DeviceHandle>& device() {
+  static const auto loaded = load_device(CORRAL_DEVICE);
+  return loaded;
+}
+
+class EachOp : public testing::TestWithParam<const graph::OpDef*> {};
+
+TEST_P(EachOp, EqualsTheReference) {
+  const runtime::Conformance c = runtime::check_operation(device(), *GetParam());
+  for (const std::string& f : c.failures) ADD_FAILURE() << f;
+  EXPECT_GE(c.runs, GetParam()->cases.size());
+  RecordProperty("largest_error", format("{}", c.largest_error));
+}
+
+INSTANTIATE_TEST_SUITE_P(Device, EachOp, testing::ValuesIn(graph::all_ops().begin(), graph::all_ops().end()),
+                         [](const auto& info) { return info.param->name; });
+
+// The check itself can fail: another definition of an operation is told apart.
+TEST(Conformance, SeesADeviceThatComputesSomethingElse) {
+  graph::OpDef other = graph::find_op("swiglu");
+  other.reference = [](const graph::RefCall& op) {
+    const auto gate = op.in("gate"), up = op.in("up");
+    const auto y = op.out("y");
+    for (size_t i = 0; i < y.size(); ++i) y[i] = gate[i] * up[i];
+  };
+  EXPECT_FALSE(runtime::check_operation(device(), other).failures.empty());
+}
+
+TEST(Conformance, SaysWhenAnOperationIsNotOffered) {
+  graph::OpDef unknown = graph::find_op("sum");
+  unknown.name = "no_such_operation";
+  const runtime::Conformance c = runtime::check_operation(device(), unknown);
+  EXPECT_EQ(c.runs, 0u);
+  EXPECT_FALSE(c.failures.empty());
+}
+
+}  // namespace
+}  // namespace corral
