@@ -1,0 +1,29 @@
+// What a checkpoint needs of the file system: bytes that are on the disk when a call returns, and errors with the path.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace corral::checkpoint {
+
+// Throws NoSpace where `error` means a full disk, else Error (3): "cannot VERB PATH: ...".
+[[noreturn]] void fail_io(const char* verb, const std::filesystem::path& path, int error);
+
+// Writes a small file whole, synced.
+void write_synced(const std::filesystem::path& path, const std::string& content);
+// The same, but the old content stays until the new one is on the disk.
+void replace_synced(const std::filesystem::path& path, const std::string& content);
+void sync_folder(const std::filesystem::path& path);
+
+// Paths of all regular files below the folder, relative to it, sorted. Throws Error (3) at anything that is neither file nor folder.
+std::vector<std::string> files_below(const std::filesystem::path& folder);
+// The folder's own sub-folders below it, and itself, innermost first.
+std::vector<std::filesystem::path> folders_below(const std::filesystem::path& folder);
+uint64_t bytes_below(const std::filesystem::path& folder);
+
+// "12.3 MB"
+std::string size_text(uint64_t bytes);
+
+}  // namespace corral::checkpoint

@@ -1,0 +1,50 @@
+#include "kernel/checkpoint/format_io.h"
+
+#include "corral/error.h"
+#include "kernel/checkpoint/element.h"
+#include "kernel/checkpoint/weight_map.h"
+
+namespace corral::checkpoint {
+
+void load_model(const CheckpointReaderHandle& reader, const WeightMap& map, TensorSink& parameters) {
+  check_weight_map(map, parameters.tensors());
+  FormatSource source(reader);
+  check_externals(map, source.tensors());
+  read_parameters(map, source, parameters);
+}
+
+void save_model(const CheckpointFormat& format, const std::string& folder, const WeightMap& map, TensorSource& parameters,
+                CheckpointWriteRequest request) {
+  check_weight_map(map, parameters.tensors());
+  request.kind = "model";
+  request.tensors.tensors = written_externals(map, parameters.tensors());
+  CheckpointWriterHandle writer = format.create(folder, request);
+  FormatSink sink(writer, std::move(request.tensors.tensors));
+  write_externals(map, parameters, sink);
+  writer.finish();
+}
+
+void save_state(const CheckpointFormat& format, const std::string& folder, TensorSource& state) {
+  CheckpointWriteRequest request;
+  request.kind = "state";
+  request.tensors.tensors = state.tensors();
+  CheckpointWriterHandle writer = format.create(folder, request);
+  FormatSink sink(writer, std::move(request.tensors.tensors));
+  copy_tensors(state, sink);
+  writer.finish();
+}
+
+void load_state(const CheckpointReaderHandle& reader, TensorSink& state) {
+  FormatSource source(reader);
+  for (const TensorInfo& t : state.tensors()) {
+    const size_t i = find_tensor(source.tensors(), t.name);
+    if (i == source.tensors().size()) fail("the training state has no tensor \"{}\": it was saved by a run with other settings", t.name);
+    const TensorInfo& found = source.tensors()[i];
+    if (found.shape != t.shape || found.dtype != t.dtype)
+      fail("tensor \"{}\" of the training state is {} {}, but this run needs {} {}", t.name, dtype_name(found.dtype),
+           shape_text(found.shape), dtype_name(t.dtype), shape_text(t.shape));
+  }
+  copy_tensors(source, state);
+}
+
+}  // namespace corral::checkpoint

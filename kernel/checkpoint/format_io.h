@@ -1,0 +1,45 @@
+// The tensors of a checkpoint format as source and sink, and the ways a model's checkpoint is read and written through its weight map.
+#pragma once
+
+#include "kernel/checkpoint/tensor_io.h"
+#include "kernel/plugin/checkpoint.h"
+
+namespace corral::checkpoint {
+
+class FormatSource final : public TensorSource {
+ public:
+  explicit FormatSource(const CheckpointReaderHandle& reader) : reader_(reader), tensors_(reader.list().tensors) {}
+  const std::vector<TensorInfo>& tensors() const override { return tensors_; }
+  void read(size_t tensor, uint64_t offset, void* to, uint64_t size) override { reader_.read(tensor, offset, to, size); }
+
+ private:
+  const CheckpointReaderHandle& reader_;
+  std::vector<TensorInfo> tensors_;
+};
+
+class FormatSink final : public TensorSink {
+ public:
+  // `tensors` are those of the writer's request.
+  FormatSink(const CheckpointWriterHandle& writer, std::vector<TensorInfo> tensors) : writer_(writer), tensors_(std::move(tensors)) {}
+  const std::vector<TensorInfo>& tensors() const override { return tensors_; }
+  void write(size_t tensor, uint64_t offset, const void* data, uint64_t size) override { writer_.write(tensor, offset, data, size); }
+
+ private:
+  const CheckpointWriterHandle& writer_;
+  std::vector<TensorInfo> tensors_;
+};
+
+// Checks the checkpoint against the map, then reads every parameter into the sink, converted where the sink has another element type.
+void load_model(const CheckpointReaderHandle& reader, const WeightMap& map, TensorSink& parameters);
+
+// Writes every external tensor of the map, and the request's files and configuration, into an existing folder; the request's tensors are
+// set here.
+void save_model(const CheckpointFormat& format, const std::string& folder, const WeightMap& map, TensorSource& parameters,
+                CheckpointWriteRequest request);
+
+// Tensors of the training state, each into the file that its `file` names, in an existing folder.
+void save_state(const CheckpointFormat& format, const std::string& folder, TensorSource& state);
+// The sink's tensors, each of which must be there with its type and shape.
+void load_state(const CheckpointReaderHandle& reader, TensorSink& state);
+
+}  // namespace corral::checkpoint
