@@ -16,17 +16,23 @@ const char* pick(const Names& names, E value) {
   return i < names.size() ? names[i] : "?";
 }
 
+const std::string kNone = "?";
+
+// A graph is looked at when something is wrong with it: every number may point nowhere.
+const std::string& text(const Graph& g, uint32_t name) { return name < g.names.size() ? g.names[name] : kNone; }
+const std::string& tensor_name(const Graph& g, TensorId id) { return id < g.tensors.size() ? text(g, g.tensors[id].name) : kNone; }
+
 void print_tensor(const Graph& g, TensorId id, std::ostream& out) {
   if (id == 0) {
     out << "-";
     return;
   }
-  const Tensor& t = g.tensors[id];
-  out << "%" << id << " " << g.names[t.name] << " " << dtype_name(t.dtype) << shape_text(t.shape);
+  out << "%" << id << " " << tensor_name(g, id);
+  if (id < g.tensors.size()) out << " " << dtype_name(g.tensors[id].dtype) << shape_text(g.tensors[id].shape);
 }
 
 void print_attribute(const Graph& g, const Attribute& a, std::ostream& out) {
-  out << g.names[a.name] << "=";
+  out << text(g, a.name) << "=";
   if (!a.text.empty())
     out << a.text;
   else if (!a.numbers.empty())
@@ -42,19 +48,55 @@ void print_attribute(const Graph& g, const Attribute& a, std::ostream& out) {
 void print_node(const Graph& g, const Node& n, std::ostream& out) {
   for (size_t i = 0; i < n.outputs.size(); ++i) {
     out << (i ? ", " : "    ");
-    if (n.accumulate >> i & 1) out << "+";
+    if (i < 32 && n.accumulate >> i & 1) out << "+";
     print_tensor(g, n.outputs[i], out);
   }
-  out << " = " << op_of(g, n) << "(";
+  out << " = " << text(g, n.op) << "(";
   for (size_t i = 0; i < n.inputs.size(); ++i) {
     out << (i ? ", " : "");
     if (n.inputs[i])
-      out << "%" << n.inputs[i] << " " << name_of(g, n.inputs[i]);
+      out << "%" << n.inputs[i] << " " << tensor_name(g, n.inputs[i]);
     else
       out << "-";
   }
   out << ")";
   for (const Attribute& a : n.attributes) print_attribute(g, a, out << " ");
+  out << "\n";
+}
+
+void print_ports(const Graph& g, const char* what, const std::vector<Port>& ports, std::ostream& out) {
+  for (const Port& p : ports) {
+    print_tensor(g, p.tensor, out << what << text(g, p.name) << ": ");
+    out << "\n";
+  }
+}
+
+void print_state(const Graph& g, const State& s, std::ostream& out) {
+  print_tensor(g, s.tensor, out << "state  ");
+  out << " " << pick(kKinds, s.kind) << (s.trained ? " trained" : "") << (s.saved ? " saved" : "");
+  if (s.of) out << " of %" << s.of;
+  out << "\n";
+}
+
+void print_totals(const Graph& g, std::ostream& out) {
+  std::array<uint64_t, kKinds.size()> bytes{};
+  uint64_t total = 0;
+  for (const State& s : g.states) {
+    if (s.tensor >= g.tensors.size() || static_cast<size_t>(s.kind) >= kKinds.size()) continue;
+    uint64_t count = 1;
+    for (int64_t d : g.tensors[s.tensor].shape) count *= static_cast<uint64_t>(d);  // wraps where a shape is nonsense
+    const uint64_t size = bytes_of(g.tensors[s.tensor].dtype, static_cast<int64_t>(count));
+    bytes[static_cast<size_t>(s.kind)] += size;
+    total += size;
+  }
+  out << g.nodes.size() << " nodes, " << (g.tensors.empty() ? 0 : g.tensors.size() - 1) << " tensors, " << g.states.size() << " states of "
+      << total << " bytes";
+  const char* before = ": ";
+  for (size_t k = 0; k < kKinds.size(); ++k)
+    if (bytes[k]) {
+      out << before << kKinds[k] << "s " << bytes[k];
+      before = ", ";
+    }
   out << "\n";
 }
 
@@ -69,28 +111,21 @@ std::string shape_text(const Shape& shape) {
 }
 
 void print(const Graph& g, std::ostream& out) {
-  for (const Port& p : g.inputs) print_tensor(g, p.tensor, out << "input  "), out << "\n";
-  uint64_t total = 0;
-  for (const State& s : g.states) {
-    print_tensor(g, s.tensor, out << "state  ");
-    out << " " << pick(kKinds, s.kind) << (s.trained ? " trained" : "") << (s.saved ? " saved" : "");
-    if (s.of) out << " of %" << s.of;
-    out << "\n";
-    total += bytes_of(g.tensors[s.tensor].dtype, elements(g.tensors[s.tensor].shape));
-  }
+  print_ports(g, "input  ", g.inputs, out);
+  for (const State& s : g.states) print_state(g, s, out);
   uint32_t scope = UINT32_MAX;
   Phase phase{};
   When when{};
   for (const Node& n : g.nodes) {
     if (n.scope != scope || n.phase != phase || n.when != when)
-      out << pick(kPhases, n.phase) << pick(kWhens, n.when) << " " << g.names[n.scope] << "\n";
+      out << pick(kPhases, n.phase) << pick(kWhens, n.when) << " " << text(g, n.scope) << "\n";
     scope = n.scope;
     phase = n.phase;
     when = n.when;
     print_node(g, n, out);
   }
-  for (const Port& p : g.outputs) print_tensor(g, p.tensor, out << "output " << g.names[p.name] << " "), out << "\n";
-  out << g.nodes.size() << " nodes, " << g.tensors.size() - 1 << " tensors, " << g.states.size() << " states of " << total << " bytes\n";
+  print_ports(g, "output ", g.outputs, out);
+  print_totals(g, out);
 }
 
 }  // namespace corral::graph

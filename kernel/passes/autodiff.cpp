@@ -13,6 +13,13 @@ using graph::GradCall;
 using graph::OpDef;
 using graph::TensorType;
 
+// One term of a gradient.
+struct Contribution {
+  TensorId tensor;
+  bool own;     // nothing but this sum reads it
+  size_t made;  // before this node
+};
+
 class Autodiff {
  public:
   explicit Autodiff(Graph& g) : g_(g), b_(g), forward_(g.nodes.size()), contributions_(g.tensors.size()) {}
@@ -25,7 +32,7 @@ class Autodiff {
     add_gradient_states();
     b_.phase = Phase::BACKWARD;
     b_.scope = g_.names[g_.nodes.back().scope];
-    contribute(losses, emit("fill", {losses}, {{"value", attribute(1.0)}})[0]);
+    contribute(losses, emit("fill", {losses}, {{"value", attribute(1.0)}})[0], false);
     for (size_t i = forward_; i-- > 0;) differentiate(i);
   }
 
@@ -88,25 +95,31 @@ class Autodiff {
                   [&](const std::string& op, const std::vector<TensorId>& inputs, const Attrs& a) { return emit(op, inputs, a); });
     def.gradient(call);
     for (size_t k = 0; k < n.inputs.size(); ++k)
-      if (call.gradients[k] && needed[k]) contribute(n.inputs[k], call.gradients[k]);
+      if (call.gradients[k] && needed[k]) contribute(n.inputs[k], call.gradients[k], only_use(call.gradients, k, output_gradients));
   }
 
-  // Parameters collect in their state; the gradient of anything else is summed when its own node is reached.
-  void contribute(TensorId of, TensorId gradient) {
-    const auto state = gradient_state_.find(of);
-    if (state == gradient_state_.end()) {
-      contributions_[of].push_back(gradient);
+  // Is this tensor the gradient of one input alone, and of no output? Rules hand gradients through.
+  static bool only_use(const std::vector<TensorId>& gradients, size_t k, const std::vector<TensorId>& output_gradients) {
+    return std::count(gradients.begin(), gradients.end(), gradients[k]) == 1 &&
+           std::find(output_gradients.begin(), output_gradients.end(), gradients[k]) == output_gradients.end();
+  }
+
+  // Parameters collect in their state, anything else in the first contribution where that is nobody else's; what is left is summed when
+  // the node that made the tensor is reached.
+  void contribute(TensorId of, TensorId gradient, bool own) {
+    if (const auto state = gradient_state_.find(of); state != gradient_state_.end()) {
+      if (!own || !add_to(state->second, gradient, forward_)) b_.node("cast", {gradient}, {state->second}).accumulate = 1;
       return;
     }
-    if (!accumulate_in_place(gradient, state->second)) {
-      Node& cast = b_.node("cast", {gradient}, {state->second});
-      cast.accumulate = 1;
-    }
+    std::vector<Contribution>& parts = contributions_[of];
+    const bool added = own && !parts.empty() && parts.back().own && add_to(parts.back().tensor, gradient, parts.back().made);
+    if (!added) parts.push_back({gradient, own, g_.nodes.size()});
   }
 
-  // The node that made the gradient writes it to the state itself, where it may and nothing else reads it.
-  bool accumulate_in_place(TensorId gradient, TensorId state) {
-    for (size_t i = g_.nodes.size(); i-- > forward_;) {
+  // Lets the node that made the gradient add it to `total`, where it may and nothing reads the gradient. `total` is made before node
+  // `made`.
+  bool add_to(TensorId total, TensorId gradient, size_t made) {
+    for (size_t i = g_.nodes.size(); i-- > made;) {
       Node& maker = g_.nodes[i];
       const auto at = std::find(maker.outputs.begin(), maker.outputs.end(), gradient);
       if (at == maker.outputs.end()) {
@@ -117,7 +130,8 @@ class Autodiff {
       const auto k = static_cast<size_t>(at - maker.outputs.begin());
       const std::string& name = def.operands(graph::attributes_of(g_, maker)).outputs[k];
       if (std::find(def.accumulates.begin(), def.accumulates.end(), name) == def.accumulates.end()) return false;
-      maker.outputs[k] = state;
+      if (std::find(maker.outputs.begin(), maker.outputs.end(), total) != maker.outputs.end()) return false;
+      maker.outputs[k] = total;
       maker.accumulate |= 1u << k;
       return true;
     }
@@ -125,11 +139,11 @@ class Autodiff {
   }
 
   TensorId sum(TensorId of) {
-    const std::vector<TensorId> parts = std::move(contributions_[of]);
+    const std::vector<Contribution> parts = std::move(contributions_[of]);
     contributions_[of].clear();
     if (parts.empty()) return 0;
-    TensorId total = parts[0];
-    for (size_t i = 1; i < parts.size(); ++i) total = emit("add", {total, parts[i]}, {})[0];
+    TensorId total = parts[0].tensor;
+    for (size_t i = 1; i < parts.size(); ++i) total = emit("add", {total, parts[i].tensor}, {})[0];
     return total;
   }
 
@@ -155,7 +169,7 @@ class Autodiff {
   GraphBuilder b_;
   size_t forward_;  // nodes of the forward phase
   std::vector<bool> needed_;
-  std::vector<std::vector<TensorId>> contributions_;
+  std::vector<std::vector<Contribution>> contributions_;
   std::unordered_map<TensorId, TensorId> gradient_state_;
 };
 

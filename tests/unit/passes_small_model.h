@@ -9,7 +9,7 @@
 
 namespace corral {
 
-inline Graph small_model(bool frozen_embedding = false, int64_t T = 6) {
+inline Graph small_model(bool frozen_embedding = false, int64_t T = 6, int64_t layers = 2) {
   constexpr int64_t B = 2, D = 8, V = 13, F = 10, kHeadDim = 4;
   Graph g;
   GraphBuilder b(g);
@@ -30,7 +30,7 @@ inline Graph small_model(bool frozen_embedding = false, int64_t T = 6) {
   b.scope = "embedding";
   const TensorId embedding = parameter("embedding", {V, D}, !frozen_embedding);
   TensorId x = node("embedding", {tokens, embedding}, {B, T, D});
-  for (int64_t layer = 0; layer < 2; ++layer) {
+  for (int64_t layer = 0; layer < layers; ++layer) {
     b.scope = "layers." + std::to_string(layer);
     const TensorId h = node("rms_norm", {x, parameter(b.scope + ".norm", {D})}, {B, T, D}, {{"eps", attribute(1e-5)}});
     const NamedAttribute frequencies{"frequencies", attribute(std::vector<double>{1, 0.1})};

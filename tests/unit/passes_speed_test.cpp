@@ -1,0 +1,57 @@
+// Passes over a graph of the size of a 405B model's must not be felt before a run begins.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdio>
+#include <sstream>
+
+#include "kernel/graph/print.h"
+#include "kernel/graph/verify.h"
+#include "kernel/passes/autodiff.h"
+#include "kernel/passes/eliminate.h"
+#include "kernel/passes/generation.h"
+#include "kernel/passes/memory_plan.h"
+#include "kernel/passes/partition.h"
+#include "kernel/passes/recompute.h"
+#include "tests/unit/passes_small_model.h"
+
+namespace corral {
+namespace {
+
+// Ten times what a slow machine needs: only a pass that became quadratic is too slow for it.
+constexpr double kLimit = 2;
+
+template <class Pass>
+void timed(const char* name, Pass pass) {
+  const auto start = std::chrono::steady_clock::now();
+  pass();
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  std::printf("%-24s %7.1f ms\n", name, seconds * 1e3);
+  EXPECT_LT(seconds, kLimit) << name;
+}
+
+TEST(Passes, TakeNoTimeOnTheGraphOfALargeModel) {
+  const Graph forward = small_model(false, 6, 450);
+  Graph g = forward;
+  timed("autodiff", [&] { g = passes::autodiff(std::move(g)); });
+  std::printf("%zu nodes, %zu tensors\n", g.nodes.size(), g.tensors.size());
+  EXPECT_GE(g.nodes.size(), 14000u);
+  timed("recompute selective", [&] { passes::recompute(g, "selective", 0); });
+  timed("recompute full", [&] { passes::recompute(g, "full", 0); });
+  timed("eliminate", [&] { passes::eliminate(g, true); });
+  timed("partition", [&] { passes::partition(g); });
+  timed("verify", [&] { graph::verify(g); });
+  timed("encode and decode", [&] {
+    const std::string bytes = g.encode();
+    Graph::decode(bytes.data(), bytes.size());
+  });
+  timed("print", [&] {
+    std::ostringstream out;
+    graph::print(g, out);
+  });
+  timed("generation", [&] { passes::generation(forward, 64); });
+  timed("memory plan", [&] { passes::plan_memory({&g}, 0); });
+}
+
+}  // namespace
+}  // namespace corral
