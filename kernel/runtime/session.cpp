@@ -149,14 +149,16 @@ TensorRef Session::state(std::string_view name) const {
   return {};
 }
 
-void Session::write(const TensorRef& to, const void* from, uint64_t bytes) {
-  if (!to.address || bytes > to.bytes()) fail_bug("session: {} bytes into a tensor of {}", bytes, to.bytes());
-  device_->copy(to.address, from, bytes, stream_);
+void Session::write_bytes(const TensorRef& to, uint64_t offset, const void* from, uint64_t bytes) {
+  if (!to.address || bytes > to.bytes() || offset > to.bytes() - bytes)
+    fail_bug("session: {} bytes into a tensor of {}", bytes, to.bytes());
+  device_->copy(static_cast<char*>(to.address) + offset, from, bytes, stream_);
 }
 
-void Session::read(const TensorRef& from, void* to, uint64_t bytes) {
-  if (!from.address || bytes > from.bytes()) fail_bug("session: {} bytes of a tensor of {}", bytes, from.bytes());
-  device_->copy(to, from.address, bytes, stream_);
+void Session::read_bytes(const TensorRef& from, uint64_t offset, void* to, uint64_t bytes) {
+  if (!from.address || bytes > from.bytes() || offset > from.bytes() - bytes)
+    fail_bug("session: {} bytes of a tensor of {}", bytes, from.bytes());
+  device_->copy(to, static_cast<const char*>(from.address) + offset, bytes, stream_);
   wait();
 }
 

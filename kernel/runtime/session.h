@@ -30,6 +30,7 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   const passes::MemoryPlan& plan() const { return plan_; }
+  size_t graphs() const { return graphs_.size(); }
   const Graph& graph(size_t i) const { return graphs_[i]; }
 
   // Takes the arena; states start at zero. Before it nothing can run.
@@ -47,8 +48,10 @@ class Session {
   TensorRef state(std::string_view name) const;
 
   // Copies between the host and the arena; reading waits for what was launched.
-  void write(const TensorRef& to, const void* from, uint64_t bytes);
-  void read(const TensorRef& from, void* to, uint64_t bytes);
+  void write(const TensorRef& to, const void* from, uint64_t bytes) { write_bytes(to, 0, from, bytes); }
+  void read(const TensorRef& from, void* to, uint64_t bytes) { read_bytes(from, 0, to, bytes); }
+  void write_bytes(const TensorRef& to, uint64_t offset, const void* from, uint64_t bytes);
+  void read_bytes(const TensorRef& from, uint64_t offset, void* to, uint64_t bytes);
   void wait();
 
  private:

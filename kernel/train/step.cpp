@@ -33,10 +33,11 @@ Step::Step(runtime::Session& session, size_t graph, uint64_t seed)
   row_values_.resize(loss_values_.size());
 }
 
-void Step::forward_backward(const Batch& batch, uint64_t step, int64_t index, int64_t count, uint64_t first_row, StepResult& result) {
+void Step::forward_backward(const Batch& batch, uint64_t step, int64_t index, int64_t count, uint64_t first_row, StepResult& result,
+                            std::vector<RowLoss>* each) {
   feed(batch, step, first_row);
   session_.run(micro_[index == 0][index == count - 1]);
-  collect(batch, result, nullptr);
+  collect(batch, result, each);
 }
 
 void Step::forward(const Batch& batch, StepResult& result, std::vector<RowLoss>* each) {

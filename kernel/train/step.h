@@ -34,9 +34,11 @@ class Step {
   int64_t rows() const { return rows_; }  // of a micro-batch
   int64_t seq_length() const { return seq_length_; }
 
+  // `each`, where given, gets the sums of every row.
   // Adds one micro-batch, number `index` of `count`, to the gradients. `first_row` numbers its rows in the global batch.
-  void forward_backward(const Batch& batch, uint64_t step, int64_t index, int64_t count, uint64_t first_row, StepResult& result);
-  // The loss only. `each`, where given, gets the sums of every row.
+  void forward_backward(const Batch& batch, uint64_t step, int64_t index, int64_t count, uint64_t first_row, StepResult& result,
+                        std::vector<RowLoss>* each = nullptr);
+  // The loss only.
   void forward(const Batch& batch, StepResult& result, std::vector<RowLoss>* each = nullptr);
   // Updates the parameters with the values of the optimizer's step inputs, such as lr.
   void update(const std::vector<std::pair<std::string, double>>& values, StepResult& result);

@@ -1,0 +1,138 @@
+#include "bin/cli/job.h"
+
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+
+#include "bin/cli/configuration.h"
+#include "bin/cli/load_plugin.h"
+#include "corral/error.h"
+#include "kernel/graph/print.h"
+
+namespace corral::cli {
+namespace {
+namespace fs = std::filesystem;
+
+config::Assignment assignment(const std::string& key, const std::string& value, const std::string& by) {
+  config::Assignment a;
+  a.key = key;
+  a.literals = {{config::Literal::kString, value}};
+  a.by = by;
+  return a;
+}
+
+bool sets(const config::Sources& sources, const std::string& key) {
+  for (const config::Assignment& a : sources.flags)
+    if (a.key == key) return true;
+  return false;
+}
+
+}  // namespace
+
+config::RunConfig configure_for(const Arguments& arguments, config::Sources sources, const ModelSource& source) {
+  const std::string by = "checkpoint " + source.path;
+  if (!sets(sources, "model.plugin")) sources.flags.push_back(assignment("model.plugin", source.model_plugin, by));
+  if (!sets(sources, "model.size")) sources.flags.push_back(assignment("model.size", "", by));
+  config::RunConfig config = resolve(sources, arguments);
+  config.absorb("model", source.options, by);
+  return config;
+}
+
+std::shared_ptr<const DeviceHandle> open_device(const Arguments& arguments, const config::RunConfig& config) {
+  DeviceOpen request;
+  request.options = config.options("device");
+  request.threads = static_cast<uint32_t>(config.integer("device.threads"));
+  return std::make_shared<const DeviceHandle>(DeviceHandle::open(load_plugin(arguments, "device", config.plugin("device", true)), request));
+}
+
+train::Pipeline make_pipeline(const Arguments& arguments, const config::RunConfig& config) {
+  train::Pipeline pipeline(
+      {ModelHandle(load_plugin(arguments, "model", config.plugin("model", true))), config.options("model")},
+      {PrecisionHandle(load_plugin(arguments, "precision", config.plugin("precision", true))), config.options("precision")});
+  pipeline.set_recompute(config.text("recompute.granularity"), config.integer("recompute.num_layers"));
+  if (const std::string wanted = arguments.text("dump-graph"); !wanted.empty())
+    pipeline.set_dump([wanted](const std::string& stage, const Graph& g) {
+      if (stage == wanted) graph::print(g, std::cout);
+    });
+  return pipeline;
+}
+
+train::Chosen<OptimizerHandle> choose_optimizer(const Arguments& arguments, const config::RunConfig& config) {
+  return {OptimizerHandle(load_plugin(arguments, "optimizer", config.plugin("optimizer", true))), config.options("optimizer")};
+}
+
+std::shared_ptr<const TokenizerHandle> open_tokenizer(const Arguments& arguments, const config::RunConfig& config,
+                                                      const std::string& folder) {
+  const std::string wanted = config.text("tokenizer.path"), path = wanted.empty() ? folder : wanted;
+  if (path.empty()) return nullptr;
+  std::error_code error;
+  if (!wanted.empty() && !fs::exists(wanted, error)) fail("tokenizer.path = \"{}\": no such file or folder", wanted);
+  std::shared_ptr<const Plugin> best;
+  std::string reasons;
+  uint32_t confidence = 0;
+  const std::string plugin_name = config.plugin("tokenizer");
+  for (const std::string& name : plugin_name.empty() ? plugin_names(arguments, "tokenizer") : std::vector{plugin_name}) {
+    const auto plugin = load_plugin(arguments, "tokenizer", name);
+    const Probe probe = TokenizerMethod(plugin).probe(path);
+    reasons += "\n       " + name + ": " + probe.reason;
+    if (probe.confidence <= confidence) continue;
+    confidence = probe.confidence;
+    best = plugin;
+  }
+  if (!best) {
+    if (wanted.empty()) return nullptr;
+    fail("tokenizer.path = \"{}\": no installed tokenizer knows it{}", path, reasons);
+  }
+  // An explicit plugin has its own options; one that was found gets their defaults.
+  const std::string options = plugin_name.empty() ? "" : config.options("tokenizer");
+  return std::make_shared<const TokenizerHandle>(TokenizerMethod(best).open(path, options));
+}
+
+std::shared_ptr<const DatasetHandle> open_dataset(const Arguments& arguments, const config::RunConfig& config,
+                                                  const TokenizerHandle* tokenizer, bool whole) {
+  if (config.list("data.paths").empty()) fail("data.paths is empty: give the data with --data FILE");
+  DatasetRequest request;
+  request.options = config.options("dataset");
+  request.paths = config.list("data.paths");
+  request.split = config.text("data.split");
+  request.shuffle = config.boolean("data.shuffle");
+  request.seed = static_cast<uint64_t>(config.integer("data.seed"));
+  request.seq_length = config.integer("train.seq_length");
+  request.end_of_text_id = -1;
+  request.threads = static_cast<uint32_t>(config.integer("device.threads"));
+  request.whole = whole;
+  if (tokenizer) {
+    const TokenizerInfo info = tokenizer->info();
+    request.end_of_text_id = info.end_of_text_id;
+    request.num_ids = info.num_ids;
+  }
+  auto data = std::make_shared<const DatasetHandle>(
+      DatasetHandle::open(load_plugin(arguments, "dataset", config.plugin("dataset", true)), request, tokenizer));
+  for (const std::string& line : data->info().notices) std::fprintf(stderr, "%s\n", line.c_str());
+  return data;
+}
+
+train::Fetch fetch_part(std::shared_ptr<const DatasetHandle> data, uint64_t part) {
+  return [data = std::move(data), part](uint64_t first_row, train::Batch& batch) {
+    data->fetch(part, first_row, static_cast<uint64_t>(batch.rows), batch.tokens.data(), batch.targets.data(), batch.positions.data(),
+                batch.first_key.data());
+  };
+}
+
+void write_tensor_file(const Arguments& arguments, const config::RunConfig& config, const std::string& path,
+                       const std::vector<NamedTensor>& tensors) {
+  const fs::path file = fs::absolute(path);
+  if (!fs::is_directory(file.parent_path())) fail("{}: the folder {} does not exist", path, file.parent_path().string());
+  CheckpointWriteRequest request;
+  request.kind = "state";
+  for (const NamedTensor& t : tensors) {
+    request.tensors.tensors.push_back(t.info);
+    request.tensors.tensors.back().file = file.filename();
+  }
+  CheckpointWriterHandle writer =
+      CheckpointFormat(load_plugin(arguments, "checkpoint", config.text("checkpoint.format"))).create(file.parent_path(), request);
+  for (size_t i = 0; i < tensors.size(); ++i) writer.write(i, 0, tensors[i].bytes.data(), tensors[i].bytes.size());
+  writer.finish();
+}
+
+}  // namespace corral::cli

@@ -1,0 +1,46 @@
+// What the commands that compute have in common: the device, the graphs' pipeline, tokenizer and data of a configuration.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bin/cli/command.h"
+#include "bin/cli/model_source.h"
+#include "kernel/config/run_config.h"
+#include "kernel/plugin/dataset.h"
+#include "kernel/plugin/tokenizer.h"
+#include "kernel/runtime/session.h"
+#include "kernel/train/batch.h"
+#include "kernel/train/pipeline.h"
+
+namespace corral::cli {
+
+// The configuration for a model from a checkpoint: its plugin and every key that no flag sets.
+config::RunConfig configure_for(const Arguments& arguments, config::Sources sources, const ModelSource& source);
+
+std::shared_ptr<const DeviceHandle> open_device(const Arguments& arguments, const config::RunConfig& config);
+
+// Also sets recompute and, with --dump-graph STAGE, printing.
+train::Pipeline make_pipeline(const Arguments& arguments, const config::RunConfig& config);
+train::Chosen<OptimizerHandle> choose_optimizer(const Arguments& arguments, const config::RunConfig& config);
+
+// The tokenizer of tokenizer.path, else of the folder, where it has one. Empty where there is none.
+std::shared_ptr<const TokenizerHandle> open_tokenizer(const Arguments& arguments, const config::RunConfig& config,
+                                                      const std::string& folder);
+
+// The data of data.paths; notices go to standard error. `whole`: one part in file order.
+std::shared_ptr<const DatasetHandle> open_dataset(const Arguments& arguments, const config::RunConfig& config,
+                                                  const TokenizerHandle* tokenizer, bool whole);
+train::Fetch fetch_part(std::shared_ptr<const DatasetHandle> data, uint64_t part);
+
+// Tensors in memory as one file of the checkpoint format, beside nothing else.
+struct NamedTensor {
+  TensorInfo info;
+  std::vector<char> bytes;
+};
+void write_tensor_file(const Arguments& arguments, const config::RunConfig& config, const std::string& path,
+                       const std::vector<NamedTensor>& tensors);
+
+}  // namespace corral::cli

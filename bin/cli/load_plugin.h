@@ -1,0 +1,19 @@
+// Plugins by kind and name, from where the command line says they lie.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bin/cli/command.h"
+#include "kernel/plugin/plugin.h"
+
+namespace corral::cli {
+
+// `name` may be the path of a shared object. Throws corral::Error naming the nearest where there is none.
+std::shared_ptr<const Plugin> load_plugin(const Arguments& arguments, const std::string& kind, const std::string& name);
+
+// Names of the installed plugins of a kind.
+std::vector<std::string> plugin_names(const Arguments& arguments, const std::string& kind);
+
+}  // namespace corral::cli

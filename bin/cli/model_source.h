@@ -1,0 +1,30 @@
+// A model on disk: a checkpoint in any format, which plugins read it, and its parameters in a session.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bin/cli/command.h"
+#include "kernel/plugin/checkpoint.h"
+#include "kernel/plugin/model.h"
+#include "kernel/runtime/session.h"
+
+namespace corral::cli {
+
+struct ModelSource {
+  std::string path;  // the folder that was opened
+  std::shared_ptr<CheckpointReaderHandle> reader;
+  CheckpointInfo info;
+  std::string model_plugin;  // that recognized the configuration best, or that was asked for
+  std::string options;       // encoded, as the configuration states them
+};
+
+// Opens a run directory (its newest verified checkpoint), a checkpoint of one, or a folder of any installed format. `model` is --model, or
+// "". Says on standard error what was skipped and which model was recognized.
+ModelSource open_model(const Arguments& arguments, const std::string& path, const std::string& model);
+
+// Reads all parameters that the session has into it, converted to their types there.
+void load_parameters(const ModelSource& source, const ModelHandle& model, const std::string& options, runtime::Session& session);
+
+}  // namespace corral::cli

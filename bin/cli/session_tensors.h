@@ -1,0 +1,62 @@
+// The states of a session as a source and a sink of checkpoint tensors.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "kernel/checkpoint/tensor_io.h"
+#include "kernel/plugin/checkpoint.h"
+#include "kernel/runtime/session.h"
+
+namespace corral::cli {
+
+class SessionTensors final : public checkpoint::TensorSource, public checkpoint::TensorSink {
+ public:
+  // `external_name` gives the name of a state in the checkpoint, or "" where it has no place there.
+  SessionTensors(runtime::Session& session, const std::function<std::string(const Graph&, const State&)>& external_name);
+
+  const std::vector<TensorInfo>& tensors() const override { return infos_; }
+  void read(size_t tensor, uint64_t offset, void* to, uint64_t size) override;
+  void write(size_t tensor, uint64_t offset, const void* data, uint64_t size) override;
+
+ private:
+  runtime::Session& session_;
+  std::vector<TensorInfo> infos_;
+  std::vector<runtime::TensorRef> tensors_;
+};
+
+// Parameters under their own names.
+SessionTensors parameters_of(runtime::Session& session);
+// Masters under the names of their parameters.
+SessionTensors masters_of(runtime::Session& session);
+// Everything saved that is no parameter, under State.saved_name.
+SessionTensors training_state_of(runtime::Session& session);
+// Accumulated gradients under the names of their parameters.
+SessionTensors gradients_of(runtime::Session& session);
+
+// A checkpoint that is open, as a source.
+class ReaderTensors final : public checkpoint::TensorSource {
+ public:
+  explicit ReaderTensors(const CheckpointReaderHandle& reader) : reader_(reader), infos_(reader.list().tensors) {}
+  const std::vector<TensorInfo>& tensors() const override { return infos_; }
+  void read(size_t tensor, uint64_t offset, void* to, uint64_t size) override { reader_.read(tensor, offset, to, size); }
+
+ private:
+  const CheckpointReaderHandle& reader_;
+  std::vector<TensorInfo> infos_;
+};
+
+// A checkpoint that is being written, as a sink.
+class WriterTensors final : public checkpoint::TensorSink {
+ public:
+  WriterTensors(const CheckpointWriterHandle& writer, std::vector<TensorInfo> infos) : writer_(writer), infos_(std::move(infos)) {}
+  const std::vector<TensorInfo>& tensors() const override { return infos_; }
+  void write(size_t tensor, uint64_t offset, const void* data, uint64_t size) override { writer_.write(tensor, offset, data, size); }
+
+ private:
+  const CheckpointWriterHandle& writer_;
+  std::vector<TensorInfo> infos_;
+};
+
+}  // namespace corral::cli

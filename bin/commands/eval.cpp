@@ -1,0 +1,169 @@
+// `corral eval`: loss, perplexity and bits per byte of a model on data; logits and gradients for comparison with other programs.
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+
+#include "bin/cli/configuration.h"
+#include "bin/cli/job.h"
+#include "bin/cli/json.h"
+#include "bin/cli/session_tensors.h"
+#include "corral/error.h"
+#include "kernel/train/step.h"
+
+namespace corral::cli {
+namespace {
+
+constexpr Flag kFlags[] = {
+    {"checkpoint", Flag::kValue, "PATH", "run directory, checkpoint or model folder to evaluate", ""},
+    {"logits", Flag::kValue, "FILE", "write logits, and loss and targets of each row, float32", ""},
+    {"gradients", Flag::kValue, "FILE", "write the gradient of the mean loss of each trained parameter, float32", ""},
+    {"json", Flag::kNothing, "", "print one JSON object", ""},
+};
+
+NamedTensor tensor(const std::string& name, Shape shape, const void* data, size_t bytes) {
+  NamedTensor t;
+  t.info.name = name;
+  t.info.dtype = DType::F32;
+  t.info.shape = std::move(shape);
+  t.bytes.resize(bytes);
+  std::memcpy(t.bytes.data(), data, bytes);
+  return t;
+}
+
+class Evaluation {
+ public:
+  Evaluation(const Arguments& arguments, const config::RunConfig& config, const ModelSource& source)
+      : arguments_(arguments),
+        config_(config),
+        tokenizer_(open_tokenizer(arguments, config, source.path)),
+        data_(open_dataset(arguments, config, tokenizer_.get(), true)),
+        part_(data_->info().parts.at(0)),
+        pipeline_(make_pipeline(arguments, config)),
+        session_(open_device(arguments, config), graphs()) {
+    check_vocabulary();
+    session_.allocate();
+    load_parameters(source, pipeline_.model().handle, pipeline_.model().options, session_);
+  }
+
+  int run() {
+    train::Step step(session_, 0, 0);
+    const train::Fetch fetch = fetch_part(data_, 0);
+    const int64_t rows = step.rows();
+    const bool gradients = arguments_.has("gradients");
+    const size_t logits_program = arguments_.has("logits") ? session_.program(1, [](const Node&) { return true; }) : 0;
+    train::Batch batch(rows, step.seq_length());
+    train::StepResult result;
+    const auto total = static_cast<int64_t>(part_.rows), count = (total + rows - 1) / rows;
+    for (int64_t i = 0; i < count; ++i) {
+      fetch(static_cast<uint64_t>(i * rows), batch);
+      const int64_t present = std::min(rows, total - i * rows);
+      // Rows behind the last one come round again: they count nothing.
+      std::fill(batch.targets.begin() + present * step.seq_length(), batch.targets.end(), -1);
+      if (gradients)
+        step.forward_backward(batch, 0, i, count, static_cast<uint64_t>(i * rows), result, &row_losses_);
+      else
+        step.forward(batch, result, &row_losses_);
+      row_losses_.resize(static_cast<size_t>(i * rows + present));
+      if (arguments_.has("logits")) collect_logits(logits_program, batch, present);
+    }
+    if (result.targets == 0) fail("{}: no row has a target", config_.list("data.paths")[0]);
+    if (gradients) write_gradients(result.targets);
+    if (arguments_.has("logits")) write_logits(total, step.seq_length());
+    print(result);
+    return 0;
+  }
+
+ private:
+  std::vector<Graph> graphs() {
+    const int64_t rows = config_.integer("train.micro_batch_size"), length = config_.integer("train.seq_length");
+    std::vector<Graph> graphs{arguments_.has("gradients") ? pipeline_.gradients(rows, length) : pipeline_.evaluation(rows, length)};
+    if (arguments_.has("logits")) graphs.push_back(pipeline_.logits(rows, length));
+    return graphs;
+  }
+
+  void check_vocabulary() const {
+    const int64_t vocabulary = config_.integer("model.vocab_size");
+    if (tokenizer_ && tokenizer_->info().num_ids > static_cast<uint64_t>(vocabulary))
+      fail("the tokenizer has {} ids, but the model's embedding {} rows: use the model's own tokenizer", tokenizer_->info().num_ids,
+           vocabulary);
+  }
+
+  void collect_logits(size_t program, const train::Batch& batch, int64_t present) {
+    for (const auto& [name, values] :
+         {std::pair{"tokens", &batch.tokens}, {"positions", &batch.positions}, {"first_key", &batch.first_key}})
+      session_.write(session_.input(1, name), values->data(), values->size() * sizeof(int32_t));
+    session_.run(program);
+    const runtime::TensorRef logits = session_.output(1, "logits");
+    const size_t before = logits_.size(), a_row = static_cast<size_t>(logits.shape[1] * logits.shape[2]) * sizeof(float);
+    logits_.resize(before + a_row * static_cast<size_t>(present));
+    session_.read(logits, logits_.data() + before, a_row * static_cast<size_t>(present));
+  }
+
+  void write_logits(int64_t rows, int64_t length) {
+    std::vector<float> loss, targets;
+    for (const train::RowLoss& r : row_losses_) {
+      loss.push_back(static_cast<float>(r.loss));
+      targets.push_back(static_cast<float>(r.targets));
+    }
+    write_tensor_file(arguments_, config_, arguments_.text("logits"),
+                      {tensor("logits", {rows, length, config_.integer("model.vocab_size")}, logits_.data(), logits_.size()),
+                       tensor("loss", {rows}, loss.data(), loss.size() * sizeof(float)),
+                       tensor("targets", {rows}, targets.data(), targets.size() * sizeof(float))});
+  }
+
+  void write_gradients(uint64_t targets) {
+    SessionTensors gradients = gradients_of(session_);
+    std::vector<NamedTensor> tensors;
+    for (size_t i = 0; i < gradients.tensors().size(); ++i) {
+      const TensorInfo& info = gradients.tensors()[i];
+      std::vector<float> values(static_cast<size_t>(elements(info.shape)));
+      gradients.read(i, 0, values.data(), values.size() * sizeof(float));
+      for (float& x : values) x = static_cast<float>(x / static_cast<double>(targets));
+      tensors.push_back(tensor(info.name, info.shape, values.data(), values.size() * sizeof(float)));
+    }
+    write_tensor_file(arguments_, config_, arguments_.text("gradients"), tensors);
+  }
+
+  void print(const train::StepResult& result) const {
+    const double loss = result.loss(), bits = part_.bytes ? result.loss_sum / std::log(2.0) / static_cast<double>(part_.bytes) : 0;
+    if (arguments_.has("json")) {
+      nlohmann::ordered_json json{{"loss", loss}, {"perplexity", std::exp(loss)}};
+      if (part_.bytes) json["bits_per_byte"] = bits;
+      json["targets"] = result.targets;
+      json["rows"] = part_.rows;
+      if (part_.unigram_entropy > 0) json["unigram_loss"] = part_.unigram_entropy;
+      return print_json(json);
+    }
+    std::printf("loss           %.6f nats a target\nperplexity     %.4f\n", loss, std::exp(loss));
+    if (part_.bytes) std::printf("bits per byte  %.4f\n", bits);
+    std::printf("targets        %llu in %llu rows\n", static_cast<unsigned long long>(result.targets),
+                static_cast<unsigned long long>(part_.rows));
+    if (part_.unigram_entropy > 0)
+      std::printf("unigram loss   %.6f (what the frequencies of the tokens alone would give)\n", part_.unigram_entropy);
+  }
+
+  const Arguments& arguments_;
+  const config::RunConfig& config_;
+  std::shared_ptr<const TokenizerHandle> tokenizer_;
+  std::shared_ptr<const DatasetHandle> data_;
+  DatasetPart part_;
+  train::Pipeline pipeline_;
+  runtime::Session session_;
+  std::vector<train::RowLoss> row_losses_;
+  std::vector<char> logits_;
+};
+
+int run(const Arguments& arguments) {
+  const std::string path = arguments.text("checkpoint");
+  if (path.empty()) fail("eval needs a model: --checkpoint PATH");
+  config::Sources from = sources(arguments);
+  const ModelSource source = open_model(arguments, path, "");
+  const config::RunConfig config = configure_for(arguments, from, source);
+  return Evaluation(arguments, config, source).run();
+}
+
+}  // namespace
+
+extern const Command command_eval{"eval", "loss, perplexity and bits per byte of a model on data", "", kFlags, true, run};
+
+}  // namespace corral::cli
