@@ -53,7 +53,6 @@ const OpDef adamw{
               {"factor", DType::F32},
               {"lr", DType::F64},
               {"step", DType::F64}},
-    .types = {{"master", DType::F32}, {"exp_avg", DType::F32}, {"exp_avg_sq", DType::F32}, {"gradient", DType::F32}, {"factor", DType::F32}, {"lr", DType::F64}, {"step", DType::F64}},
     .shape = shape,
     .reference = reference,
     .updates = {{"parameter_out", "parameter"}, {"master_out", "master"}, {"exp_avg_out", "exp_avg"}, {"exp_avg_sq_out", "exp_avg_sq"}},

@@ -21,7 +21,6 @@ const OpDef amax{
     .name = "amax",
     .axes = {{"", "x: ... -> y: one"}},
     .types = {{"y", DType::F32}},
-    .types = {{"y", DType::F32}},
     .shape = shape,
     .reference = reference,
     .cases = {{{{"x", {2, 3, 8}}}}, {{{"x", {5000}}}}},

@@ -69,7 +69,6 @@ const OpDef attention{
     .whole = "s",
     .attrs = {{"head_dim", AttrKind::kInteger}, {"scale", AttrKind::kNumber, 1}},
     .types = {{"first_key", DType::I32}, {"lse", DType::F32}},
-    .types = {{"first_key", DType::I32}, {"lse", DType::F32}},
     .shape = shape,
     .gradient = gradient,
     .reference = reference,

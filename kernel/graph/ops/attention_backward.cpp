@@ -61,7 +61,6 @@ const OpDef attention_backward{
     .whole = "s",
     .attrs = {{"head_dim", AttrKind::kInteger}, {"scale", AttrKind::kNumber, 1}},
     .types = {{"first_key", DType::I32}, {"lse", DType::F32}},
-    .types = {{"first_key", DType::I32}, {"lse", DType::F32}},
     .shape = shape,
     .reference = reference,
     .cases = {{{{"q", {2, 5, 12}},

@@ -67,7 +67,6 @@ const OpDef attention_cached{
     .whole = "s",
     .attrs = {{"head_dim", AttrKind::kInteger}, {"scale", AttrKind::kNumber, 1}},
     .types = {{"positions", DType::I32}, {"first_key", DType::I32}},
-    .types = {{"positions", DType::I32}, {"first_key", DType::I32}},
     .shape = shape,
     .reference = reference,
     .updates = {{"key_cache_out", "key_cache"}, {"value_cache_out", "value_cache"}},

@@ -27,7 +27,6 @@ const OpDef clip_factor{
     .axes = {{"", "squares: one, target_count: one -> factor: one, norm: one"}},
     .attrs = {{"clip", AttrKind::kNumber}},
     .types = {{"squares", DType::F32}, {"target_count", DType::F32}, {"factor", DType::F32}, {"norm", DType::F32}},
-    .types = {{"squares", DType::F32}, {"target_count", DType::F32}, {"factor", DType::F32}, {"norm", DType::F32}},
     .shape = shape,
     .reference = reference,
     .cases = {{{{"squares", {1}}, {"target_count", {1}}}, {{"clip", attribute(0.5)}}, {{"squares", {9, 10}}, {"target_count", {2, 3}}}},

@@ -47,7 +47,6 @@ const OpDef dropout{
     .axes = {{"", "x: b t d, rows: b t, seed: two -> y: b t d"}},
     .attrs = {{"rate", AttrKind::kNumber}, {"key", AttrKind::kInteger}},
     .types = {{"rows", DType::I64}, {"seed", DType::I64}},
-    .types = {{"rows", DType::I64}, {"seed", DType::I64}},
     .shape = shape,
     .gradient = gradient,
     .reference = reference,

@@ -28,7 +28,6 @@ const OpDef embedding{
     .name = "embedding",
     .axes = {{"", "tokens: b t, w: v d -> y: b t d"}},
     .types = {{"tokens", DType::I32}},
-    .types = {{"tokens", DType::I32}},
     .shape = shape,
     .gradient = gradient,
     .reference = reference,

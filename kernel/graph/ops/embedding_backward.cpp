@@ -29,7 +29,6 @@ const OpDef embedding_backward{
     .name = "embedding_backward",
     .axes = {{"", "dy: b t d, tokens: b t, w: v d -> dw: v d"}},
     .types = {{"tokens", DType::I32}, {"dw", DType::F32}},
-    .types = {{"tokens", DType::I32}},
     .shape = shape,
     .reference = reference,
     .accumulates = {"dw"},

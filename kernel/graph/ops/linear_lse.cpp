@@ -49,7 +49,6 @@ const OpDef linear_lse{
     .axes = {{"", "x: b t d, w: v d, targets: b t -> lse: b t, target: b t"}},
     .whole = "d",
     .types = {{"targets", DType::I32}, {"lse", DType::F32}, {"target", DType::F32}},
-    .types = {{"targets", DType::I32}, {"lse", DType::F32}, {"target", DType::F32}},
     .shape = shape,
     .gradient = gradient,
     .reference = reference,

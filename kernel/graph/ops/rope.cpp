@@ -47,7 +47,6 @@ const OpDef rope{
     .axes = {{"", "x: b t h, positions: b t -> y: b t h"}},
     .attrs = {{"head_dim", AttrKind::kInteger}, {"frequencies", AttrKind::kNumbers}, {"inverse", AttrKind::kInteger}},
     .types = {{"positions", DType::I32}},
-    .types = {{"positions", DType::I32}},
     .shape = shape,
     .gradient = gradient,
     .reference = reference,

@@ -30,7 +30,6 @@ const OpDef row_norm{
     .axes = {{"", "w: n k -> y: n"}},
     .whole = "k",
     .types = {{"y", DType::F32}},
-    .types = {{"y", DType::F32}},
     .shape = shape,
     .reference = reference,
     .cases = {{{{"w", {5, 33}}}}},

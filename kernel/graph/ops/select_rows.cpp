@@ -26,7 +26,6 @@ const OpDef select_rows{
     .axes = {{"", "x: b t d, index: b -> y: b one d"}},
     .whole = "t",
     .types = {{"index", DType::I32}},
-    .types = {{"index", DType::I32}},
     .shape = shape,
     .reference = reference,
     .cases = {{{{"x", {3, 4, 5}}, {"index", {3}}}, {}, {{"index", {0, 4}}}}},

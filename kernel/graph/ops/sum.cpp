@@ -18,7 +18,6 @@ const OpDef sum{
     .name = "sum",
     .axes = {{"", "x: ... -> y: one"}},
     .types = {{"y", DType::F32}},
-    .types = {{"y", DType::F32}},
     .shape = shape,
     .reference = reference,
     .accumulates = {"y"},

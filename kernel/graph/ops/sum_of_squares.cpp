@@ -18,7 +18,6 @@ const OpDef sum_of_squares{
     .name = "sum_of_squares",
     .axes = {{"", "x: ... -> y: one"}},
     .types = {{"y", DType::F32}},
-    .types = {{"y", DType::F32}},
     .shape = shape,
     .reference = reference,
     .accumulates = {"y"},

@@ -28,7 +28,6 @@ const OpDef token_loss{
     .name = "token_loss",
     .axes = {{"", "lse: b t, target: b t, targets: b t -> losses: b t"}},
     .types = {{"lse", DType::F32}, {"target", DType::F32}, {"targets", DType::I32}, {"losses", DType::F32}},
-    .types = {{"lse", DType::F32}, {"target", DType::F32}, {"targets", DType::I32}, {"losses", DType::F32}},
     .shape = shape,
     .gradient = gradient,
     .reference = reference,

@@ -24,7 +24,6 @@ const OpDef token_loss_backward{
     .name = "token_loss_backward",
     .axes = {{"", "targets: b t, dlosses: b t -> dlse: b t, dtarget: b t"}},
     .types = {{"targets", DType::I32}, {"dlosses", DType::F32}, {"dlse", DType::F32}, {"dtarget", DType::F32}},
-    .types = {{"targets", DType::I32}, {"dlosses", DType::F32}, {"dlse", DType::F32}, {"dtarget", DType::F32}},
     .shape = shape,
     .reference = reference,
     .cases = {{{{"targets", {2, 9}}, {"dlosses", {2, 9}}}, {}, {{"targets", {-1, 2}}}}},
