@@ -1,8 +1,10 @@
 # For plugin authors and for Corral's own tree.
 #
 # corral_add_plugin(KIND/NAME ABI 1.0 SOURCES a.cpp ... [PROTO options.proto] [LIBS ...] [VERSION 0.1.0] [LICENSE Apache-2.0]
-#                   [CPU x86-64-v3] [DISPATCH ...] [TEST a_test.cpp])
-#   One shared object with the single export `corral_plugin`, every symbol resolved at link time, no process-wide C++ statics.
+#                   [CPU x86-64-v3] [DISPATCH x86-64-v4+avx512bf16 b.cpp ...] [PRESETS presets.textproto] [TABLE table.textproto] [TEST a_test.cpp])
+#   One shared object with the single export `corral_plugin`, every symbol resolved at link time, no process-wide C++ statics; beside it its manifest.
+#   CPU: compiled for this level and marked so, for the host to refuse it where the level is lacking. DISPATCH: sources compiled for a higher level
+#   without the mark; the plugin calls them only where it finds the level itself. PRESETS: presets.textproto is taken where it is there.
 # corral_add_test(NAME SOURCES ... LIBS ...): one GoogleTest program.
 set(CORRAL_SDK_CMAKE_DIR ${CMAKE_CURRENT_LIST_DIR})
 
@@ -19,8 +21,49 @@ function(corral_wire_header out proto)
   set(${out} ${header} PARENT_SCOPE)
 endfunction()
 
+# Sources for a level such as x86-64-v4+avx512bf16.
+function(corral_dispatch_objects target level)
+  string(REPLACE "+" ";" features ${level})
+  list(POP_FRONT features march)
+  list(TRANSFORM features PREPEND "-m")
+  add_library(${target}-dispatch OBJECT ${ARGN})
+  set_target_properties(${target}-dispatch PROPERTIES CXX_VISIBILITY_PRESET hidden C_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
+                                                      POSITION_INDEPENDENT_CODE ON)
+  target_compile_options(${target}-dispatch PRIVATE -march=${march} ${features})
+  target_link_libraries(${target}-dispatch PRIVATE corral::sdk)
+  target_link_libraries(${target} PRIVATE ${target}-dispatch)
+endfunction()
+
+# NAME.manifest beside the plugin, made whenever the plugin or what the manifest holds has changed.
+function(corral_add_manifest target kind name)
+  set(out ${CMAKE_BINARY_DIR}/plugins/${kind}/${name}/${name}.manifest)
+  set(held)
+  if(P_PROTO)
+    get_filename_component(base ${P_PROTO} NAME_WE)
+    list(APPEND held --options ${CMAKE_CURRENT_BINARY_DIR}/${base}.desc)
+  endif()
+  if(NOT P_PRESETS AND EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/presets.textproto)
+    set(P_PRESETS presets.textproto)
+  endif()
+  if(P_PRESETS)
+    list(APPEND held --presets ${CMAKE_CURRENT_SOURCE_DIR}/${P_PRESETS})
+  endif()
+  if(P_TABLE)
+    list(APPEND held --table ${CMAKE_CURRENT_SOURCE_DIR}/${P_TABLE})
+  endif()
+  set(files ${held})
+  list(FILTER files EXCLUDE REGEX "^--")
+  set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${files})
+  add_dependencies(${target} corral-manifest)
+  add_custom_command(
+    TARGET ${target} POST_BUILD
+    COMMAND corral-manifest --plugin $<TARGET_FILE:${target}> --out ${out} --kind ${kind} --name ${name} --version ${P_VERSION} --license ${P_LICENSE}
+            --abi ${P_ABI} ${held} BYPRODUCTS ${out}
+    VERBATIM)
+endfunction()
+
 function(corral_add_plugin path)
-  cmake_parse_arguments(P "" "ABI;PROTO;VERSION;LICENSE;CPU" "SOURCES;LIBS;DISPATCH;TEST" ${ARGN})
+  cmake_parse_arguments(P "" "ABI;PROTO;VERSION;LICENSE;CPU;PRESETS;TABLE" "SOURCES;LIBS;DISPATCH;TEST" ${ARGN})
   get_filename_component(kind ${path} DIRECTORY)
   get_filename_component(name ${path} NAME)
   if(NOT P_ABI MATCHES "^([0-9]+)\\.([0-9]+)$")
@@ -52,13 +95,18 @@ function(corral_add_plugin path)
     target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fno-gnu-unique>)
   endif()
   if(P_CPU)
-    target_compile_options(${target} PRIVATE -march=${P_CPU} -mneeded)
+    target_compile_options(${target} PRIVATE -march=${P_CPU})
+    target_link_options(${target} PRIVATE -Wl,-z,${P_CPU}) # the mark that -mneeded makes, for every compiler
+  endif()
+  if(P_DISPATCH)
+    corral_dispatch_objects(${target} ${P_DISPATCH})
   endif()
   target_link_libraries(${target} PRIVATE corral::sdk ${P_LIBS})
   target_link_options(${target} PRIVATE -Wl,--version-script=${CORRAL_SDK_CMAKE_DIR}/plugin.map -Wl,-z,now -Wl,--exclude-libs,ALL)
   if(NOT CORRAL_SANITIZE)
     target_link_options(${target} PRIVATE -Wl,-z,defs)
   endif()
+  corral_add_manifest(${target} ${kind} ${name})
   if(P_TEST)
     corral_add_test(${target}-test SOURCES ${P_TEST} LIBS corral::sdk ${P_LIBS})
     if(P_PROTO)

@@ -1,0 +1,38 @@
+// What this machine has of what a shared object needs: processor level, libraries, versions of their symbols. Loads nothing.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace corral {
+
+// e_machine of this program.
+uint16_t machine_of_host();
+// "x86-64", "aarch64"; the number where it is none that we know.
+std::string machine_name(uint32_t machine);
+
+// The highest level of GNU_PROPERTY_X86_ISA_1_NEEDED bits that this processor lacks ("x86-64-v4"), or "".
+std::string lacking_level(uint32_t x86_levels);
+
+// Finds libraries as the loader would: the object's run path, LD_LIBRARY_PATH, the loader's cache, the standard folders.
+class Libraries {
+ public:
+  Libraries();
+  // Path of the library, or "". `run_path` may hold $ORIGIN, which `origin` stands for.
+  std::string find(const std::string& name, const std::vector<std::string>& run_path, const std::string& origin);
+  // False where the library at `path` says which versions its symbols have, and this is none of them.
+  bool has_version(const std::string& path, const std::string& version);
+
+ private:
+  bool fits(const std::string& path);  // a shared object of this machine
+  void read_cache(const std::string& file);
+
+  std::multimap<std::string, std::string> cache_;
+  std::vector<std::string> folders_before_, folders_after_;
+  std::map<std::string, std::optional<std::vector<std::string>>> versions_;  // by path; none: not usable
+};
+
+}  // namespace corral

@@ -1,0 +1,13 @@
+#include "kernel/plugin/schemas.h"
+
+namespace corral {
+
+const config::PluginSchema* ManifestSchemas::find(const std::string& kind, const std::string& name) {
+  const PluginInfo* info = registry_.look_up(kind, name);
+  if (!info || info->kind != kind || info->options.empty()) return nullptr;
+  auto& schema = made_[info];
+  if (!schema) schema = std::make_unique<config::PluginSchema>(config::PluginSchema{kind, name, info->options, info->presets});
+  return schema.get();
+}
+
+}  // namespace corral
