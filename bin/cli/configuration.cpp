@@ -4,7 +4,9 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "bin/cli/load_plugin.h"
 #include "corral/error.h"
+#include "kernel/plugin/schemas.h"
 
 namespace corral::cli {
 namespace fs = std::filesystem;
@@ -43,14 +45,7 @@ config::RecipeFolders recipe_folders() {
   return config::RecipeFolders(std::move(folders));
 }
 
-std::vector<std::string> plugin_folders(const Arguments& arguments) {
-  std::vector<std::string> folders = arguments.list("plugin-path");
-  add_path_list("CORRAL_PLUGIN_PATH", folders);
-  if (const char* home = std::getenv("HOME")) folders.push_back((fs::path(home) / ".local/share/corral/plugins").string());
-  const fs::path base = program_folder().parent_path();
-  for (const char* own : {"lib/corral/plugins", "plugins"}) folders.push_back((base / own).string());
-  return folders;
-}
+std::vector<std::string> plugin_folders(const Arguments& arguments) { return corral::plugin_folders(arguments.list("plugin-path")); }
 
 config::Sources sources(const Arguments& arguments) {
   config::Sources s;
@@ -77,7 +72,7 @@ config::Sources sources(const Arguments& arguments) {
 }
 
 config::RunConfig resolve(const config::Sources& sources, const Arguments& arguments) {
-  config::FolderSchemas plugins(plugin_folders(arguments));
+  ManifestSchemas plugins(plugin_registry(arguments));
   config::RunConfig config = config::resolve(sources, recipe_folders(), plugins);
   for (const std::string& notice : config.notices()) std::fprintf(stderr, "note: %s\n", notice.c_str());
   return config;

@@ -6,9 +6,12 @@
 #include <vector>
 
 #include "bin/cli/command.h"
-#include "kernel/plugin/plugin.h"
+#include "kernel/plugin/registry.h"
 
 namespace corral::cli {
+
+// Of the whole program: made on first use, from the arguments of the one command that runs.
+Registry& plugin_registry(const Arguments& arguments);
 
 // `name` may be the path of a shared object. Throws corral::Error naming the nearest where there is none.
 std::shared_ptr<const Plugin> load_plugin(const Arguments& arguments, const std::string& kind, const std::string& name);

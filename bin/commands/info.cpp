@@ -12,6 +12,7 @@
 
 #include "bin/cli/configuration.h"
 #include "bin/cli/json.h"
+#include "bin/cli/load_plugin.h"
 
 namespace corral::cli {
 namespace {
@@ -53,9 +54,8 @@ Json environment() {
 }
 
 Json plugins(const Arguments& arguments) {
-  config::FolderSchemas schemas(plugin_folders(arguments));
   Json all = Json::object();
-  for (const config::Section& section : config::sections()) all[section.kind] = schemas.names(section.kind);
+  for (const config::Section& section : config::sections()) all[section.kind] = plugin_names(arguments, section.kind);
   return all;
 }
 

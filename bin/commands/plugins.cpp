@@ -2,9 +2,8 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "bin/cli/configuration.h"
 #include "bin/cli/json.h"
-#include "kernel/plugin/registry.h"
+#include "bin/cli/load_plugin.h"
 
 namespace corral::cli {
 namespace {
@@ -19,7 +18,7 @@ nlohmann::ordered_json as_json(const PluginInfo& p) {
 }
 
 int run(const Arguments& arguments) {
-  const Registry registry(plugin_folders(arguments));
+  const Registry& registry = plugin_registry(arguments);
   if (arguments.has("json")) {
     nlohmann::ordered_json all = nlohmann::ordered_json::array();
     for (const PluginInfo* plugin : registry.list()) all.push_back(as_json(*plugin));

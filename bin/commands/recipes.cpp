@@ -4,7 +4,9 @@
 
 #include "bin/cli/configuration.h"
 #include "bin/cli/json.h"
+#include "bin/cli/load_plugin.h"
 #include "corral/error.h"
+#include "kernel/plugin/schemas.h"
 
 namespace corral::cli {
 namespace {
@@ -58,7 +60,7 @@ void print_table(const std::vector<std::vector<std::string>>& lines) {
 
 int run(const Arguments& arguments) {
   const config::RecipeFolders folders = recipe_folders();
-  config::FolderSchemas plugins(plugin_folders(arguments));
+  ManifestSchemas plugins(plugin_registry(arguments));
   std::vector<std::vector<std::string>> lines{{"name", "model", "mode", "layout", "GPUs least / published", "precision"}};
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
   int code = 0;
