@@ -14,7 +14,10 @@ std::shared_ptr<const Plugin> load_plugin(const Arguments& arguments, const std:
 }
 
 std::vector<std::string> plugin_names(const Arguments& arguments, const std::string& kind) {
-  return plugin_registry(arguments).names(kind);
+  std::vector<std::string> names;
+  for (const PluginInfo* info : plugin_registry(arguments).list())
+    if (info->available && info->kind == kind) names.push_back(info->name);
+  return names;
 }
 
 }  // namespace corral::cli

@@ -16,7 +16,7 @@ Registry& plugin_registry(const Arguments& arguments);
 // `name` may be the path of a shared object. Throws corral::Error naming the nearest where there is none.
 std::shared_ptr<const Plugin> load_plugin(const Arguments& arguments, const std::string& kind, const std::string& name);
 
-// Names of the installed plugins of a kind.
+// Names of the plugins of a kind that this machine can use.
 std::vector<std::string> plugin_names(const Arguments& arguments, const std::string& kind);
 
 }  // namespace corral::cli
