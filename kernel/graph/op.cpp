@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <unordered_map>
 
 #include "kernel/graph/print.h"
 
@@ -61,18 +62,17 @@ Operands parse_axes(std::string_view text) {
 }
 
 const Operands& OpDef::operands(std::string_view role) const {
-  static std::mutex mutex;
-  static std::map<std::pair<const OpDef*, std::string>, Operands> parsed;
-  const std::lock_guard lock(mutex);
-  const auto key = std::pair(this, std::string(role));
-  if (const auto it = parsed.find(key); it != parsed.end()) return it->second;
-  const auto it = axes.find(key.second);
+  const auto it = axes.find(std::string(role));
   if (it == axes.end()) {
     std::string known;
     for (const auto& [r, text] : axes) known += (known.empty() ? "" : ", ") + r;
     fail("{}: role = \"{}\", expected one of: {}", name, role, known.empty() ? "no role" : known);
   }
-  return parsed.emplace(key, parse_axes(it->second)).first->second;
+  static std::mutex mutex;
+  static std::unordered_map<std::string, Operands> parsed;  // by the text of the axes
+  const std::lock_guard lock(mutex);
+  if (const auto known = parsed.find(it->second); known != parsed.end()) return known->second;
+  return parsed.emplace(it->second, parse_axes(it->second)).first->second;
 }
 
 const Operands& OpDef::operands(const Attrs& attributes) const {

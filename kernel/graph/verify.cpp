@@ -1,6 +1,8 @@
 #include "kernel/graph/verify.h"
 
 #include <algorithm>
+#include <string_view>
+#include <unordered_set>
 
 #include "kernel/graph/op.h"
 #include "kernel/graph/print.h"
@@ -18,19 +20,25 @@ class Verifier {
     if (g_.names.empty() || !g_.names[0].empty()) fail_bug("graph: names[0] must be empty");
     if (g_.tensors.empty()) fail_bug("graph: tensors[0] must stand for the absent tensor");
     for (size_t i = 1; i < g_.tensors.size(); ++i) tensor(i);
+    std::unordered_set<std::string_view> state_names, port_names;
     for (const State& s : g_.states) {
       id(s.tensor, "state");
       if (s.tensor == 0) fail_bug("graph: a state without a tensor");
       if (state_[s.tensor]) fail_bug("graph: \"{}\" is a state twice", name_of(g_, s.tensor));
       choice(s.kind, StateKind::STATISTIC, "kind", name_of(g_, s.tensor));
       choice(s.init, InitKind::COPY, "init", name_of(g_, s.tensor));
+      // States are shared between graphs by name.
+      if (!state_names.insert(name_of(g_, s.tensor)).second) fail_bug("graph: two states are named \"{}\"", name_of(g_, s.tensor));
       if (s.of >= g_.tensors.size()) fail_bug("graph: state {} belongs to tensor {}, which is not there", name_of(g_, s.tensor), s.of);
+      if (s.init == InitKind::COPY && (s.of == 0 || g_.tensors[s.of].shape != g_.tensors[s.tensor].shape))
+        fail_bug("graph: state \"{}\" starts as a copy of something of another shape", name_of(g_, s.tensor));
       name(s.saved_name);
       written_[s.tensor] = state_[s.tensor] = true;
     }
     for (const Port& p : g_.inputs) {
       id(p.tensor, "input");
       name(p.name);
+      if (!port_names.insert(g_.names[p.name]).second) fail_bug("graph: two inputs are named \"{}\"", g_.names[p.name]);
       if (p.tensor == 0) fail_bug("graph: input \"{}\" without a tensor", g_.names[p.name]);
       written_[p.tensor] = true;
     }

@@ -29,7 +29,7 @@ struct CallMark {
   const char* plugin = nullptr;  // kind/name
   const char* function = nullptr;
 };
-extern thread_local CallMark current_call;
+extern constinit thread_local CallMark current_call;
 
 // Writes one line that names the plugin and function where the process dies by a signal or by std::terminate within a plugin; then lets it
 // die.

@@ -57,6 +57,7 @@ TEST(Verify, RefusesSizesTypesAndChoicesThatAreNone) {
   EXPECT_NE(refusal([](Graph& g) { g.nodes[0].when = static_cast<When>(3); }), "");
   EXPECT_NE(refusal([](Graph& g) { g.states[0].kind = static_cast<StateKind>(77); }), "");
   EXPECT_NE(refusal([](Graph& g) { g.states[0].init = static_cast<InitKind>(77); }), "");
+  EXPECT_NE(refusal([](Graph& g) { g.states[0].init = InitKind::COPY; }), "");
 }
 
 TEST(Verify, RefusesAnOrderThatCannotRun) {
@@ -64,6 +65,8 @@ TEST(Verify, RefusesAnOrderThatCannotRun) {
   EXPECT_NE(refusal([](Graph& g) { g.nodes[1].outputs = g.nodes[0].outputs; }), "");
   EXPECT_NE(refusal([](Graph& g) { g.nodes.pop_back(); }), "");
   EXPECT_NE(refusal([](Graph& g) { g.states.push_back(g.states[0]); }), "");
+  EXPECT_NE(refusal([](Graph& g) { g.tensors[g.states[1].tensor].name = g.tensors[g.states[0].tensor].name; }), "");
+  EXPECT_NE(refusal([](Graph& g) { g.inputs[1].name = g.inputs[0].name; }), "");
   // What is made on the first micro-batch alone, or before the update, is gone when it is read.
   EXPECT_NE(refusal([](Graph& g) { g.nodes[0].when = When::FIRST; }).find("in another run"), std::string::npos);
   EXPECT_NE(refusal([](Graph& g) { g.nodes.back().phase = Phase::UPDATE; }).find("in another run"), std::string::npos);
