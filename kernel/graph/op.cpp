@@ -89,11 +89,11 @@ const OpDef* try_op(std::string_view name) {
   return it == by_name.end() ? nullptr : it->second;
 }
 
-const OpDef& find_op(std::string_view name) {
+const OpDef& find_op(std::string_view name, const std::string& where) {
   if (const OpDef* def = try_op(name)) return *def;
   std::vector<std::string> names;
   for (const OpDef* def : all_ops()) names.push_back(def->name);
-  fail("no operation is named \"{}\"{}", name, did_you_mean(name, names));
+  fail("{}no operation is named \"{}\"{}", where.empty() ? "" : where + ": ", name, did_you_mean(name, names));
 }
 
 std::span<const OpDef* const> all_ops() { return {kOpTable, kOpCount}; }

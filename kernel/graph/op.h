@@ -149,8 +149,8 @@ struct OpDef {
   const Operands& operands(const Attrs& attributes) const;
 };
 
-// The definition; throws naming the nearest where there is none.
-const OpDef& find_op(std::string_view name);
+// The definition; throws naming `where` and the nearest where there is none.
+const OpDef& find_op(std::string_view name, const std::string& where = "");
 // The same, or null.
 const OpDef* try_op(std::string_view name);
 std::span<const OpDef* const> all_ops();

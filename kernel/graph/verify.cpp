@@ -90,7 +90,8 @@ class Verifier {
       if (t != 0 && !written_[t]) fail_bug("{}: reads \"{}\" before it is written", where(g_, i), name_of(g_, t));
       if (t != 0) lives_until(t, n, i);
     }
-    const OpDef& def = find_op(g_.names[n.op]);
+    const OpDef* const known = try_op(g_.names[n.op]);
+    const OpDef& def = known ? *known : find_op(g_.names[n.op], where(g_, i));
     const Attrs attrs = attributes_of(g_, n);
     for (const NamedAttribute& a : attrs) attribute(def, a.name, i);
     std::vector<TensorType> types;

@@ -86,7 +86,7 @@ class Autodiff {
       wanted = wanted || needed.back();
     }
     if (!any || !wanted) return;
-    const OpDef& def = graph::find_op(op_of(g_, n));
+    const OpDef& def = graph::find_op(op_of(g_, n), graph::where(g_, i));
     if (!def.gradient) fail_bug("autodiff: {} has no gradient", graph::where(g_, i));
     b_.scope = g_.names[n.scope];
     const Attrs attrs = graph::attributes_of(g_, n);
