@@ -26,7 +26,7 @@ std::vector<std::string> words(std::string_view text) {
 }
 
 void parse_side(std::string_view side, std::vector<std::string>& names, std::vector<std::vector<std::string>>& axes,
-                std::vector<bool>* optional) {
+                std::vector<bool>& optional) {
   for (size_t at = 0; at < side.size();) {
     const size_t end = std::min(side.find(',', at), side.size());
     const std::string_view operand = side.substr(at, end - at);
@@ -34,10 +34,9 @@ void parse_side(std::string_view side, std::vector<std::string>& names, std::vec
     const std::vector<std::string> name = words(operand.substr(0, colon));
     if (colon == std::string_view::npos || name.size() != 1) fail_bug("malformed axes at \"{}\"", operand);
     const bool may_miss = name[0].back() == '?';
-    if (may_miss && !optional) fail_bug("an output cannot be optional: \"{}\"", operand);
     names.push_back(may_miss ? name[0].substr(0, name[0].size() - 1) : name[0]);
     axes.push_back(words(operand.substr(colon + 1)));
-    if (optional) optional->push_back(may_miss);
+    optional.push_back(may_miss);
     at = end + 1;
   }
 }
@@ -56,8 +55,8 @@ Operands parse_axes(std::string_view text) {
   const size_t arrow = text.find("->");
   if (arrow == std::string_view::npos) fail_bug("axes without an arrow: \"{}\"", text);
   Operands o;
-  parse_side(text.substr(0, arrow), o.inputs, o.input_axes, &o.optional);
-  parse_side(text.substr(arrow + 2), o.outputs, o.output_axes, nullptr);
+  parse_side(text.substr(0, arrow), o.inputs, o.input_axes, o.optional);
+  parse_side(text.substr(arrow + 2), o.outputs, o.output_axes, o.optional_outputs);
   return o;
 }
 

@@ -27,6 +27,7 @@ struct Operands {
   std::vector<std::string> inputs, outputs;
   std::vector<std::vector<std::string>> input_axes, output_axes;  // "..." stands for any number of leading axes
   std::vector<bool> optional;                                     // inputs that may be absent
+  std::vector<bool> optional_outputs;                             // outputs that may be absent, and are not computed then
 };
 
 // Parses "x: ... d, w?: d -> y: ... d"; throws a bug where the text is malformed.

@@ -124,7 +124,7 @@ class Verifier {
       const TensorId own = updated == def.updates.end() ? 0 : input(n, o, updated->second);
       if (updated != def.updates.end() && own != t)
         fail_bug("{}: updates {} in place, so output and input must be one tensor", where(g_, i), updated->second);
-      if (t == 0 && updated == def.updates.end()) fail_bug("{}: output {} is absent", where(g_, i), o.outputs[k]);
+      if (t == 0 && updated == def.updates.end() && !o.optional_outputs[k]) fail_bug("{}: output {} is absent", where(g_, i), o.outputs[k]);
       if (t == 0) continue;
       if (g_.tensors[t].shape != expected[k].shape)
         fail_bug("{}: output {} {}: its operands give {}", where(g_, i), o.outputs[k], shape_text(g_.tensors[t].shape),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "kernel/graph/op.h"
 #include "kernel/graph/verify.h"
@@ -93,9 +94,25 @@ class Autodiff {
     needed.resize(def.operands(attrs).inputs.size());
     GradCall call(def, attrs, graph::where(g_, i), n, output_gradients, needed,
                   [&](const std::string& op, const std::vector<TensorId>& inputs, const Attrs& a) { return emit(op, inputs, a); });
+    const size_t emitted = g_.nodes.size();
     def.gradient(call);
+    leave_out_unneeded(emitted, call.gradients, needed);
     for (size_t k = 0; k < n.inputs.size(); ++k)
       if (call.gradients[k] && needed[k]) contribute(n.inputs[k], call.gradients[k], only_use(call.gradients, k, output_gradients));
+  }
+
+  // Outputs of the nodes from `emitted` on that are no gradient of a needed input, where the operation can do without them.
+  void leave_out_unneeded(size_t emitted, const std::vector<TensorId>& gradients, const std::vector<bool>& needed) {
+    std::unordered_set<TensorId> used;
+    for (size_t k = 0; k < gradients.size(); ++k)
+      if (needed[k]) used.insert(gradients[k]);
+    for (size_t i = emitted; i < g_.nodes.size(); ++i) used.insert(g_.nodes[i].inputs.begin(), g_.nodes[i].inputs.end());
+    for (size_t i = emitted; i < g_.nodes.size(); ++i) {
+      Node& n = g_.nodes[i];
+      const graph::Operands& o = graph::find_op(op_of(g_, n)).operands(graph::attributes_of(g_, n));
+      for (size_t k = 0; k < n.outputs.size(); ++k)
+        if (o.optional_outputs[k] && !used.contains(n.outputs[k])) n.outputs[k] = 0;
+    }
   }
 
   // Is this tensor the gradient of one input alone, and of no output? Rules hand gradients through.

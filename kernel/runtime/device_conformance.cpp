@@ -23,7 +23,7 @@ struct OneNode {
   std::vector<TensorId> inputs, outputs;
 };
 
-OneNode one_node(const OpDef& def, const Case& c, const CaseRun& run, uint32_t accumulate) {
+OneNode one_node(const OpDef& def, const Case& c, const CaseRun& run, uint32_t accumulate, uint32_t absent) {
   OneNode one;
   GraphBuilder b(one.graph);
   State s;
@@ -36,7 +36,9 @@ OneNode one_node(const OpDef& def, const Case& c, const CaseRun& run, uint32_t a
   for (size_t k = 0; k < run.outputs.size(); ++k) {
     const CaseOperand& out = run.outputs[k];
     const auto updated = def.updates.find(o.outputs[k]);
-    if (updated == def.updates.end())
+    if (absent >> k & 1)
+      one.outputs.push_back(0);
+    else if (updated == def.updates.end())
       one.outputs.push_back(b.state("out." + o.outputs[k], out.type.dtype, out.type.shape, s));
     else
       one.outputs.push_back(
@@ -74,7 +76,7 @@ class Check {
   Check(const std::shared_ptr<const DeviceHandle>& device, const OpDef& def, Conformance& result)
       : device_(device), def_(def), result_(result) {}
 
-  void one(size_t number, const Case& c, Types types, uint32_t accumulate) {
+  void one(size_t number, const Case& c, Types types, uint32_t accumulate, uint32_t absent = 0) {
     CaseRun run;
     try {
       run = graph::run_case(def_, c, number + 1, types == Types::kF32 ? DType::F32 : DType::BF16);
@@ -83,8 +85,10 @@ class Check {
       if (types == Types::kF32) throw;
       return;  // what the definition refuses is asked of no device
     }
-    const OneNode node = one_node(def_, c, run, accumulate);
-    name_ = format("{} case {}{}{}", def_.name, number, kTypeNames[static_cast<size_t>(types)], accumulate ? ", added" : "");
+    for (size_t k = 0; k < run.outputs.size(); ++k) run.outputs[k].present = run.outputs[k].present && !(absent >> k & 1);
+    const OneNode node = one_node(def_, c, run, accumulate, absent);
+    name_ = format("{} case {}{}{}", def_.name, number, kTypeNames[static_cast<size_t>(types)], accumulate ? ", added" : "") +
+            (absent ? ", an output absent" : "");
     try {
       execute(c, run, node, accumulate);
     } catch (const std::exception& e) {
@@ -157,6 +161,8 @@ Conformance check_operation(const std::shared_ptr<const DeviceHandle>& device, c
     for (Types types : kAllTypes) {
       check.one(number, c, types, 0);
       if (accumulating) check.one(number, c, types, accumulating);
+      for (size_t k = 0; k < outputs.size(); ++k)
+        if (def.operands(c.attrs).optional_outputs[k]) check.one(number, c, types, 0, 1u << k);
     }
   }
   return result;

@@ -54,6 +54,29 @@ TEST(Autodiff, DoesNothingThatNoTrainedParameterNeeds) {
     EXPECT_TRUE(s.kind != StateKind::GRADIENT || name_of(g, s.of).starts_with("layers.1")) << name_of(g, s.of);
 }
 
+TEST(Autodiff, LeavesOutTheGradientsOfFrozenWeightsAndKeepsTheOthers) {
+  const Graph all = passes::autodiff(small_model());
+  Graph g = small_model();
+  for (State& s : g.states) s.trained = name_of(g, s.tensor).ends_with(".q");
+  g = passes::autodiff(g);
+  graph::verify(g);
+  size_t left_out = 0;
+  for (const Node& n : g.nodes)
+    if (op_of(g, n) == "rms_norm_backward" || op_of(g, n) == "linear_lse_backward") {
+      EXPECT_NE(n.outputs[0], 0u);
+      EXPECT_EQ(n.outputs[1], 0u);
+      ++left_out;
+    }
+  EXPECT_EQ(left_out, 2u);  // the head, and the norm of the layer that is not the first
+  graph::Interpreter run(g), expected(all);
+  fill_small_model(g, run);
+  fill_small_model(all, expected);
+  run.run_all();
+  expected.run_all();
+  EXPECT_EQ(run.named("gradient.layers.0.q"), expected.named("gradient.layers.0.q"));
+  EXPECT_EQ(run.named("gradient.layers.1.q"), expected.named("gradient.layers.1.q"));
+}
+
 TEST(Autodiff, WritesWeightGradientsStraightToTheirStates) {
   const Graph g = passes::autodiff(small_model());
   for (const Node& n : g.nodes) EXPECT_NE(op_of(g, n), "cast");

@@ -39,7 +39,7 @@ void reference(const RefCall& op) {
 extern const OpDef linear_lse_backward;
 const OpDef linear_lse_backward{
     .name = "linear_lse_backward",
-    .axes = {{"", "x: b t d, w: v d, targets: b t, lse: b t, dlse: b t, dtarget: b t -> dx: b t d, dw: v d"}},
+    .axes = {{"", "x: b t d, w: v d, targets: b t, lse: b t, dlse: b t, dtarget: b t -> dx?: b t d, dw?: v d"}},
     .whole = "d",
     .types = {{"targets", DType::I32}, {"lse", DType::F32}, {"dlse", DType::F32}, {"dtarget", DType::F32}, {"dw", DType::F32}},
     .shape = shape,

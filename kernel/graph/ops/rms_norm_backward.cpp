@@ -37,7 +37,7 @@ void reference(const RefCall& op) {
 extern const OpDef rms_norm_backward;
 const OpDef rms_norm_backward{
     .name = "rms_norm_backward",
-    .axes = {{"", "x: ... d, w: d, dy: ... d -> dx: ... d, dw: d"}},
+    .axes = {{"", "x: ... d, w: d, dy: ... d -> dx?: ... d, dw?: d"}},
     .whole = "d",
     .attrs = {{"eps", AttrKind::kNumber, 1e-5}},
     .types = {{"dw", DType::F32}},
