@@ -76,9 +76,13 @@ TEST_P(EachOp, HasCasesThatRunAndGiveFiniteNumbers) {
 
 TEST_P(EachOpWithGradient, EqualsFiniteDifferencesOfTheReference) {
   const OpDef& def = *GetParam();
+  size_t cases = 0;
   for (const Case& c : def.cases) {
     if (!c.attrs.empty() && c.attrs[0].name == "role" && c.attrs[0].value.text != "fprop") continue;
     CaseRun run = run_case(def, c, 3);
+    size_t size = 0;
+    for (const CaseOperand& in : run.inputs) size += in.values.size();
+    if (size > 4000) continue;  // larger cases are for the blocks of devices
     GradientGraph gradient(def, c, run);
     Interpreter interpreter(gradient.g);
     for (size_t i = 0; i < run.inputs.size(); ++i)
@@ -117,7 +121,9 @@ TEST_P(EachOpWithGradient, EqualsFiniteDifferencesOfTheReference) {
       }
     }
     EXPECT_GT(checked, 0u);
+    ++cases;
   }
+  EXPECT_GT(cases, 0u);
 }
 
 // Types of a case's inputs, one of them changed.

@@ -85,6 +85,9 @@ const OpDef attention{
               {{{"q", {2, 7, 16}}, {"k", {2, 7, 8}}, {"v", {2, 7, 8}}, {"first_key", {2, 7}}},
                {{"head_dim", attribute(int64_t{8})}, {"scale", attribute(0.35)}},
                {},
-               {{"first_key", {0, 0, 0, 3, 3, 5, 5, 0, 1, 2, 2, 2, 2, 6}}}}},
+               {{"first_key", {0, 0, 0, 3, 3, 5, 5, 0, 1, 2, 2, 2, 2, 6}}}},
+              {{{"q", {1, 150, 128}}, {"k", {1, 150, 64}}, {"v", {1, 150, 64}}, {"first_key", {1, 150}}},
+               {{"head_dim", attribute(int64_t{64})}, {"scale", attribute(0.125)}},
+               {{"first_key", {0, 1}}}}},
 };
 }  // namespace corral::graph

@@ -81,6 +81,15 @@ const OpDef attention_backward{
                 {"lse", {1, 70, 2}},
                 {"dy", {1, 70, 64}}},
                {{"head_dim", attribute(int64_t{32})}, {"scale", attribute(0.18)}},
-               {{"lse", {3, 4}}, {"first_key", {0, 1}}}}},
+               {{"lse", {3, 4}}, {"first_key", {0, 1}}}},
+              {{{"q", {1, 150, 128}},
+                {"k", {1, 150, 64}},
+                {"v", {1, 150, 64}},
+                {"first_key", {1, 150}},
+                {"y", {1, 150, 128}},
+                {"lse", {1, 150, 2}},
+                {"dy", {1, 150, 128}}},
+               {{"head_dim", attribute(int64_t{64})}, {"scale", attribute(0.125)}},
+               {{"lse", {4, 5}}, {"first_key", {0, 1}}}}},
 };
 }  // namespace corral::graph

@@ -45,8 +45,12 @@ const OpDef linear_lse_backward{
     .shape = shape,
     .reference = reference,
     .accumulates = {"dw"},
-    .cases = {{{{"x", {2, 3, 6}}, {"w", {11, 6}}, {"targets", {2, 3}}, {"lse", {2, 3}}, {"dlse", {2, 3}}, {"dtarget", {2, 3}}},
-               {},
-               {{"targets", {-1, 11}}}}},
+    .cases =
+        {{{{"x", {2, 3, 6}}, {"w", {11, 6}}, {"targets", {2, 3}}, {"lse", {2, 3}}, {"dlse", {2, 3}}, {"dtarget", {2, 3}}},
+          {},
+          {{"targets", {-1, 11}}}},
+         {{{"x", {2, 150, 24}}, {"w", {1003, 24}}, {"targets", {2, 150}}, {"lse", {2, 150}}, {"dlse", {2, 150}}, {"dtarget", {2, 150}}},
+          {},
+          {{"targets", {-1, 1003}}, {"lse", {6, 7}}}}},
 };
 }  // namespace corral::graph

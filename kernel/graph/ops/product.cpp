@@ -70,6 +70,9 @@ const OpDef product{
     .cases = {{{{"a", {2, 3, 5}}, {"b", {7, 5}}}, {{"role", attribute(std::string("fprop"))}}},
               {{{"a", {1, 17}}, {"b", {33, 17}}}, {{"role", attribute(std::string("fprop"))}}},
               {{{"a", {2, 3, 7}}, {"b", {7, 5}}}, {{"role", attribute(std::string("dgrad"))}}},
-              {{{"a", {2, 9, 7}}, {"b", {2, 9, 5}}}, {{"role", attribute(std::string("wgrad"))}}}},
+              {{{"a", {2, 9, 7}}, {"b", {2, 9, 5}}}, {{"role", attribute(std::string("wgrad"))}}},
+              {{{"a", {130, 65}}, {"b", {257, 65}}}, {{"role", attribute(std::string("fprop"))}}},
+              {{{"a", {130, 257}}, {"b", {257, 65}}}, {{"role", attribute(std::string("dgrad"))}}},
+              {{{"a", {130, 257}}, {"b", {130, 65}}}, {{"role", attribute(std::string("wgrad"))}}}},
 };
 }  // namespace corral::graph

@@ -44,6 +44,9 @@ const OpDef rms_norm{
     .gradient = gradient,
     .reference = reference,
     .cheap = true,
-    .cases = {{{{"x", {2, 3, 8}}, {"w", {8}}}}, {{{"x", {1, 1}}, {"w", {1}}}, {{"eps", attribute(1e-2)}}}, {{{"x", {5, 40}}, {"w", {40}}}}},
+    .cases = {{{{"x", {2, 3, 8}}, {"w", {8}}}},
+              {{{"x", {1, 1}}, {"w", {1}}}, {{"eps", attribute(1e-2)}}},
+              {{{"x", {5, 40}}, {"w", {40}}}},
+              {{{"x", {130, 257}}, {"w", {257}}}}},
 };
 }  // namespace corral::graph

@@ -21,6 +21,6 @@ const OpDef sum{
     .shape = shape,
     .reference = reference,
     .accumulates = {"y"},
-    .cases = {{{{"x", {2, 3, 8}}}}, {{{"x", {5000}}}}},
+    .cases = {{{{"x", {2, 3, 8}}}}, {{{"x", {5000}}}}, {{{"x", {300, 301}}}}},
 };
 }  // namespace corral::graph

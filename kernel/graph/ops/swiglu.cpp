@@ -35,6 +35,6 @@ const OpDef swiglu{
     .gradient = gradient,
     .reference = reference,
     .cheap = true,
-    .cases = {{{{"gate", {2, 3, 8}}, {"up", {2, 3, 8}}}}, {{{"gate", {37}}, {"up", {37}}}}},
+    .cases = {{{{"gate", {2, 3, 8}}, {"up", {2, 3, 8}}}}, {{{"gate", {37}}, {"up", {37}}}}, {{{"gate", {70, 101}}, {"up", {70, 101}}}}},
 };
 }  // namespace corral::graph
