@@ -6,8 +6,8 @@
 #include "bin/cli/load_plugin.h"
 #include "bin/cli/session_tensors.h"
 #include "corral/error.h"
+#include "kernel/checkpoint/format_io.h"
 #include "kernel/checkpoint/store.h"
-#include "kernel/checkpoint/weight_map.h"
 
 namespace corral::cli {
 namespace {
@@ -75,12 +75,9 @@ ModelSource open_model(const Arguments& arguments, const std::string& path, cons
 
 void load_parameters(const ModelSource& source, const ModelHandle& model, const std::string& options, runtime::Session& session) {
   const WeightMap map = model.weight_map(options, source.info.dialect);
-  ReaderTensors from(*source.reader);
   SessionTensors parameters = parameters_of(session), masters = masters_of(session);
-  checkpoint::check_weight_map(map, parameters.tensors());
-  checkpoint::check_externals(map, from.tensors());
-  checkpoint::read_parameters(map, from, parameters);
-  if (!masters.tensors().empty()) checkpoint::read_parameters(map, from, masters);
+  checkpoint::load_model(*source.reader, map, parameters);
+  if (!masters.tensors().empty()) checkpoint::load_model(*source.reader, map, masters);
 }
 
 }  // namespace corral::cli

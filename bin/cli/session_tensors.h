@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "kernel/checkpoint/tensor_io.h"
-#include "kernel/plugin/checkpoint.h"
 #include "kernel/runtime/session.h"
 
 namespace corral::cli {
@@ -19,6 +18,10 @@ class SessionTensors final : public checkpoint::TensorSource, public checkpoint:
   const std::vector<TensorInfo>& tensors() const override { return infos_; }
   void read(size_t tensor, uint64_t offset, void* to, uint64_t size) override;
   void write(size_t tensor, uint64_t offset, const void* data, uint64_t size) override;
+  // The file that all of them go to.
+  void set_file(const std::string& name) {
+    for (TensorInfo& info : infos_) info.file = name;
+  }
 
  private:
   runtime::Session& session_;
@@ -34,29 +37,5 @@ SessionTensors masters_of(runtime::Session& session);
 SessionTensors training_state_of(runtime::Session& session);
 // Accumulated gradients under the names of their parameters.
 SessionTensors gradients_of(runtime::Session& session);
-
-// A checkpoint that is open, as a source.
-class ReaderTensors final : public checkpoint::TensorSource {
- public:
-  explicit ReaderTensors(const CheckpointReaderHandle& reader) : reader_(reader), infos_(reader.list().tensors) {}
-  const std::vector<TensorInfo>& tensors() const override { return infos_; }
-  void read(size_t tensor, uint64_t offset, void* to, uint64_t size) override { reader_.read(tensor, offset, to, size); }
-
- private:
-  const CheckpointReaderHandle& reader_;
-  std::vector<TensorInfo> infos_;
-};
-
-// A checkpoint that is being written, as a sink.
-class WriterTensors final : public checkpoint::TensorSink {
- public:
-  WriterTensors(const CheckpointWriterHandle& writer, std::vector<TensorInfo> infos) : writer_(writer), infos_(std::move(infos)) {}
-  const std::vector<TensorInfo>& tensors() const override { return infos_; }
-  void write(size_t tensor, uint64_t offset, const void* data, uint64_t size) override { writer_.write(tensor, offset, data, size); }
-
- private:
-  const CheckpointWriterHandle& writer_;
-  std::vector<TensorInfo> infos_;
-};
 
 }  // namespace corral::cli

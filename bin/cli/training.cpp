@@ -1,0 +1,318 @@
+#include "bin/cli/training.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "bin/cli/configuration.h"
+#include "bin/cli/job.h"
+#include "bin/cli/load_plugin.h"
+#include "bin/cli/run_directory.h"
+#include "bin/cli/session_tensors.h"
+#include "corral/error.h"
+#include "kernel/checkpoint/files.h"
+#include "kernel/checkpoint/format_io.h"
+#include "kernel/checkpoint/store.h"
+#include "kernel/plugin/tracker.h"
+#include "kernel/runtime/initialize.h"
+#include "kernel/train/loop.h"
+
+namespace corral::cli {
+namespace {
+namespace fs = std::filesystem;
+
+// Keys of distributed runs, with the value that one process has.
+void refuse_more_than_one_rank(config::RunConfig& config) {
+  for (const char* key : {"parallel.tensor", "parallel.pipeline", "parallel.virtual_pipeline", "parallel.context"}) {
+    if (config.integer(key) == 1) continue;
+    if (config.find(key)->from.starts_with("--"))
+      fail("{} = {}: this program runs on one rank; the plugins of parallel runs are not installed{}", key, config.integer(key),
+           config.set_by(key));
+    config.set(key, int64_t{1}, "one rank");
+  }
+}
+
+class Training {
+ public:
+  Training(const Arguments& arguments, config::RunConfig config, std::optional<ModelSource> pretrained,
+           std::optional<checkpoint::Found> resumed)
+      : arguments_(arguments),
+        config_(std::move(config)),
+        pretrained_(std::move(pretrained)),
+        resumed_(std::move(resumed)),
+        dir_(run_directory(config_)),
+        tokenizer_(open_tokenizer(arguments, config_,
+                                  resumed_      ? resumed_->path
+                                  : pretrained_ ? pretrained_->path
+                                                : "")) {
+    refuse_more_than_one_rank(config_);
+    settle_vocabulary();
+    check_batches();
+    const auto optimizer = choose_optimizer(arguments_, config_);
+    const auto iters = static_cast<uint64_t>(config_.integer("train.train_iters"));
+    optimizer.handle.check(optimizer.options, iters);
+    if (iters == 0) fail("train.train_iters = 0: nothing to do{}", config_.set_by("train.train_iters"));
+  }
+
+  int run() {
+    train::Pipeline pipeline = make_pipeline(arguments_, config_);
+    const auto optimizer = choose_optimizer(arguments_, config_);
+    const int64_t rows = config_.integer("train.micro_batch_size"), length = config_.integer("train.seq_length");
+    std::vector<Graph> graphs{pipeline.training(rows, length, optimizer)};
+    if (arguments_.has("dump-graph")) return 0;
+    const auto data = open_dataset(arguments_, config_, tokenizer_.get(), false);
+    const bool evaluates = config_.integer("train.eval_interval") > 0 && part_rows(*data, 1) > 0;
+    if (evaluates) graphs.push_back(pipeline.evaluation(rows, length));
+    runtime::Session session(open_device(arguments_, config_), std::move(graphs));
+
+    make_directory();
+    RunLog log(dir_ + "/log.txt");
+    banner(log, session);
+    session.allocate();
+    const uint64_t first_step = load(session, pipeline, log);
+    checkpoint::remove_leftovers(checkpoints(), [&](const std::string& line) { log.say(line); });
+
+    train::Step step(session, 0, static_cast<uint64_t>(config_.integer("train.seed")));
+    train::Step evaluation(session, evaluates ? 1 : 0, 0);
+    train::MetricsFile metrics(dir_ + "/metrics.jsonl", first_step);
+    std::vector<TrackerHandle> trackers = open_trackers();
+    train::LoopHooks hooks;
+    hooks.say = [&](const std::string& line) { log.say(line); };
+    hooks.live = [&](const std::string& line) { log.live(line); };
+    hooks.save = [&](uint64_t finished) { save(session, pipeline, finished, log); };
+    hooks.track = [&](uint64_t s, const train::StepResult& r, double lr, double speed) {
+      track(trackers, s, {{"loss", r.loss()}, {"lr", lr}, {"grad_norm", r.grad_norm}, {"tokens_per_second", speed}});
+    };
+    hooks.track_eval = [&](uint64_t s, double loss) { track(trackers, s, {{"eval_loss", loss}}); };
+    hooks.sample = [](uint64_t) {};
+    train::Loop loop(step, evaluation, fetch_part(data, 0), evaluates ? fetch_part(data, 1) : train::Fetch(),
+                     train::StepValueTable(optimizer, static_cast<uint64_t>(config_.integer("train.train_iters"))), metrics,
+                     settings(first_step), std::move(hooks));
+    const train::Ending ending = loop.run();
+    for (TrackerHandle& t : trackers) t.close();
+    if (ending == train::Ending::kTimeUp) log.say("the time is up: saved; go on with --resume");
+    if (ending == train::Ending::kStopped) {
+      log.say("stopped: saved; go on with --resume");
+      return 130;
+    }
+    return 0;
+  }
+
+ private:
+  std::string checkpoints() const {
+    const std::string& dir = config_.text("checkpoint.dir");
+    return dir.empty() ? dir_ + "/checkpoints" : dir;
+  }
+
+  static uint64_t part_rows(const DatasetHandle& data, size_t part) {
+    const DatasetInfo info = data.info();
+    return part < info.parts.size() ? info.parts[part].rows : 0;
+  }
+
+  void settle_vocabulary() {
+    if (!tokenizer_) return;
+    const auto ids = static_cast<int64_t>(tokenizer_->info().num_ids);
+    const int64_t rows = config_.integer("model.vocab_size");
+    const std::string& from = config_.find("model.vocab_size")->from;
+    if (!pretrained_ && !resumed_ && !from.starts_with("--"))
+      config_.set("model.vocab_size", ids, "tokenizer");
+    else if (ids > rows)
+      fail("model.vocab_size = {}, but the tokenizer has {} ids: use the model's own tokenizer{}", rows, ids,
+           config_.set_by("model.vocab_size"));
+    else if (ids < rows)
+      std::fprintf(stderr, "the tokenizer has %lld ids, the model %lld rows: the rest stays unused\n", static_cast<long long>(ids),
+                   static_cast<long long>(rows));
+  }
+
+  void check_batches() const {
+    const int64_t global = config_.integer("train.global_batch_size"), micro = config_.integer("train.micro_batch_size");
+    if (global % micro != 0)
+      fail("train.global_batch_size = {} is no multiple of train.micro_batch_size = {}: the nearest is {}{}", global, micro,
+           std::max(micro, (global + micro / 2) / micro * micro), config_.set_by("train.global_batch_size"));
+  }
+
+  void make_directory() {
+    std::error_code error;
+    fs::create_directories(dir_, error);
+    if (error) fail_environment("cannot make {}: {}", dir_, error.message());
+    checkpoint::replace_synced(dir_ + "/config.textproto", config_.to_textproto());
+  }
+
+  void banner(RunLog& log, const runtime::Session& session) const {
+    const int64_t rows = config_.integer("train.global_batch_size"), length = config_.integer("train.seq_length");
+    log.say(format("{}: {} sequences x {} = {} tokens a step, {} steps, {} on {}", dir_, rows, length, rows * length,
+                   config_.integer("train.train_iters"), config_.text("precision.plugin"), config_.text("device.plugin")));
+    std::string classes;
+    for (const auto& c : session.plan().classes) classes += (classes.empty() ? "" : ", ") + c.name + " " + checkpoint::size_text(c.bytes);
+    log.say(format("memory: {} ({})", checkpoint::size_text(session.plan().total), classes));
+  }
+
+  uint64_t load(runtime::Session& session, const train::Pipeline& pipeline, RunLog& log) {
+    if (resumed_) {
+      const ModelSource source = open_model(arguments_, resumed_->path, pipeline.model().handle.plugin().descriptor().name);
+      load_parameters(source, pipeline.model().handle, pipeline.model().options, session);
+      const std::string state = resumed_->path + "/state";
+      const Progress progress = read_progress(state);
+      SessionTensors sink = training_state_of(session);
+      checkpoint::load_state(CheckpointFormat(load_plugin(arguments_, "checkpoint", config_.text("checkpoint.format"))).open(state), sink);
+      log.say(format("going on from {} after {} steps", resumed_->path, progress.step));
+      const auto rows = static_cast<uint64_t>(config_.integer("train.global_batch_size"));
+      if (progress.rows != progress.step * rows)
+        fail("train.global_batch_size = {}: the run had taken {} rows in {} steps, and its size cannot change{}", rows, progress.rows,
+             progress.step, config_.set_by("train.global_batch_size"));
+      return progress.step;
+    }
+    if (pretrained_)
+      load_parameters(*pretrained_, pipeline.model().handle, pipeline.model().options, session);
+    else
+      runtime::initialize_parameters(session, static_cast<uint64_t>(config_.integer("train.seed")));
+    return 0;
+  }
+
+  void save(runtime::Session& session, const train::Pipeline& pipeline, uint64_t finished, RunLog& log) {
+    const CheckpointFormat format_plugin(load_plugin(arguments_, "checkpoint", config_.text("checkpoint.format")));
+    const std::string dialect = config_.text("checkpoint.format");
+    checkpoint::SaveOptions options;
+    options.keep = static_cast<uint64_t>(config_.integer("checkpoint.keep"));
+    options.say = [&](const std::string& line) { log.say(line); };
+    const std::string path = checkpoint::save_checkpoint(
+        checkpoints(), finished,
+        [&](const std::string& folder) {
+          SessionTensors parameters = parameters_of(session);
+          CheckpointWriteRequest request;
+          request.kind = "model";
+          request.files = files(pipeline, parameters);
+          checkpoint::save_model(format_plugin, folder, pipeline.model().handle.weight_map(pipeline.model().options, dialect), parameters,
+                                 request);
+          fs::create_directory(folder + "/state");
+          SessionTensors state = training_state_of(session);
+          state.set_file("optimizer.safetensors");
+          if (!state.tensors().empty()) checkpoint::save_state(format_plugin, folder + "/state", state);
+          write_progress(folder + "/state", {finished, finished * static_cast<uint64_t>(config_.integer("train.global_batch_size"))});
+        },
+        options);
+    log.say("saved " + path);
+  }
+
+  // config.json, generation_config.json, and the tokenizer's.
+  std::vector<NamedFile> files(const train::Pipeline& pipeline, const SessionTensors& parameters) const {
+    std::vector<NamedFile> result;
+    const auto add = [&](const std::string& name, std::string content) {
+      std::erase_if(result, [&](const NamedFile& f) { return f.name == name; });
+      NamedFile f;
+      f.name = name;
+      f.content = std::move(content);
+      result.push_back(std::move(f));
+    };
+    ConfigRequest request;
+    request.dialect = config_.text("checkpoint.format");
+    request.options = pipeline.model().options;
+    request.dtype = parameters.tensors().at(0).dtype == DType::BF16 ? "bfloat16" : "float32";
+    if (pretrained_) {
+      request.original = pretrained_->info.config;
+      for (const NamedFile& f : pretrained_->info.files) add(f.name, f.content);
+    }
+    if (tokenizer_) {
+      const TokenizerInfo info = tokenizer_->info();
+      request.bos_token_ids = info.bos_ids;
+      request.eos_token_ids = info.eos_ids;
+      nlohmann::ordered_json generation;
+      if (!info.bos_ids.empty()) generation["bos_token_id"] = info.bos_ids[0];
+      if (!info.eos_ids.empty()) generation["eos_token_id"] = info.eos_ids;
+      if (!pretrained_) add("generation_config.json", generation.dump(2) + "\n");
+      for (const NamedFile& f : tokenizer_->files().files) add(f.name, f.content);
+    }
+    add("config.json", pipeline.model().handle.write_config(request));
+    return result;
+  }
+
+  std::vector<TrackerHandle> open_trackers() const {
+    std::vector<TrackerHandle> trackers;
+    for (const std::string& name : config_.list("tracker.plugins")) {
+      TrackerOpen request;
+      request.options = config_.options("tracker", name);
+      request.run_dir = dir_;
+      request.run_name = config_.text("run.name");
+      request.config = config_.to_textproto();
+      trackers.push_back(TrackerHandle::open(load_plugin(arguments_, "tracker", name), request));
+    }
+    return trackers;
+  }
+
+  static void track(const std::vector<TrackerHandle>& trackers, uint64_t step,
+                    std::initializer_list<std::pair<const char*, double>> values) {
+    if (trackers.empty()) return;
+    Metrics metrics;
+    metrics.step = step;
+    metrics.wall_time = static_cast<double>(time(nullptr));
+    for (const auto& [name, value] : values) {
+      StepValue v;
+      v.name = name;
+      v.value = value;
+      metrics.values.push_back(std::move(v));
+    }
+    for (const TrackerHandle& t : trackers) t.log(metrics);
+  }
+
+  train::LoopSettings settings(uint64_t first_step) const {
+    const auto get = [&](const char* key) { return static_cast<uint64_t>(config_.integer(key)); };
+    train::LoopSettings s;
+    s.first_step = first_step;
+    s.train_iters = get("train.train_iters");
+    s.global_batch_size = config_.integer("train.global_batch_size");
+    s.log_interval = get("train.log_interval");
+    s.eval_interval = get("train.eval_interval");
+    s.eval_iters = get("train.eval_iters");
+    s.save_interval = get("train.save_interval");
+    s.minutes = config_.number("train.exit_duration_in_mins");
+    s.terminal = isatty(STDERR_FILENO) != 0;
+    return s;
+  }
+
+  const Arguments& arguments_;
+  config::RunConfig config_;
+  std::optional<ModelSource> pretrained_;
+  std::optional<checkpoint::Found> resumed_;
+  std::string dir_;
+  std::shared_ptr<const TokenizerHandle> tokenizer_;
+};
+
+std::optional<checkpoint::Found> find_resumed(const std::string& dir, bool resume) {
+  const fs::path marker = fs::path(dir) / "config.textproto";
+  std::error_code error;
+  if (!resume) {
+    if (fs::exists(marker, error)) fail("{} holds a run already: go on with --resume, or name another --dir", dir);
+    return std::nullopt;
+  }
+  if (!fs::exists(marker, error)) fail("--resume: {} holds no run", dir);
+  const auto found = checkpoint::newest_verified(fs::path(dir) / "checkpoints",
+                                                 [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); });
+  if (!found) fail("--resume: {} has no whole checkpoint: begin anew in another --dir", dir);
+  return found;
+}
+
+}  // namespace
+
+int train_command(const Arguments& arguments, const std::string&) {
+  config::Sources from = sources(arguments);
+  const config::RunConfig first = resolve(from, arguments);
+  const std::string dir = run_directory(first);
+  const bool dumps = arguments.has("dump-graph");
+  const auto resumed = dumps ? std::nullopt : find_resumed(dir, arguments.has("resume"));
+  if (resumed) {
+    from.resolved = dir + "/config.textproto";
+    from.recipe.clear();
+    return Training(arguments, resolve(from, arguments), std::nullopt, resumed).run();
+  }
+  if (const std::string& path = first.text("checkpoint.pretrained"); !path.empty()) {
+    ModelSource source = open_model(arguments, path, "");
+    config::RunConfig config = configure_for(arguments, from, source);
+    return Training(arguments, std::move(config), std::move(source), std::nullopt).run();
+  }
+  return Training(arguments, first, std::nullopt, std::nullopt).run();
+}
+
+}  // namespace corral::cli

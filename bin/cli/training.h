@@ -1,0 +1,12 @@
+// What pretrain and finetune do: a run in its directory, from its first step or on from a checkpoint.
+#pragma once
+
+#include <string>
+
+#include "bin/cli/command.h"
+
+namespace corral::cli {
+
+int train_command(const Arguments& arguments, const std::string& mode);
+
+}  // namespace corral::cli

@@ -1,0 +1,17 @@
+// `corral pretrain`: trains a model from random or given weights.
+#include "bin/cli/training.h"
+
+namespace corral::cli {
+namespace {
+
+constexpr Flag kFlags[] = {
+    {"resume", Flag::kNothing, "", "go on from the newest whole checkpoint of the run's directory", ""},
+    {"dump-graph", Flag::kValue, "STAGE", "print the graph after model, autodiff, recompute, precision or optimizer, and stop", ""},
+};
+
+}  // namespace
+
+extern const Command command_pretrain{
+    "pretrain", "train a model on text", "", kFlags, true, [](const Arguments& a) { return train_command(a, "pretrain"); }};
+
+}  // namespace corral::cli
