@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "bin/cli/configuration.h"
 #include "bin/cli/job.h"
 #include "bin/cli/load_plugin.h"
+#include "bin/cli/model_files.h"
 #include "bin/cli/run_directory.h"
 #include "bin/cli/session_tensors.h"
 #include "corral/error.h"
@@ -49,7 +49,8 @@ class Training {
                                   : pretrained_ ? pretrained_->path
                                                 : "")) {
     refuse_more_than_one_rank(config_);
-    settle_vocabulary();
+    settle_vocabulary(config_, tokenizer_.get(), pretrained_ || resumed_);
+    if (pretrained_) origin_ = pretrained_->info;
     check_batches();
     const auto optimizer = choose_optimizer(arguments_, config_);
     const auto iters = static_cast<uint64_t>(config_.integer("train.train_iters"));
@@ -112,21 +113,6 @@ class Training {
     return part < info.parts.size() ? info.parts[part].rows : 0;
   }
 
-  void settle_vocabulary() {
-    if (!tokenizer_) return;
-    const auto ids = static_cast<int64_t>(tokenizer_->info().num_ids);
-    const int64_t rows = config_.integer("model.vocab_size");
-    const std::string& from = config_.find("model.vocab_size")->from;
-    if (!pretrained_ && !resumed_ && !from.starts_with("--"))
-      config_.set("model.vocab_size", ids, "tokenizer");
-    else if (ids > rows)
-      fail("model.vocab_size = {}, but the tokenizer has {} ids: use the model's own tokenizer{}", rows, ids,
-           config_.set_by("model.vocab_size"));
-    else if (ids < rows)
-      std::fprintf(stderr, "the tokenizer has %lld ids, the model %lld rows: the rest stays unused\n", static_cast<long long>(ids),
-                   static_cast<long long>(rows));
-  }
-
   void check_batches() const {
     const int64_t global = config_.integer("train.global_batch_size"), micro = config_.integer("train.micro_batch_size");
     if (global % micro != 0)
@@ -154,6 +140,7 @@ class Training {
     if (resumed_) {
       const ModelSource source = open_model(arguments_, resumed_->path, pipeline.model().handle.plugin().descriptor().name);
       load_parameters(source, pipeline.model().handle, pipeline.model().options, session);
+      origin_ = source.info;
       const std::string state = resumed_->path + "/state";
       const Progress progress = read_progress(state);
       SessionTensors sink = training_state_of(session);
@@ -184,7 +171,7 @@ class Training {
           SessionTensors parameters = parameters_of(session);
           CheckpointWriteRequest request;
           request.kind = "model";
-          request.files = files(pipeline, parameters);
+          request.files = model_files(config_, pipeline, parameters.tensors().at(0).dtype, origin_, tokenizer_.get());
           checkpoint::save_model(format_plugin, folder, pipeline.model().handle.weight_map(pipeline.model().options, dialect), parameters,
                                  request);
           fs::create_directory(folder + "/state");
@@ -195,38 +182,6 @@ class Training {
         },
         options);
     log.say("saved " + path);
-  }
-
-  // config.json, generation_config.json, and the tokenizer's.
-  std::vector<NamedFile> files(const train::Pipeline& pipeline, const SessionTensors& parameters) const {
-    std::vector<NamedFile> result;
-    const auto add = [&](const std::string& name, std::string content) {
-      std::erase_if(result, [&](const NamedFile& f) { return f.name == name; });
-      NamedFile f;
-      f.name = name;
-      f.content = std::move(content);
-      result.push_back(std::move(f));
-    };
-    ConfigRequest request;
-    request.dialect = config_.text("checkpoint.format");
-    request.options = pipeline.model().options;
-    request.dtype = parameters.tensors().at(0).dtype == DType::BF16 ? "bfloat16" : "float32";
-    if (pretrained_) {
-      request.original = pretrained_->info.config;
-      for (const NamedFile& f : pretrained_->info.files) add(f.name, f.content);
-    }
-    if (tokenizer_) {
-      const TokenizerInfo info = tokenizer_->info();
-      request.bos_token_ids = info.bos_ids;
-      request.eos_token_ids = info.eos_ids;
-      nlohmann::ordered_json generation;
-      if (!info.bos_ids.empty()) generation["bos_token_id"] = info.bos_ids[0];
-      if (!info.eos_ids.empty()) generation["eos_token_id"] = info.eos_ids;
-      if (!pretrained_) add("generation_config.json", generation.dump(2) + "\n");
-      for (const NamedFile& f : tokenizer_->files().files) add(f.name, f.content);
-    }
-    add("config.json", pipeline.model().handle.write_config(request));
-    return result;
   }
 
   std::vector<TrackerHandle> open_trackers() const {
@@ -276,6 +231,7 @@ class Training {
   config::RunConfig config_;
   std::optional<ModelSource> pretrained_;
   std::optional<checkpoint::Found> resumed_;
+  std::optional<CheckpointInfo> origin_;  // of the weights that the run began from, or went on from
   std::string dir_;
   std::shared_ptr<const TokenizerHandle> tokenizer_;
 };

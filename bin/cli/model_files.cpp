@@ -1,0 +1,57 @@
+#include "bin/cli/model_files.h"
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "corral/error.h"
+
+namespace corral::cli {
+
+std::vector<NamedFile> model_files(const config::RunConfig& config, const train::Pipeline& pipeline, DType dtype,
+                                   const std::optional<CheckpointInfo>& origin, const TokenizerHandle* tokenizer) {
+  std::vector<NamedFile> result;
+  const auto add = [&](const std::string& name, std::string content) {
+    std::erase_if(result, [&](const NamedFile& f) { return f.name == name; });
+    NamedFile f;
+    f.name = name;
+    f.content = std::move(content);
+    result.push_back(std::move(f));
+  };
+  ConfigRequest request;
+  request.dialect = config.text("checkpoint.format");
+  request.options = pipeline.model().options;
+  request.dtype = dtype == DType::BF16 ? "bfloat16" : "float32";
+  if (origin) {
+    request.original = origin->config;
+    for (const NamedFile& f : origin->files) add(f.name, f.content);
+  }
+  if (tokenizer) {
+    const TokenizerInfo info = tokenizer->info();
+    request.bos_token_ids = info.bos_ids;
+    request.eos_token_ids = info.eos_ids;
+    nlohmann::ordered_json generation;
+    if (!info.bos_ids.empty()) generation["bos_token_id"] = info.bos_ids[0];
+    if (!info.eos_ids.empty()) generation["eos_token_id"] = info.eos_ids;
+    if (!origin && !generation.is_null()) add("generation_config.json", generation.dump(2) + "\n");
+    for (const NamedFile& f : tokenizer->files().files) add(f.name, f.content);
+  }
+  add("config.json", pipeline.model().handle.write_config(request));
+  return result;
+}
+
+void settle_vocabulary(config::RunConfig& config, const TokenizerHandle* tokenizer, bool has_weights) {
+  if (!tokenizer) return;
+  const auto ids = static_cast<int64_t>(tokenizer->info().num_ids);
+  const int64_t rows = config.integer("model.vocab_size");
+  const std::string& from = config.find("model.vocab_size")->from;
+  if (!has_weights && !from.starts_with("--"))
+    config.set("model.vocab_size", ids, "tokenizer");
+  else if (ids > rows)
+    fail("model.vocab_size = {}, but the tokenizer has {} ids: use the model's own tokenizer{}", rows, ids,
+         config.set_by("model.vocab_size"));
+  else if (ids < rows)
+    std::fprintf(stderr, "the tokenizer has %lld ids, the model %lld rows: the rest stays unused\n", static_cast<long long>(ids),
+                 static_cast<long long>(rows));
+}
+
+}  // namespace corral::cli

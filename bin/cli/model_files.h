@@ -1,0 +1,20 @@
+// The files of a model's folder beside its weights.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "kernel/config/run_config.h"
+#include "kernel/plugin/tokenizer.h"
+#include "kernel/train/pipeline.h"
+
+namespace corral::cli {
+
+// config.json, generation_config.json and the tokenizer's. What `origin` has stays as it is, except what the tokenizer brings.
+std::vector<NamedFile> model_files(const config::RunConfig& config, const train::Pipeline& pipeline, DType dtype,
+                                   const std::optional<CheckpointInfo>& origin, const TokenizerHandle* tokenizer);
+
+// model.vocab_size is the tokenizer's number of ids unless a flag sets it.
+void settle_vocabulary(config::RunConfig& config, const TokenizerHandle* tokenizer, bool has_weights);
+
+}  // namespace corral::cli

@@ -1,0 +1,104 @@
+// `corral init`: a model folder with random weights.
+#include <bit>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+
+#include "bin/cli/configuration.h"
+#include "bin/cli/job.h"
+#include "bin/cli/load_plugin.h"
+#include "bin/cli/model_files.h"
+#include "corral/error.h"
+#include "kernel/checkpoint/format_io.h"
+#include "kernel/runtime/initialize.h"
+
+namespace corral::cli {
+namespace {
+namespace fs = std::filesystem;
+
+constexpr Flag kFlags[] = {
+    {"hf-path", Flag::kValue, "DIR", "folder to write", ""},
+    {"seed", Flag::kValue, "N", "of the random weights", "train.seed"},
+};
+
+// The initial values of a graph's parameters, made as they are read: a model of any size needs no memory.
+class InitialTensors final : public checkpoint::TensorSource {
+ public:
+  InitialTensors(const Graph& graph, uint64_t seed) : seed_(seed) {
+    for (const State& s : graph.states) {
+      if (s.kind != StateKind::PARAMETER) continue;
+      TensorInfo info;
+      info.name = name_of(graph, s.tensor);
+      info.dtype = graph.tensors[s.tensor].dtype;
+      info.shape = graph.tensors[s.tensor].shape;
+      if (info.dtype != DType::F32 && info.dtype != DType::BF16) fail("{}: weights of this precision cannot be initialized", info.name);
+      infos_.push_back(std::move(info));
+      states_.push_back(s);
+    }
+  }
+  const std::vector<TensorInfo>& tensors() const override { return infos_; }
+  void read(size_t tensor, uint64_t offset, void* to, uint64_t size) override {
+    const uint64_t width = infos_[tensor].dtype == DType::F32 ? 4 : 2, first = offset / width, last = (offset + size + width - 1) / width;
+    values_.resize(last - first);
+    runtime::initial_values(states_[tensor], infos_[tensor].name, seed_, first, values_);
+    bytes_.resize(values_.size() * width);
+    for (size_t i = 0; i < values_.size(); ++i) {
+      auto bits = std::bit_cast<uint32_t>(values_[i]);
+      if (width == 2) bits = (bits + 0x7fffu + (bits >> 16 & 1)) >> 16;
+      std::memcpy(bytes_.data() + i * width, &bits, width);
+    }
+    std::memcpy(to, bytes_.data() + (offset - first * width), size);
+  }
+
+ private:
+  uint64_t seed_;
+  std::vector<TensorInfo> infos_;
+  std::vector<State> states_;
+  std::vector<float> values_;
+  std::vector<char> bytes_;
+};
+
+int run(const Arguments& arguments) {
+  const std::string path = arguments.text("hf-path");
+  if (path.empty()) fail("init needs the folder to write: --hf-path DIR");
+  std::error_code error;
+  if (fs::exists(path, error) && !fs::is_empty(path, error)) fail("{}: holds something already: name a new folder", path);
+  config::RunConfig config = resolve(sources(arguments), arguments);
+  if (config.plugin("model").empty()) fail("init needs a model: --model llama32/1b, for one");
+  const auto tokenizer = open_tokenizer(arguments, config, "");
+  settle_vocabulary(config, tokenizer.get(), false);
+  const train::Pipeline pipeline = make_pipeline(arguments, config);
+  const Graph graph = pipeline.evaluation(1, 8);
+  InitialTensors tensors(graph, static_cast<uint64_t>(config.integer("train.seed")));
+  CheckpointWriteRequest request;
+  request.kind = "model";
+  request.files = model_files(config, pipeline, tensors.tensors().at(0).dtype, std::nullopt, tokenizer.get());
+
+  // Made beside its name: the folder is whole or not there.
+  fs::path target = fs::absolute(path).lexically_normal();
+  if (target.filename().empty()) target = target.parent_path();
+  const fs::path partial = target.string() + ".partial";
+  fs::remove_all(partial, error);
+  fs::create_directories(partial, error);
+  if (error) fail_environment("cannot make {}: {}", partial.string(), error.message());
+  try {
+    checkpoint::save_model(CheckpointFormat(load_plugin(arguments, "checkpoint", config.text("checkpoint.format"))), partial,
+                           pipeline.model().handle.weight_map(pipeline.model().options, config.text("checkpoint.format")), tensors,
+                           request);
+    fs::remove(target, error);
+    fs::rename(partial, target);
+  } catch (...) {
+    fs::remove_all(partial, error);
+    throw;
+  }
+  int64_t parameters = 0;
+  for (const TensorInfo& t : tensors.tensors()) parameters += elements(t.shape);
+  std::fprintf(stderr, "%s: %.1f million random parameters\n", path.c_str(), static_cast<double>(parameters) / 1e6);
+  return 0;
+}
+
+}  // namespace
+
+extern const Command command_init{"init", "write a model folder with random weights", "", kFlags, true, run};
+
+}  // namespace corral::cli
