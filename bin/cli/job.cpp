@@ -123,16 +123,29 @@ void write_tensor_file(const Arguments& arguments, const config::RunConfig& conf
                        const std::vector<NamedTensor>& tensors) {
   const fs::path file = fs::absolute(path);
   if (!fs::is_directory(file.parent_path())) fail("{}: the folder {} does not exist", path, file.parent_path().string());
+  // The format chooses the ending of its file's name; the user's is the one that counts.
+  const fs::path partial = file.string() + ".partial";
+  std::error_code error;
+  fs::remove_all(partial, error);
+  fs::create_directory(partial, error);
+  if (error) fail_environment("cannot write {}: {}", path, error.message());
   CheckpointWriteRequest request;
   request.kind = "state";
   for (const NamedTensor& t : tensors) {
     request.tensors.tensors.push_back(t.info);
-    request.tensors.tensors.back().file = file.filename();
+    request.tensors.tensors.back().file = "tensors";
   }
-  CheckpointWriterHandle writer =
-      CheckpointFormat(load_plugin(arguments, "checkpoint", config.text("checkpoint.format"))).create(file.parent_path(), request);
-  for (size_t i = 0; i < tensors.size(); ++i) writer.write(i, 0, tensors[i].bytes.data(), tensors[i].bytes.size());
-  writer.finish();
+  try {
+    CheckpointWriterHandle writer =
+        CheckpointFormat(load_plugin(arguments, "checkpoint", config.text("checkpoint.format"))).create(partial, request);
+    for (size_t i = 0; i < tensors.size(); ++i) writer.write(i, 0, tensors[i].bytes.data(), tensors[i].bytes.size());
+    writer.finish();
+    for (const fs::directory_entry& written : fs::directory_iterator(partial)) fs::rename(written.path(), file);
+  } catch (...) {
+    fs::remove_all(partial, error);
+    throw;
+  }
+  fs::remove_all(partial, error);
 }
 
 }  // namespace corral::cli

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 constexpr Flag kFlags[] = {
     {"hf-path", Flag::kValue, "DIR", "folder to write", ""},
-    {"seed", Flag::kValue, "N", "of the random weights", "train.seed"},
+    {"seed", Flag::kValue, "N", "of the random weights (train.seed)", ""},
 };
 
 // The initial values of a graph's parameters, made as they are read: a model of any size needs no memory.
@@ -69,7 +69,7 @@ int run(const Arguments& arguments) {
   settle_vocabulary(config, tokenizer.get(), false);
   const train::Pipeline pipeline = make_pipeline(arguments, config);
   const Graph graph = pipeline.evaluation(1, 8);
-  InitialTensors tensors(graph, static_cast<uint64_t>(config.integer("train.seed")));
+  InitialTensors tensors(graph, static_cast<uint64_t>(arguments.integer("seed", config.integer("train.seed"))));
   CheckpointWriteRequest request;
   request.kind = "model";
   request.files = model_files(config, pipeline, tensors.tensors().at(0).dtype, std::nullopt, tokenizer.get());
