@@ -1,5 +1,6 @@
 #include "bin/cli/job.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
@@ -50,10 +51,14 @@ train::Pipeline make_pipeline(const Arguments& arguments, const config::RunConfi
       {ModelHandle(load_plugin(arguments, "model", config.plugin("model", true))), config.options("model")},
       {PrecisionHandle(load_plugin(arguments, "precision", config.plugin("precision", true))), config.options("precision")});
   pipeline.set_recompute(config.text("recompute.granularity"), config.integer("recompute.num_layers"));
-  if (const std::string wanted = arguments.text("dump-graph"); !wanted.empty())
+  if (const std::string wanted = arguments.text("dump-graph"); !wanted.empty()) {
+    const std::vector<std::string> stages{"model", "autodiff", "recompute", "precision", "optimizer", "plan"};
+    if (std::find(stages.begin(), stages.end(), wanted) == stages.end())
+      fail("--dump-graph {}: no such stage; there are model, autodiff, recompute, precision, optimizer, plan", wanted);
     pipeline.set_dump([wanted](const std::string& stage, const Graph& g) {
       if (stage == wanted) graph::print(g, std::cout);
     });
+  }
   return pipeline;
 }
 

@@ -63,7 +63,10 @@ class Training {
     const auto optimizer = choose_optimizer(arguments_, config_);
     const int64_t rows = config_.integer("train.micro_batch_size"), length = config_.integer("train.seq_length");
     std::vector<Graph> graphs{pipeline.training(rows, length, optimizer)};
-    if (arguments_.has("dump-graph")) return 0;
+    if (arguments_.has("dump-graph")) {
+      if (arguments_.text("dump-graph") == "plan") print_plan(runtime::Session(open_device(arguments_, config_), std::move(graphs)));
+      return 0;
+    }
     const auto data = open_dataset(arguments_, config_, tokenizer_.get(), false);
     const bool evaluates = config_.integer("train.eval_interval") > 0 && part_rows(*data, 1) > 0;
     if (evaluates) graphs.push_back(pipeline.evaluation(rows, length));
@@ -182,6 +185,19 @@ class Training {
         },
         options);
     log.say("saved " + path);
+  }
+
+  // Where each tensor of the training graph stands in the arena.
+  static void print_plan(const runtime::Session& session) {
+    for (const auto& c : session.plan().classes)
+      std::printf("%-12s %14llu bytes\n", c.name.c_str(), static_cast<unsigned long long>(c.bytes));
+    std::printf("%-12s %14llu bytes\n\n%14s %14s  tensor\n", "all", static_cast<unsigned long long>(session.plan().total), "offset",
+                "bytes");
+    const Graph& g = session.graph(0);
+    for (TensorId t = 1; t < g.tensors.size(); ++t)
+      if (const uint64_t offset = session.plan().offsets[0][t]; offset != passes::MemoryPlan::kAbsent)
+        std::printf("%14llu %14llu  %s\n", static_cast<unsigned long long>(offset),
+                    static_cast<unsigned long long>(bytes_of(g.tensors[t].dtype, elements(g.tensors[t].shape))), name_of(g, t).c_str());
   }
 
   std::vector<TrackerHandle> open_trackers() const {

@@ -6,7 +6,8 @@ namespace {
 
 constexpr Flag kFlags[] = {
     {"resume", Flag::kNothing, "", "go on from the newest whole checkpoint of the run's directory", ""},
-    {"dump-graph", Flag::kValue, "STAGE", "print the graph after model, autodiff, recompute, precision or optimizer, and stop", ""},
+    {"dump-graph", Flag::kValue, "STAGE",
+     "print the graph after model, autodiff, recompute, precision or optimizer, or the memory plan (plan), and stop", ""},
 };
 
 }  // namespace

@@ -214,6 +214,20 @@ TEST_F(GoldenRuns, ARunDirectoryIsNeitherOverwrittenNorInvented) {
   EXPECT_NE(text("err").find("--resume"), std::string::npos);
 }
 
+TEST_F(GoldenRuns, EachStageIsPrintedWithoutData) {
+  const std::string words = "pretrain --model llama3/8b --dir " + path("run") +
+                            " --set model.num_hidden_layers=1 model.hidden_size=32"
+                            " model.intermediate_size=48 model.num_attention_heads=2 model.num_key_value_heads=1 model.head_dim=16"
+                            " model.vocab_size=64 optimizer.lr_warmup_iters=1 --dump-graph ";
+  for (const auto& [stage, word] :
+       {std::pair{"model", "linear_lse"}, {"autodiff", "linear_lse_backward"}, {"optimizer", "adamw"}, {"plan", "gradients"}}) {
+    ASSERT_EQ(corral(words + stage), 0) << text("err");
+    EXPECT_NE(text("out").find(word), std::string::npos) << stage;
+  }
+  EXPECT_EQ(corral(words + "autodif"), 2);
+  EXPECT_FALSE(fs::exists(path("run")));
+}
+
 TEST_F(GoldenRuns, GreedyContinuationsEqualThoseOfTransformersTokenForToken) {
   for (const char* model : {"llama31", "llama32"}) {
     const json cases = read_json(kGolden + "expected/" + model + "/generate.json")["cases"];
