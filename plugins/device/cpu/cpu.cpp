@@ -10,7 +10,7 @@ using corral::cpu::Prepared;
 
 const OpEntry* find(std::string_view op) {
   using namespace corral::cpu;
-  for (const auto& group : {elementwise_ops(), row_ops(), attention_ops(), product_ops(), loss_ops(), update_ops()})
+  for (const auto& group : {elementwise_ops(), row_ops(), attention_ops(), product_ops(), loss_ops(), scaling_ops(), update_ops()})
     for (const OpEntry& entry : group)
       if (op == entry.name) return &entry;
   return nullptr;

@@ -38,6 +38,12 @@ void mul(const Prepared& p, void* const* in, void* const* out, void*) {
   });
 }
 
+void divide(const Prepared& p, void* const* in, void* const* out, void*) {
+  blocks<2, 1>(p, in, out, [](auto& x, auto& y, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) y[0][i] = x[0][i] / x[1][i];
+  });
+}
+
 void scale(const Prepared& p, void* const* in, void* const* out, void*) {
   const auto factor = static_cast<float>(p.numbers[0]);
   blocks<1, 1>(p, in, out, [factor](auto& x, auto& y, int64_t n) {
@@ -106,6 +112,7 @@ void dropout(const Prepared& p, void* const* in, void* const* out, void*) {
 constexpr OpEntry kOps[] = {
     {"add", [](const NodeView& n, Prepared& p) { elements_only(n, p), p.launch = add; }},
     {"mul", [](const NodeView& n, Prepared& p) { elements_only(n, p), p.launch = mul; }},
+    {"divide", [](const NodeView& n, Prepared& p) { elements_only(n, p), p.launch = divide; }},
     {"scale", [](const NodeView& n, Prepared& p) { elements_only(n, p), p.numbers[0] = n.number("factor", 1), p.launch = scale; }},
     {"cast", [](const NodeView& n, Prepared& p) { elements_only(n, p), p.launch = cast; }},
     {"swiglu", [](const NodeView& n, Prepared& p) { elements_only(n, p), p.launch = swiglu; }},

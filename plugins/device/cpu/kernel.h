@@ -41,6 +41,7 @@ std::span<const OpEntry> row_ops();
 std::span<const OpEntry> attention_ops();
 std::span<const OpEntry> product_ops();
 std::span<const OpEntry> loss_ops();
+std::span<const OpEntry> scaling_ops();
 std::span<const OpEntry> update_ops();
 
 }  // namespace corral::cpu
