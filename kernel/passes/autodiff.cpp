@@ -40,14 +40,18 @@ class Autodiff {
  private:
   void find_what_needs_gradients() {
     needed_.resize(g_.tensors.size());
-    for (const State& s : g_.states)
+    // What is kept over the step, such as a norm, is a constant for the gradient whatever it was made of.
+    std::vector<bool> constant(g_.tensors.size());
+    constant[0] = true;
+    for (const State& s : g_.states) {
       if (s.kind == StateKind::PARAMETER && s.trained) needed_[s.tensor] = true;
+      constant[s.tensor] = true;
+    }
     for (size_t i = 0; i < forward_; ++i) {
       const Node& n = g_.nodes[i];
       const bool any = std::any_of(n.inputs.begin(), n.inputs.end(), [&](TensorId t) { return needed_[t]; });
-      for (TensorId t : n.outputs) needed_[t] = needed_[t] || any;
+      for (TensorId t : n.outputs) needed_[t] = needed_[t] || (any && !constant[t]);
     }
-    needed_[0] = false;
   }
 
   void add_gradient_states() {
@@ -76,9 +80,12 @@ class Autodiff {
     if (n.phase != Phase::FORWARD || op_of(g_, n) == "fill") return;
     std::vector<TensorId> output_gradients;
     bool any = false;
-    for (TensorId t : n.outputs) {
+    for (size_t k = 0; k < n.outputs.size(); ++k) {
+      const TensorId t = n.outputs[k];
       output_gradients.push_back(t < contributions_.size() ? sum(t) : 0);
       any = any || output_gradients.back();
+      // What it was added to has the same gradient.
+      if (output_gradients.back() && n.accumulate >> k & 1) contribute(t, output_gradients.back(), false);
     }
     std::vector<bool> needed;
     bool wanted = false;

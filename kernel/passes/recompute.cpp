@@ -27,44 +27,50 @@ class Recompute {
   Recompute(Graph& g, std::function<bool(const Node&)> repeats) : g_(g), repeats_(std::move(repeats)) {}
 
   void run() {
-    std::unordered_map<TensorId, size_t> maker;  // forward node that makes a tensor which is not kept
+    Makers makers;
     std::unordered_set<TensorId> kept;
     for (const Port& p : g_.outputs) kept.insert(p.tensor);
     for (const State& s : g_.states) kept.insert(s.tensor);
     for (size_t i = 0; i < g_.nodes.size(); ++i)
       if (g_.nodes[i].phase == Phase::FORWARD && repeats_(g_.nodes[i]))
         for (TensorId t : g_.nodes[i].outputs)
-          if (t && !kept.contains(t)) maker.emplace(t, i);
+          if (t && !kept.contains(t)) makers[t].push_back(i);
 
     std::vector<Node> result;
     result.reserve(g_.nodes.size() * 2);
     for (size_t i = 0; i < g_.nodes.size(); ++i) {
       Node n = g_.nodes[i];
       if (n.phase == Phase::BACKWARD)
-        for (TensorId& t : n.inputs) t = again(t, maker, result);
+        for (TensorId& t : n.inputs) t = again(t, makers, result);
       result.push_back(std::move(n));
     }
     g_.nodes = std::move(result);
   }
 
  private:
-  // The tensor that holds the value of `t` in the backward phase; its maker is repeated before its first use there.
-  TensorId again(TensorId t, const std::unordered_map<TensorId, size_t>& maker, std::vector<Node>& result) {
-    const auto from = maker.find(t);
-    if (from == maker.end()) return t;
+  // Forward nodes that make a tensor which is not kept: the first one writes it, others add to it.
+  using Makers = std::unordered_map<TensorId, std::vector<size_t>>;
+
+  // The tensor that holds the value of `t` in the backward phase; its makers are repeated before its first use there.
+  TensorId again(TensorId t, const Makers& makers, std::vector<Node>& result) {
+    const auto from = makers.find(t);
+    if (from == makers.end()) return t;
     if (const auto copy = copies_.find(t); copy != copies_.end()) return copy->second;
-    Node n = g_.nodes[from->second];
-    n.phase = Phase::BACKWARD;
-    for (TensorId& input : n.inputs) input = again(input, maker, result);
-    for (TensorId& output : n.outputs) {
-      if (output == 0) continue;
-      g_.tensors.push_back(g_.tensors[output]);
-      const auto copy = static_cast<TensorId>(g_.tensors.size() - 1);
-      copies_.emplace(output, copy);
-      output = copy;
+    for (const size_t i : from->second) {
+      Node n = g_.nodes[i];
+      n.phase = Phase::BACKWARD;
+      for (TensorId& input : n.inputs) input = again(input, makers, result);
+      for (TensorId& output : n.outputs)
+        if (output != 0) output = copy_of(output);
+      result.push_back(std::move(n));
     }
-    result.push_back(std::move(n));
     return copies_.at(t);
+  }
+
+  TensorId copy_of(TensorId t) {
+    const auto [at, added] = copies_.emplace(t, static_cast<TensorId>(g_.tensors.size()));
+    if (added) g_.tensors.push_back(Tensor(g_.tensors[t]));
+    return at->second;
   }
 
   Graph& g_;

@@ -8,8 +8,9 @@
 namespace corral {
 namespace {
 
-TEST(Autodiff, EqualsFiniteDifferencesForEveryParameter) {
-  const Graph forward = small_model(), g = passes::autodiff(forward);
+// How many parameters have a gradient, each equal to finite differences.
+size_t expect_finite_differences(const Graph& forward) {
+  const Graph g = passes::autodiff(forward);
   graph::verify(g);
   graph::Interpreter run(g), plain(forward);
   fill_small_model(g, run);
@@ -29,7 +30,30 @@ TEST(Autodiff, EqualsFiniteDifferencesForEveryParameter) {
       EXPECT_NEAR(run[s.tensor][j], expected, 1e-6 * std::max(1.0, std::fabs(expected))) << name_of(g, s.tensor) << " " << j;
     }
   }
-  EXPECT_EQ(parameters, 1u + 2 * 7);
+  return parameters;
+}
+
+TEST(Autodiff, EqualsFiniteDifferencesForEveryParameter) { EXPECT_EQ(expect_finite_differences(small_model()), 1u + 2 * 7); }
+
+TEST(Autodiff, GoesThroughWhatTheForwardPassAddsInPlace) { EXPECT_EQ(expect_finite_differences(adapted_model()), 2u * 4); }
+
+TEST(Autodiff, TakesWhatIsKeptOverTheStepAsAConstant) {
+  Graph g = small_model();
+  GraphBuilder b(g);
+  State statistic;
+  statistic.kind = StateKind::STATISTIC;
+  const TensorId norm = b.state("norm", DType::F32, {8}, statistic);
+  const TensorId q = g.nodes[2].inputs[1], out = g.nodes[2].outputs[0], scaled = b.tensor("scaled", DType::F32, g.tensors[out].shape);
+  b.node("row_norm", {q}, {norm}).when = When::FIRST;
+  std::rotate(g.nodes.begin(), g.nodes.end() - 1, g.nodes.end());
+  for (Node& n : g.nodes)
+    for (TensorId& t : n.inputs)
+      if (t == out) t = scaled;
+  b.node("scale_features", {out, norm}, {scaled});
+  std::rotate(g.nodes.begin() + 4, g.nodes.end() - 1, g.nodes.end());
+  g = passes::autodiff(g);  // row_norm has no gradient
+  graph::verify(g);
+  for (const Node& n : g.nodes) EXPECT_FALSE(n.phase == Phase::BACKWARD && op_of(g, n) == "scale_features_backward");
 }
 
 TEST(Autodiff, AddsUpOverMicroBatchesAndStartsAnewOnTheFirst) {

@@ -26,8 +26,8 @@ size_t kept_values(const Graph& g) {
   return n;
 }
 
-TEST(Recompute, KeepsLessAndChangesNoBit) {
-  const Graph plain = passes::autodiff(small_model());
+void expect_equal_gradients(const Graph& forward) {
+  const Graph plain = passes::autodiff(forward);
   graph::Interpreter expected(plain);
   fill_small_model(plain, expected);
   expected.run_all();
@@ -45,6 +45,10 @@ TEST(Recompute, KeepsLessAndChangesNoBit) {
           << granularity << " " << name_of(g, s.tensor);
   }
 }
+
+TEST(Recompute, KeepsLessAndChangesNoBit) { expect_equal_gradients(small_model()); }
+
+TEST(Recompute, RepeatsAllThatAddsToATensor) { expect_equal_gradients(adapted_model()); }
 
 TEST(Recompute, RefusesAnotherGranularityNamingTheNearest) {
   try {

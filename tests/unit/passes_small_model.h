@@ -57,6 +57,30 @@ inline Graph small_model(bool frozen_embedding = false, int64_t T = 6, int64_t l
   return g;
 }
 
+// The same, with low-rank products that are added in place to each q and down; only these are trained.
+inline Graph adapted_model() {
+  Graph g = small_model();
+  for (State& s : g.states) s.trained = false;
+  const std::vector<Node> nodes = std::move(g.nodes);
+  g.nodes.clear();
+  GraphBuilder b(g);
+  for (const Node& n : nodes) {
+    g.nodes.push_back(n);
+    const std::string weight = n.inputs.size() > 1 ? name_of(g, n.inputs[1]) : "";
+    if (!weight.ends_with(".q") && !weight.ends_with(".down")) continue;
+    b.scope = g.names[n.scope];
+    State s;
+    s.trained = true;
+    const NamedAttribute fprop{"role", attribute(std::string("fprop"))};
+    const Shape x = g.tensors[n.inputs[0]].shape, w = g.tensors[n.inputs[1]].shape;
+    const TensorId first = b.state(weight + ".a", DType::F32, {3, w[1]}, s), second = b.state(weight + ".b", DType::F32, {w[0], 3}, s),
+                   h = b.tensor(weight + ".h", DType::F32, {x[0], x[1], 3});
+    b.node("product", {n.inputs[0], first}, {h}, {fprop});
+    b.node("product", {h, second}, {n.outputs[0]}, {fprop}).accumulate = 1;
+  }
+  return g;
+}
+
 // Random parameters and inputs, the same for the same seed and names.
 inline void fill_small_model(const Graph& g, graph::Interpreter& run) {
   for (const State& s : g.states) {
