@@ -146,8 +146,10 @@ void check_equal(TensorSource& source, const View& a, const View& b, uint64_t bu
       if (std::memcmp(data, expected, static_cast<uint64_t>(count) * bytes) == 0) return;
       int64_t at = 0;
       while (std::memcmp(data + static_cast<uint64_t>(at) * bytes, expected + static_cast<uint64_t>(at) * bytes, bytes) == 0) ++at;
-      fail("tensor {} differs from {} at element {}, but this model stores them once: its configuration says that they are tied", a.tensor,
-           b.tensor, place + at);
+      fail(
+          "tensor {} differs from {} at element {}, but they are one here: tied by the model's configuration, or shared by the parts of "
+          "a fused layer, and two that differ cannot become one",
+          a.tensor, b.tensor, place + at);
     });
   });
 }
@@ -172,7 +174,7 @@ void check_weight_map(const WeightMap& map, const std::vector<TensorInfo>& param
     if (e.external.sizes != e.parameter.sizes)
       fail_bug("weight map: views of {} and {} have sizes {} and {}, expected equal ones", e.external.tensor, e.parameter.tensor,
                shape_text(e.external.sizes), shape_text(e.parameter.sizes));
-    if (e.kind == Kind::COPY)
+    if (e.kind == Kind::COPY || e.kind == Kind::REPEAT)
       stored_once(map, e);
     else
       add(parameter_ranges[p], e.parameter);
@@ -244,7 +246,8 @@ void read_parameters(const WeightMap& map, TensorSource& externals, TensorSink& 
   Mover mover(externals, parameters, buffer_bytes);
   for (const WeightEntry& e : map.entries) {
     if (e.kind == Kind::PAIR) mover.move(e.external, e.parameter);
-    if (e.kind == Kind::COPY && mover.has_source(e.external.tensor)) check_equal(externals, e.external, stored_once(map, e), buffer_bytes);
+    const bool stored = e.kind == Kind::REPEAT || (e.kind == Kind::COPY && mover.has_source(e.external.tensor));
+    if (stored) check_equal(externals, e.external, stored_once(map, e), buffer_bytes);
   }
 }
 

@@ -3,7 +3,7 @@
 //
 // An entry pairs two strided views of equal sizes. FILL: the external view holds a value and no parameter does. COPY: the external view
 // equals what a PAIR with the same parameter view stores; an external tensor made only of copies is not written, and is compared where a
-// file has it.
+// file has it. REPEAT: the same, but written, and read only where both are equal.
 #pragma once
 
 #include "kernel/checkpoint/tensor_io.h"

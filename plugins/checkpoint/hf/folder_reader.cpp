@@ -12,12 +12,19 @@ namespace {
 namespace fs = std::filesystem;
 constexpr char kWhole[] = "model.safetensors";
 constexpr char kConfig[] = "config.json";
+constexpr char kAdapter[] = "adapter_model.safetensors";
+constexpr char kAdapterConfig[] = "adapter_config.json";
 constexpr uint64_t kLargestIndex = 100'000'000;
 constexpr uint64_t kLargestFile = 64 << 20;  // of a file that goes along; tokenizers take up to 35 MB
 
 bool is_there(const fs::path& path) {
   std::error_code ignored;
   return fs::exists(path, ignored);
+}
+
+// A folder of few weights that go over a model's, as peft writes it.
+bool is_adapter(const std::string& folder) {
+  return is_there(fs::path(folder) / kAdapter) && !is_there(fs::path(folder) / kWhole) && !is_there(fs::path(folder) / kIndexName);
 }
 
 // Names in order, so that the same folder always reads the same.
@@ -44,7 +51,7 @@ bool goes_along(const std::string& name) {
   static constexpr const char* kNot[] = {
       ".safetensors", ".safetensors.index.json", ".bin",    ".bin.index.json", ".pt", ".pth", ".h5", ".msgpack", ".onnx",
       ".gguf",        "MANIFEST.json",           ".partial"};
-  return name.front() != '.' && name != kConfig &&
+  return name.front() != '.' && name != kConfig && name != kAdapterConfig &&
          std::none_of(std::begin(kNot), std::end(kNot), [&](const char* end) { return name.ends_with(end); });
 }
 
@@ -58,6 +65,7 @@ Probe probe_folder(const std::string& path) {
   }
   for (const char* name : {kWhole, kIndexName})
     if (is_there(fs::path(path) / name)) return {is_there(fs::path(path) / kConfig) ? 100u : 90u, std::string("has ") + name, {}};
+  if (is_adapter(path)) return {is_there(fs::path(path) / kAdapterConfig) ? 100u : 60u, std::string("has ") + kAdapter, {}};
   if (!safetensors_in(path).empty()) return {50, "has .safetensors files", {}};
   return {0, "has neither model.safetensors nor model.safetensors.index.json", {}};
 }
@@ -75,6 +83,8 @@ FolderReader::FolderReader(const std::string& path) : folder_(path) {
     add(kWhole);
   else if (is_there(fs::path(path) / kIndexName))
     open_sharded();
+  else if (is_adapter(path))
+    add(kAdapter);
   else
     for (const std::string& name : safetensors_in(path)) add(name);
   if (!files_.empty()) return;
@@ -132,9 +142,12 @@ TensorList FolderReader::list() { return list_; }
 
 CheckpointInfo FolderReader::info() {
   CheckpointInfo info;
-  if (!only_file_.empty() || !is_there(fs::path(folder_) / kConfig)) return info;
+  const bool adapter = only_file_.empty() && is_adapter(folder_);
+  const fs::path config = fs::path(folder_) / (adapter ? kAdapterConfig : kConfig);
+  if (!only_file_.empty() || !is_there(config)) return info;
   info.dialect = "hf";
-  info.config = read_whole((fs::path(folder_) / kConfig).string(), kLargestFile);
+  if (adapter) info.kind = "adapter";
+  info.config = read_whole(config.string(), kLargestFile);
   for (const std::string& name : names_in(folder_)) {
     if (!goes_along(name)) continue;
     NamedFile file;

@@ -70,8 +70,10 @@ FolderWriter::FolderWriter(const std::string& folder, const CheckpointWriteReque
       if (!index.emplace(tensors[i].name, file_of[i]).second) fail_bug("tensor {} is to be written twice", in_quotes(tensors[i].name));
     }
     if (!shard.empty() && shard.back() > 0) write_file(folder, kIndexName, make_index(index, total));
+  } else if (request.kind == "adapter") {
+    std::fill(file_of.begin(), file_of.end(), "adapter_model.safetensors");
   } else {
-    fail_bug("a checkpoint of kind {}: expected \"model\" or \"state\"", in_quotes(request.kind));
+    fail_bug("a checkpoint of kind {}: expected \"model\", \"adapter\" or \"state\"", in_quotes(request.kind));
   }
 
   std::map<std::string, std::vector<StoredTensor>> lists;
@@ -84,7 +86,7 @@ FolderWriter::FolderWriter(const std::string& folder, const CheckpointWriteReque
     places_.push_back({number[file_of[i]], list.size()});
     list.push_back(tensors[i]);
   }
-  if (!request.config.empty()) write_file(folder, "config.json", request.config);
+  if (!request.config.empty()) write_file(folder, request.kind == "adapter" ? "adapter_config.json" : "config.json", request.config);
   for (const NamedFile& f : request.files) write_file(folder, f.name, f.content);
   for (auto& [name, list] : lists)
     files_.push_back(std::make_unique<SafetensorsWriter>((fs::path(folder) / name).string(), std::move(list)));

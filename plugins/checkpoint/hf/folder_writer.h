@@ -1,4 +1,5 @@
-// Writes a Hugging Face folder (kind "model"), or safetensors files under names that the tensors give (kind "state").
+// Writes a Hugging Face folder (kind "model"), a folder of peft (kind "adapter"), or safetensors files under names that the tensors give
+// (kind "state").
 #pragma once
 
 #include "corral/checkpoint.h"
