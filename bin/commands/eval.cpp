@@ -50,9 +50,10 @@ class Evaluation {
     const train::Fetch fetch = fetch_part(data_, 0);
     const int64_t rows = step.rows();
     const bool gradients = arguments_.has("gradients");
-    const size_t logits_program = arguments_.has("logits") ? session_.program(1, [](const Node&) { return true; }) : 0;
+    const size_t logits_program = arguments_.has("logits") ? session_.program(1, [](const Node& n) { return n.when == When::EVERY; }) : 0;
     train::Batch batch(rows, step.seq_length());
     train::StepResult result;
+    step.prepare();
     const auto total = static_cast<int64_t>(part_.rows), count = (total + rows - 1) / rows;
     for (int64_t i = 0; i < count; ++i) {
       fetch(static_cast<uint64_t>(i * rows), batch);

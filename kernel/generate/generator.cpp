@@ -23,8 +23,10 @@ size_t prefill_size(size_t tokens) {
 
 Generator::Generator(runtime::Session& session) : session_(session) {
   for (size_t g = 0; g < std::size(kSizes); ++g)
-    programs_.push_back({session.program(g, [](const Node&) { return true; }), session.input(g, "tokens"), session.input(g, "positions"),
-                         session.input(g, "first_key"), session.input(g, "last"), session.output(g, "logits")});
+    programs_.push_back({session.program(g, [](const Node& n) { return n.when == When::EVERY; }), session.input(g, "tokens"),
+                         session.input(g, "positions"), session.input(g, "first_key"), session.input(g, "last"),
+                         session.output(g, "logits")});
+  prepare_ = session.program(0, [](const Node& n) { return n.when == When::FIRST; });
   slots_.resize(static_cast<size_t>(programs_[0].tokens.shape[0]));
   logits_.resize(slots_.size() * static_cast<size_t>(programs_[0].logits.shape[2]));
 }
@@ -32,6 +34,7 @@ Generator::Generator(runtime::Session& session) : session_(session) {
 Speed Generator::run(const std::vector<std::vector<int32_t>>& prompts, const Sampling& sampling, const Limits& limits,
                      const Events& events) {
   Sampler sampler(sampling);
+  session_.run(prepare_);
   Speed speed;
   size_t next = 0;
   for (Slot& s : slots_) s.busy = false;

@@ -58,6 +58,7 @@ class Generator {
     runtime::TensorRef tokens, positions, first_key, last, logits;
   };
   std::vector<Program> programs_;
+  size_t prepare_;  // what holds for all texts
   std::vector<Slot> slots_;
   std::vector<float> logits_;
   std::vector<int32_t> tokens_, positions_, first_key_, last_;

@@ -98,6 +98,7 @@ Ending Loop::run() {
 }
 
 StepResult Loop::evaluate(uint64_t batches) {
+  evaluation_.prepare();
   StepResult result;
   Batch batch(evaluation_.rows(), evaluation_.seq_length());
   const uint64_t count = batches * static_cast<uint64_t>(settings_.global_batch_size / evaluation_.rows());

@@ -7,10 +7,29 @@
 
 namespace corral::train {
 
-Graph Pipeline::emit(int64_t rows, int64_t seq_length) const {
+Graph Pipeline::emit(int64_t rows, int64_t seq_length, bool deterministic) const {
   Graph g = model_.handle.emit(model_.options, rows, seq_length);
   graph::verify(g);
   dump("model", g);
+  if (peft_) {
+    g = peft_->handle.transform(std::move(g), peft_->options, deterministic);
+    graph::verify(g);
+    dump("peft", g);
+  }
+  return deterministic ? passes::without_dropout(std::move(g)) : g;
+}
+
+Graph Pipeline::initialization() const {
+  Graph g = peft_->handle.initialize(model_graph(), peft_->options);
+  graph::verify(g);
+  g = precision_.handle.transform(std::move(g), precision_.options);
+  graph::verify(g);
+  return g;
+}
+
+Graph Pipeline::merging() const {
+  Graph g = peft_->handle.merge(model_graph(), peft_->options);
+  graph::verify(g);
   return g;
 }
 
@@ -22,7 +41,7 @@ Graph Pipeline::lower(Graph g) const {
 }
 
 Graph Pipeline::training(int64_t rows, int64_t seq_length, const Chosen<OptimizerHandle>& optimizer) const {
-  Graph g = passes::autodiff(emit(rows, seq_length));
+  Graph g = passes::autodiff(emit(rows, seq_length, false));
   dump("autodiff", g);
   g = passes::recompute(std::move(g), granularity_, recompute_layers_);
   dump("recompute", g);
@@ -32,18 +51,14 @@ Graph Pipeline::training(int64_t rows, int64_t seq_length, const Chosen<Optimize
   return g;
 }
 
-Graph Pipeline::gradients(int64_t rows, int64_t seq_length) const {
-  return lower(passes::autodiff(passes::without_dropout(emit(rows, seq_length))));
-}
+Graph Pipeline::gradients(int64_t rows, int64_t seq_length) const { return lower(passes::autodiff(emit(rows, seq_length, true))); }
 
-Graph Pipeline::evaluation(int64_t rows, int64_t seq_length) const { return lower(passes::without_dropout(emit(rows, seq_length))); }
+Graph Pipeline::evaluation(int64_t rows, int64_t seq_length) const { return lower(emit(rows, seq_length, true)); }
 
-Graph Pipeline::logits(int64_t rows, int64_t seq_length) const {
-  return lower(passes::logits_of_all(passes::without_dropout(emit(rows, seq_length))));
-}
+Graph Pipeline::logits(int64_t rows, int64_t seq_length) const { return lower(passes::logits_of_all(emit(rows, seq_length, true))); }
 
 Graph Pipeline::generation(int64_t rows, int64_t seq_length, int64_t cache_length) const {
-  return lower(passes::generation(passes::without_dropout(emit(rows, seq_length)), cache_length));
+  return lower(passes::generation(emit(rows, seq_length, true), cache_length));
 }
 
 }  // namespace corral::train

@@ -1,12 +1,14 @@
-// From the chosen plugins to the graphs of a run: model, autodiff, recompute, precision, optimizer.
+// From the chosen plugins to the graphs of a run: model, peft, autodiff, recompute, precision, optimizer.
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "corral/graph.h"
 #include "kernel/plugin/model.h"
 #include "kernel/plugin/optimizer.h"
+#include "kernel/plugin/peft.h"
 #include "kernel/plugin/precision.h"
 
 namespace corral::train {
@@ -20,11 +22,13 @@ struct Chosen {
 
 class Pipeline {
  public:
-  // Called with each stage's graph: model, autodiff, recompute, precision, optimizer.
+  // Called with each stage's graph: model, peft, autodiff, recompute, precision, optimizer.
   using Dump = std::function<void(const std::string& stage, const Graph& g)>;
 
   Pipeline(Chosen<ModelHandle> model, Chosen<PrecisionHandle> precision) : model_(std::move(model)), precision_(std::move(precision)) {}
 
+  // Trains what this method adds instead of all parameters.
+  void set_peft(Chosen<PeftHandle> peft) { peft_ = std::move(peft); }
   void set_dump(Dump dump) { dump_ = std::move(dump); }
   void set_recompute(const std::string& granularity, int64_t num_layers) {
     granularity_ = granularity;
@@ -44,8 +48,20 @@ class Pipeline {
 
   const Chosen<ModelHandle>& model() const { return model_; }
 
+  bool has_peft() const { return peft_.has_value(); }
+  // Of a pipeline with a method: what it trains under a dialect's names, its configuration file, the nodes that begin a run, and those
+  // that merge: each output is a parameter of the model.
+  WeightMap adapter_map(const std::string& dialect) const { return peft_->handle.weight_map(model_graph(), peft_->options, dialect); }
+  std::string adapter_config(const std::string& dialect, const std::string& base) const {
+    return peft_->handle.write_config(model_graph(), peft_->options, dialect, base);
+  }
+  Graph initialization() const;
+  Graph merging() const;
+
  private:
-  Graph emit(int64_t rows, int64_t seq_length) const;
+  Graph model_graph() const { return model_.handle.emit(model_.options, 1, 1); }
+  // `deterministic`: without dropout.
+  Graph emit(int64_t rows, int64_t seq_length, bool deterministic) const;
   Graph lower(Graph g) const;
   void dump(const char* stage, const Graph& g) const {
     if (dump_) dump_(stage, g);
@@ -53,6 +69,7 @@ class Pipeline {
 
   Chosen<ModelHandle> model_;
   Chosen<PrecisionHandle> precision_;
+  std::optional<Chosen<PeftHandle>> peft_;
   std::string granularity_ = "none";
   int64_t recompute_layers_ = 0;
   Dump dump_;

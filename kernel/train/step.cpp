@@ -29,6 +29,7 @@ Step::Step(runtime::Session& session, size_t graph, uint64_t seed)
       });
   update_ = session.program(graph, [](const Node& n) { return n.phase == Phase::UPDATE; });
   forward_ = session.program(graph, [](const Node& n) { return n.phase == Phase::FORWARD && n.when == When::EVERY; });
+  prepare_ = session.program(graph, [](const Node& n) { return n.phase == Phase::FORWARD && n.when == When::FIRST; });
   loss_values_.resize(static_cast<size_t>(rows_ * seq_length_));
   row_values_.resize(loss_values_.size());
 }

@@ -38,6 +38,8 @@ class Step {
   // Adds one micro-batch, number `index` of `count`, to the gradients. `first_row` numbers its rows in the global batch.
   void forward_backward(const Batch& batch, uint64_t step, int64_t index, int64_t count, uint64_t first_row, StepResult& result,
                         std::vector<RowLoss>* each = nullptr);
+  // What holds for all that is evaluated until parameters change; before the first `forward`.
+  void prepare() { session_.run(prepare_); }
   // The loss only.
   void forward(const Batch& batch, StepResult& result, std::vector<RowLoss>* each = nullptr);
   // Updates the parameters with the values of the optimizer's step inputs, such as lr.
@@ -52,7 +54,7 @@ class Step {
   size_t graph_;
   uint64_t seed_;
   int64_t rows_, seq_length_;
-  size_t micro_[2][2], update_, forward_;  // micro_[first][last]
+  size_t micro_[2][2], update_, forward_, prepare_;  // micro_[first][last]
   runtime::TensorRef tokens_, targets_, positions_, first_key_, row_numbers_, seed_input_, losses_, grad_norm_, target_count_;
   bool has_rows_, has_seed_, trains_;
   std::vector<std::pair<std::string, runtime::TensorRef>> scalars_;

@@ -29,6 +29,7 @@ constexpr Rounded kRounded[] = {{"embedding", 1},
                                 {"add", 1},
                                 {"mul", 1},
                                 {"scale", 1},
+                                {"scale_features", 1},
                                 {"dropout", 1},
                                 {"rms_norm_backward", 1},
                                 {"linear_lse_backward", 1},
@@ -39,7 +40,7 @@ class Bf16 final : public corral::Precision<corral::options::bf16::Options> {
     std::vector<bool> keep(g.tensors.size());
     for (const corral::Port& p : g.outputs) keep[p.tensor] = true;
     for (const corral::State& s : g.states) {
-      const bool stored = s.kind == StateKind::PARAMETER || s.kind == StateKind::CACHE;
+      const bool stored = (s.kind == StateKind::PARAMETER || s.kind == StateKind::CACHE) && !s.keeps_type;
       if (stored) lower(g, s.tensor);
       keep[s.tensor] = true;
     }

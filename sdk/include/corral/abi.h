@@ -101,6 +101,28 @@ typedef struct corral_model {
   corral_call weight_map;
 } corral_model;
 
+#define CORRAL_PEFT_ID "corral.peft/1"
+/* A method that trains few weights: freezes a model's parameters, adds its own, and merges them into the model's. Dialects as for models. */
+typedef struct corral_peft {
+  uint64_t struct_size;
+  /* PassRequest (the model's forward graph) -> Graph: what is not trained is marked so, what is added are PARAMETER states. Unknown fields, nodes and
+     attributes stay untouched. Lifetime: call. [any] State: init to shutdown. */
+  corral_call transform;
+  /* PassRequest -> Graph over the same states, run once before a new run's first step, after the model's weights were read and the added parameters got
+     their State.init: what follows from weights. Without nodes where nothing does. Lifetime: call. [any] State: init to shutdown. */
+  corral_call initialize;
+  /* PeftRequest -> Graph over states of the model and of transform, none trained: each output is a merged parameter, its name the parameter's. Lifetime: call.
+     [any] State: init to shutdown. */
+  corral_call merge;
+  /* PeftRequest -> WeightMap of all that is trained, added or the model's own. Lifetime: call. [any] State: init to shutdown. */
+  corral_call weight_map;
+  /* DialectConfig (an adapter's configuration) -> Recognition. CORRAL_INVALID where it is of this method but asks for what is not supported. Lifetime: call.
+     [any] State: init to shutdown. */
+  corral_call recognize;
+  /* PeftRequest -> the adapter's configuration file of the dialect, raw bytes. Lifetime: call. [any] State: init to shutdown. */
+  corral_call write_config;
+} corral_peft;
+
 #define CORRAL_PRECISION_ID "corral.precision/1"
 /* Takes the differentiated graph and states formats, casts and quantizations. */
 typedef struct corral_precision {

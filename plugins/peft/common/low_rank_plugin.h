@@ -1,0 +1,77 @@
+// What lora and dora share: all but the defaults of their options, and whether rows have a magnitude.
+#pragma once
+
+#include "corral/peft.h"
+#include "plugins/peft/common/adapter_config.h"
+#include "plugins/peft/common/adapters.h"
+
+namespace corral::lowrank {
+
+template <class OptionsMessage, bool kMagnitude>
+class LowRankPlugin : public Peft<OptionsMessage> {
+ public:
+  using Options = OptionsMessage;
+
+  Graph transform(Graph graph, const Options& o, bool deterministic) override {
+    return Adapters(std::move(graph), settings(o)).transform(deterministic);
+  }
+  Graph initialize(Graph graph, const Options& o) override { return Adapters(std::move(graph), settings(o)).initialize(); }
+  Graph merge(Graph graph, const Options& o) override { return Adapters(std::move(graph), settings(o)).merge(); }
+
+  WeightMap weight_map(const PeftRequest& request, const Options& o) override {
+    require_dialect(request.dialect);
+    return Adapters(request.graph, settings(o)).weight_map();
+  }
+
+  Recognition recognize(const DialectConfig& file) override {
+    require_dialect(file.dialect);
+    std::string other;
+    const AdapterConfig c = read_adapter_config(file.content, other);
+    Recognition r;
+    if (!other.empty()) {
+      r.reason = format("peft_type is \"{}\"", other);
+      return r;
+    }
+    r.reason = format("use_dora is {}", c.use_dora);
+    if (c.use_dora != kMagnitude) return r;
+    r.confidence = 100;
+    r.base = c.base_model_name_or_path;
+    Options o;
+    o.dim = c.r;
+    o.alpha = c.lora_alpha;
+    o.dropout = c.lora_dropout;
+    o.target_modules = c.target_modules;
+    o.modules_to_save = c.modules_to_save;
+    o.use_rslora = c.use_rslora;
+    r.options = o.encode();
+    return r;
+  }
+
+  std::string write_config(const PeftRequest& request, const Options& o) override {
+    require_dialect(request.dialect);
+    const Adapters adapters(request.graph, settings(o));
+    AdapterConfig c;
+    c.r = o.dim;
+    c.lora_alpha = o.alpha;
+    c.lora_dropout = o.dropout;
+    c.target_modules = adapters.target_names();
+    c.modules_to_save = adapters.whole_names();
+    c.use_rslora = o.use_rslora;
+    c.use_dora = kMagnitude;
+    c.base_model_name_or_path = request.base;
+    return write_adapter_config(c);
+  }
+
+ private:
+  static void require_dialect(const std::string& dialect) {
+    if (dialect != "hf") throw Unsupported(format("no adapters of the dialect \"{}\"; there is: hf", dialect));
+  }
+
+  static Settings settings(const Options& o) {
+    Settings s{o.dim, o.alpha, o.dropout, o.target_modules, o.modules_to_save, o.init, o.use_rslora, kMagnitude};
+    if (s.target_modules.empty() && s.modules_to_save.empty()) s.target_modules = {"linear_qkv", "linear_proj", "linear_fc1", "linear_fc2"};
+    return s;
+  }
+};
+
+}  // namespace corral::lowrank
