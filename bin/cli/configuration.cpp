@@ -47,6 +47,11 @@ config::RecipeFolders recipe_folders() {
 
 std::vector<std::string> plugin_folders(const Arguments& arguments) { return corral::plugin_folders(arguments.list("plugin-path")); }
 
+bool is_family_and_size(const std::string& model) {
+  const size_t slash = model.find('/');
+  return slash != std::string::npos && slash == model.rfind('/') && slash > 0 && model[0] != '.' && !model.ends_with(".so");
+}
+
 config::Sources sources(const Arguments& arguments) {
   config::Sources s;
   s.recipe = arguments.text("recipe");
@@ -57,11 +62,9 @@ config::Sources sources(const Arguments& arguments) {
     config::Assignment a{key, {}, false, by, ""};
     for (const std::string& value : arguments.list(flag.name))
       a.literals.push_back(flag.takes == Flag::kPaths ? path(value) : config::Literal{config::Literal::kText, value});
-    // llama32/1b is a family and a size; a path to a plugin is no such pair.
     const std::string text = a.literals.empty() ? "" : a.literals[0].text;
-    const size_t slash = text.find('/');
-    if (by == "--model" && slash != std::string::npos && slash == text.rfind('/') && slash > 0 && text[0] != '.' &&
-        !text.ends_with(".so")) {
+    if (by == "--model" && is_family_and_size(text)) {
+      const size_t slash = text.find('/');
       a.literals = {word(text.substr(0, slash))};
       s.flags.push_back({"model.size", {word(text.substr(slash + 1))}, false, by, ""});
     }

@@ -19,6 +19,9 @@ std::vector<std::string> plugin_folders(const Arguments& arguments);
 // configuration).
 config::Sources sources(const Arguments& arguments);
 
+// llama32/1b is a family and a size; a path to a plugin is no such pair.
+bool is_family_and_size(const std::string& model);
+
 // Resolves, and prints the notices on standard error.
 config::RunConfig resolve(const config::Sources& sources, const Arguments& arguments);
 

@@ -1,8 +1,8 @@
 #include "bin/cli/model_source.h"
 
 #include <cstdio>
-#include <filesystem>
 
+#include "bin/cli/configuration.h"
 #include "bin/cli/load_plugin.h"
 #include "bin/cli/session_tensors.h"
 #include "corral/error.h"
@@ -11,23 +11,10 @@
 
 namespace corral::cli {
 namespace {
-namespace fs = std::filesystem;
 
 void say(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
 
-// A run directory stands for its newest whole checkpoint.
-std::string checkpoint_folder(const std::string& path) {
-  std::error_code error;
-  const fs::path inner = fs::path(path) / "checkpoints";
-  if (!fs::is_directory(inner, error)) return path;
-  const auto found = checkpoint::newest_verified(inner, say);
-  if (!found) fail("{}: this run has no whole checkpoint", path);
-  return found->path;
-}
-
 CheckpointFormat find_format(const Arguments& arguments, const std::string& path) {
-  std::error_code error;
-  if (!fs::exists(path, error)) fail("{}: no such file or folder", path);
   std::string reasons;
   std::shared_ptr<const Plugin> best;
   uint32_t confidence = 0;
@@ -44,33 +31,55 @@ CheckpointFormat find_format(const Arguments& arguments, const std::string& path
   return CheckpointFormat(best);
 }
 
+// The plugin that --model names: llama32 of llama32/1b, or a path.
+std::string wanted_model(const Arguments& arguments) {
+  const std::string wanted = arguments.text("model");
+  return is_family_and_size(wanted) ? wanted.substr(0, wanted.find('/')) : wanted;
+}
+
 void recognize(const Arguments& arguments, const std::string& wanted, ModelSource& source) {
   DialectConfig config;
   config.dialect = source.info.dialect;
   config.content = source.info.config;
+  if (config.content.empty()) fail("{}: has tensors, but not the configuration that says of which model", source.path);
   uint32_t confidence = 0;
-  std::string reason;
+  std::string reason, refusal;
   for (const std::string& name : wanted.empty() ? plugin_names(arguments, "model") : std::vector{wanted}) {
-    const Recognition r = ModelHandle(load_plugin(arguments, "model", name)).recognize(config);
+    Recognition r;
+    try {
+      r = ModelHandle(load_plugin(arguments, "model", name)).recognize(config);
+    } catch (const Unsupported&) {
+      continue;  // another dialect
+    } catch (const Error& e) {
+      if (e.exit_code() != 2 || !wanted.empty()) throw Error(e.exit_code(), source.path + ": " + e.what());
+      if (refusal.empty()) refusal = e.what();
+      continue;
+    }
     if (r.confidence <= confidence) continue;
     confidence = r.confidence;
     reason = r.reason;
     source.model_plugin = name;
     source.options = r.options;
   }
-  if (source.model_plugin.empty()) fail("{}: no installed model plugin takes its configuration", source.path);
-  say(format("model: {} ({}), from {}", source.model_plugin, wanted.empty() ? reason : "as --model says", source.path));
+  if (source.model_plugin.empty())
+    fail("{}: {}", source.path, refusal.empty() ? "no installed model plugin takes its configuration" : refusal);
+  say(format("model: {} ({}), from {}", source.model_plugin, wanted.empty() ? reason + "; --model names another" : "as --model says",
+             source.path));
 }
 
 }  // namespace
 
-ModelSource open_model(const Arguments& arguments, const std::string& path, const std::string& model) {
+ModelSource open_model_folder(const Arguments& arguments, const std::string& folder, const std::string& model) {
   ModelSource source;
-  source.path = checkpoint_folder(path);
+  source.path = folder;
   source.reader = std::make_shared<CheckpointReaderHandle>(find_format(arguments, source.path).open(source.path));
   source.info = source.reader->info();
   recognize(arguments, model, source);
   return source;
+}
+
+ModelSource open_model(const Arguments& arguments, const std::string& path) {
+  return open_model_folder(arguments, checkpoint::locate_checkpoint(path, say).path, wanted_model(arguments));
 }
 
 void load_parameters(const ModelSource& source, const ModelHandle& model, const std::string& options, runtime::Session& session) {

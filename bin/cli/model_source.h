@@ -20,9 +20,12 @@ struct ModelSource {
   std::string options;       // encoded, as the configuration states them
 };
 
-// Opens a run directory (its newest verified checkpoint), a checkpoint of one, or a folder of any installed format. `model` is --model, or
-// "". Says on standard error what was skipped and which model was recognized.
-ModelSource open_model(const Arguments& arguments, const std::string& path, const std::string& model);
+// Opens a run directory (its newest verified checkpoint), a checkpoint of one (verified), or a folder of any installed format. Says on
+// standard error what was skipped, which model was recognized, or that --model chose it.
+ModelSource open_model(const Arguments& arguments, const std::string& path);
+
+// The same for a folder that needs no look; `model` names the plugin, or is "".
+ModelSource open_model_folder(const Arguments& arguments, const std::string& folder, const std::string& model);
 
 // Reads all parameters that the session has into it, converted to their types there.
 void load_parameters(const ModelSource& source, const ModelHandle& model, const std::string& options, runtime::Session& session);

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "corral/error.h"
 
@@ -18,14 +19,20 @@ std::string run_directory(const config::RunConfig& config) {
   return std::string(parent && *parent ? parent : "runs") + "/" + name;
 }
 
-RunLog::RunLog(const std::string& path) : file_(std::fopen(path.c_str(), "a")) {
+void RunLog::open(const std::string& path) {
+  file_.reset(std::fopen(path.c_str(), "a"));
   if (!file_) fail_environment("cannot write {}: {}", path, std::strerror(errno));
+  std::fputs(std::exchange(before_, "").c_str(), file_.get());
 }
 
 void RunLog::say(const std::string& line) {
   if (live_) std::fprintf(stderr, "\r%*s\r", static_cast<int>(live_), "");
   live_ = 0;
   std::fprintf(stderr, "%s\n", line.c_str());
+  if (!file_) {
+    before_ += line + "\n";
+    return;
+  }
   std::fprintf(file_.get(), "%s\n", line.c_str());
   std::fflush(file_.get());
 }

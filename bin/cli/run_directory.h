@@ -15,7 +15,8 @@ std::string run_directory(const config::RunConfig& config);
 // What the terminal shows, and log.txt keeps.
 class RunLog {
  public:
-  explicit RunLog(const std::string& path);
+  // The file that keeps the lines, those said before too.
+  void open(const std::string& path);
   void say(const std::string& line);
   // Replaced by the next line; not kept.
   void live(const std::string& line);
@@ -25,6 +26,7 @@ class RunLog {
     void operator()(std::FILE* f) const { std::fclose(f); }
   };
   std::unique_ptr<std::FILE, Close> file_;
+  std::string before_;  // lines that were said without a file
   size_t live_ = 0;
 };
 

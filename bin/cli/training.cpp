@@ -35,6 +35,11 @@ void refuse_more_than_one_rank(config::RunConfig& config) {
   }
 }
 
+std::string checkpoints_of(const config::RunConfig& config, const std::string& dir) {
+  const std::string& own = config.text("checkpoint.dir");
+  return own.empty() ? dir + "/checkpoints" : own;
+}
+
 class Training {
  public:
   Training(const Arguments& arguments, config::RunConfig config, std::optional<ModelSource> pretrained,
@@ -72,11 +77,13 @@ class Training {
     if (evaluates) graphs.push_back(pipeline.evaluation(rows, length));
     runtime::Session session(open_device(arguments_, config_), std::move(graphs));
 
-    make_directory();
-    RunLog log(dir_ + "/log.txt");
+    RunLog log;
     banner(log, session);
     session.allocate();
     const uint64_t first_step = load(session, pipeline, log);
+    // Only what can be trained leaves a directory behind.
+    make_directory();
+    log.open(dir_ + "/log.txt");
     checkpoint::remove_leftovers(checkpoints(), [&](const std::string& line) { log.say(line); });
 
     train::Step step(session, 0, static_cast<uint64_t>(config_.integer("train.seed")));
@@ -106,10 +113,7 @@ class Training {
   }
 
  private:
-  std::string checkpoints() const {
-    const std::string& dir = config_.text("checkpoint.dir");
-    return dir.empty() ? dir_ + "/checkpoints" : dir;
-  }
+  std::string checkpoints() const { return checkpoints_of(config_, dir_); }
 
   static uint64_t part_rows(const DatasetHandle& data, size_t part) {
     const DatasetInfo info = data.info();
@@ -141,7 +145,7 @@ class Training {
 
   uint64_t load(runtime::Session& session, const train::Pipeline& pipeline, RunLog& log) {
     if (resumed_) {
-      const ModelSource source = open_model(arguments_, resumed_->path, pipeline.model().handle.plugin().descriptor().name);
+      const ModelSource source = open_model_folder(arguments_, resumed_->path, pipeline.model().handle.plugin().descriptor().name);
       load_parameters(source, pipeline.model().handle, pipeline.model().options, session);
       origin_ = source.info;
       const std::string state = resumed_->path + "/state";
@@ -252,16 +256,18 @@ class Training {
   std::shared_ptr<const TokenizerHandle> tokenizer_;
 };
 
-std::optional<checkpoint::Found> find_resumed(const std::string& dir, bool resume) {
+std::optional<checkpoint::Found> find_resumed(const std::string& dir, const std::string& checkpoints, bool resume) {
   const fs::path marker = fs::path(dir) / "config.textproto";
   std::error_code error;
+  const std::vector<checkpoint::Found> there = checkpoint::list_checkpoints(checkpoints);
+  if (!there.empty() && !fs::exists(there.front().path + "/state", error))
+    fail("{} holds a model without a training state: begin from it with --pretrained-checkpoint {}, and name another --dir", dir, dir);
   if (!resume) {
-    if (fs::exists(marker, error)) fail("{} holds a run already: go on with --resume, or name another --dir", dir);
+    if (fs::exists(marker, error) || !there.empty()) fail("{} holds a run already: go on with --resume, or name another --dir", dir);
     return std::nullopt;
   }
   if (!fs::exists(marker, error)) fail("--resume: {} holds no run", dir);
-  const auto found = checkpoint::newest_verified(fs::path(dir) / "checkpoints",
-                                                 [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); });
+  const auto found = checkpoint::newest_verified(checkpoints, [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); });
   if (!found) fail("--resume: {} has no whole checkpoint: begin anew in another --dir", dir);
   return found;
 }
@@ -273,14 +279,14 @@ int train_command(const Arguments& arguments, const std::string&) {
   const config::RunConfig first = resolve(from, arguments);
   const std::string dir = run_directory(first);
   const bool dumps = arguments.has("dump-graph");
-  const auto resumed = dumps ? std::nullopt : find_resumed(dir, arguments.has("resume"));
+  const auto resumed = dumps ? std::nullopt : find_resumed(dir, checkpoints_of(first, dir), arguments.has("resume"));
   if (resumed) {
     from.resolved = dir + "/config.textproto";
     from.recipe.clear();
     return Training(arguments, resolve(from, arguments), std::nullopt, resumed).run();
   }
   if (const std::string& path = first.text("checkpoint.pretrained"); !path.empty()) {
-    ModelSource source = open_model(arguments, path, "");
+    ModelSource source = open_model(arguments, path);
     config::RunConfig config = configure_for(arguments, from, source);
     return Training(arguments, std::move(config), std::move(source), std::nullopt).run();
   }

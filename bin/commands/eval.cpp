@@ -158,7 +158,7 @@ int run(const Arguments& arguments) {
   const std::string path = arguments.text("checkpoint");
   if (path.empty()) fail("eval needs a model: --checkpoint PATH");
   config::Sources from = sources(arguments);
-  const ModelSource source = open_model(arguments, path, "");
+  const ModelSource source = open_model(arguments, path);
   const config::RunConfig config = configure_for(arguments, from, source);
   return Evaluation(arguments, config, source).run();
 }

@@ -157,7 +157,7 @@ int run(const Arguments& arguments) {
   const std::string path = arguments.text("checkpoint");
   if (path.empty()) fail("generate needs a model: --checkpoint PATH");
   const config::Sources from = sources(arguments);
-  const ModelSource source = open_model(arguments, path, "");
+  const ModelSource source = open_model(arguments, path);
   const config::RunConfig config = configure_for(arguments, from, source);
   return Generation(arguments, config, source).run();
 }

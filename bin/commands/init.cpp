@@ -2,7 +2,6 @@
 #include <bit>
 #include <cstdio>
 #include <cstring>
-#include <filesystem>
 
 #include "bin/cli/configuration.h"
 #include "bin/cli/job.h"
@@ -10,11 +9,11 @@
 #include "bin/cli/model_files.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/format_io.h"
+#include "kernel/checkpoint/new_folder.h"
 #include "kernel/runtime/initialize.h"
 
 namespace corral::cli {
 namespace {
-namespace fs = std::filesystem;
 
 constexpr Flag kFlags[] = {
     {"hf-path", Flag::kValue, "DIR", "folder to write", ""},
@@ -61,8 +60,7 @@ class InitialTensors final : public checkpoint::TensorSource {
 int run(const Arguments& arguments) {
   const std::string path = arguments.text("hf-path");
   if (path.empty()) fail("init needs the folder to write: --hf-path DIR");
-  std::error_code error;
-  if (fs::exists(path, error) && !fs::is_empty(path, error)) fail("{}: holds something already: name a new folder", path);
+  checkpoint::require_new_folder(path);
   config::RunConfig config = resolve(sources(arguments), arguments);
   if (config.plugin("model").empty()) fail("init needs a model: --model llama32/1b, for one");
   const auto tokenizer = open_tokenizer(arguments, config, "");
@@ -74,23 +72,13 @@ int run(const Arguments& arguments) {
   request.kind = "model";
   request.files = model_files(config, pipeline, tensors.tensors().at(0).dtype, std::nullopt, tokenizer.get());
 
-  // Made beside its name: the folder is whole or not there.
-  fs::path target = fs::absolute(path).lexically_normal();
-  if (target.filename().empty()) target = target.parent_path();
-  const fs::path partial = target.string() + ".partial";
-  fs::remove_all(partial, error);
-  fs::create_directories(partial, error);
-  if (error) fail_environment("cannot make {}: {}", partial.string(), error.message());
-  try {
-    checkpoint::save_model(CheckpointFormat(load_plugin(arguments, "checkpoint", config.text("checkpoint.format"))), partial,
-                           pipeline.model().handle.weight_map(pipeline.model().options, config.text("checkpoint.format")), tensors,
-                           request);
-    fs::remove(target, error);
-    fs::rename(partial, target);
-  } catch (...) {
-    fs::remove_all(partial, error);
-    throw;
-  }
+  const std::string dialect = config.text("checkpoint.format");
+  uint64_t bytes = 0;
+  for (const TensorInfo& t : tensors.tensors()) bytes += bytes_of(t.dtype, elements(t.shape));
+  checkpoint::make_folder(path, bytes, [&](const std::string& folder) {
+    checkpoint::save_model(CheckpointFormat(load_plugin(arguments, "checkpoint", dialect)), folder,
+                           pipeline.model().handle.weight_map(pipeline.model().options, dialect), tensors, request);
+  });
   int64_t parameters = 0;
   for (const TensorInfo& t : tensors.tensors()) parameters += elements(t.shape);
   std::fprintf(stderr, "%s: %.1f million random parameters\n", path.c_str(), static_cast<double>(parameters) / 1e6);

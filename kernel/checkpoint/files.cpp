@@ -56,6 +56,17 @@ void sync_folder(const fs::path& path) {
   if (error != 0) fail_io("sync", path, error);
 }
 
+void sync_below(const fs::path& folder) {
+  for (const std::string& name : files_below(folder)) {
+    const int file = ::open((folder / name).c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) fail_io("sync", folder / name, errno);
+    const int error = ::fsync(file) != 0 ? errno : 0;
+    ::close(file);
+    if (error != 0) fail_io("sync", folder / name, error);
+  }
+  for (const fs::path& sub : folders_below(folder)) sync_folder(sub);
+}
+
 std::vector<std::string> files_below(const fs::path& folder) {
   std::vector<std::string> names;
   for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder)) {

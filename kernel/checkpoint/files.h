@@ -16,6 +16,8 @@ void write_synced(const std::filesystem::path& path, const std::string& content)
 // The same, but the old content stays until the new one is on the disk.
 void replace_synced(const std::filesystem::path& path, const std::string& content);
 void sync_folder(const std::filesystem::path& path);
+// Every file and folder below, and the folder itself.
+void sync_below(const std::filesystem::path& folder);
 
 // Paths of all regular files below the folder, relative to it, sorted. Throws Error (3) at anything that is neither file nor folder.
 std::vector<std::string> files_below(const std::filesystem::path& folder);

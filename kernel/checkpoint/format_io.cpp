@@ -2,6 +2,7 @@
 
 #include "corral/error.h"
 #include "kernel/checkpoint/element.h"
+#include "kernel/checkpoint/mapped_parameters.h"
 #include "kernel/checkpoint/weight_map.h"
 
 namespace corral::checkpoint {
@@ -22,6 +23,28 @@ void save_model(const CheckpointFormat& format, const std::string& folder, const
   FormatSink sink(writer, std::move(request.tensors.tensors));
   write_externals(map, parameters, sink);
   writer.finish();
+}
+
+void copy_model(const CheckpointReaderHandle& reader, const ModelCopy& maps, const CheckpointFormat& format, const std::string& folder,
+                CheckpointWriteRequest request) {
+  check_weight_map(maps.from, maps.parameters);
+  FormatSource source(reader);
+  check_externals(maps.from, source.tensors());
+  for (const TensorInfo& t : source.tensors())
+    if (t.dtype != DType::F32 && t.dtype != DType::BF16 && t.dtype != DType::F16)
+      fail("tensor \"{}\"{} is {}: weights are expected in F32, BF16 or F16", t.name, t.file.empty() ? "" : " of " + t.file,
+           dtype_name(t.dtype));
+  check_copies(maps.from, source);
+  request.kind = "model";
+  if (&maps.from == &maps.to) {
+    request.tensors.tensors = source.tensors();
+    CheckpointWriterHandle writer = format.create(folder, request);
+    FormatSink sink(writer, std::move(request.tensors.tensors));
+    copy_tensors(source, sink);
+    return writer.finish();
+  }
+  MappedParameters parameters(maps.from, source, stored_types(maps.from, source.tensors(), maps.parameters));
+  save_model(format, folder, maps.to, parameters, std::move(request));
 }
 
 void save_state(const CheckpointFormat& format, const std::string& folder, TensorSource& state) {

@@ -37,6 +37,15 @@ void load_model(const CheckpointReaderHandle& reader, const WeightMap& map, Tens
 void save_model(const CheckpointFormat& format, const std::string& folder, const WeightMap& map, TensorSource& parameters,
                 CheckpointWriteRequest request);
 
+// A model's checkpoint in a format, as it is: its tensors with their types and, where both formats speak one dialect, even those that are
+// stored twice. `parameters` are the model's, of any types; the request's tensors are set here.
+struct ModelCopy {
+  const WeightMap &from, &to;  // one map where the dialects are one
+  std::vector<TensorInfo> parameters;
+};
+void copy_model(const CheckpointReaderHandle& reader, const ModelCopy& maps, const CheckpointFormat& format, const std::string& folder,
+                CheckpointWriteRequest request);
+
 // Tensors of the training state, each into the file that its `file` names, in an existing folder.
 void save_state(const CheckpointFormat& format, const std::string& folder, TensorSource& state);
 // The sink's tensors, each of which must be there with its type and shape.

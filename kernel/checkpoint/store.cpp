@@ -106,7 +106,9 @@ std::string save_checkpoint(const std::string& checkpoints, uint64_t iteration, 
     take_name(partial, whole);
     sync_folder(checkpoints);
   } catch (const NoSpace& e) {
-    throw NoSpace(format("{}\n       {}; checkpoints saved before are untouched", e.what(), removed(partial)));
+    const std::string text = removed(partial);
+    throw NoSpace(
+        format("{}\n       {}{}", e.what(), text, list_checkpoints(checkpoints).empty() ? "" : "; checkpoints saved before are untouched"));
   } catch (const fs::filesystem_error& e) {
     const std::string text = removed(partial);
     fail_environment("{}\n       {}", e.what(), text);

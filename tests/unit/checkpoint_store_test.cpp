@@ -262,14 +262,18 @@ TEST_F(Store, AFullDiskLeavesTheCheckpointsBeforeAndSaysWhatWasRemoved) {
 
 TEST_F(Store, AKillAtAnyInstantLeavesAWholeCheckpoint) {
   std::mt19937 random(1);
-  uint64_t last = 0;
+  const auto begin = std::chrono::steady_clock::now();
+  save_checkpoint(checkpoints_, 1, [&](const std::string& to) { fill(to, 1); });
+  const auto a_save = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin).count();
+  const auto longest = static_cast<unsigned>(std::clamp<int64_t>(3 * a_save, 20'000, 300'000));
+  uint64_t last = 1;
   int leftovers = 0;
   for (int round = 0; round < 100; ++round) {
     const pid_t child = ::fork();
     if (child == 0) {
       for (uint64_t i = last + 1;; ++i) save_checkpoint(checkpoints_, i, [&](const std::string& to) { fill(to, i); }, {3, {}});
     }
-    std::this_thread::sleep_for(std::chrono::microseconds(500 + random() % 20000));
+    std::this_thread::sleep_for(std::chrono::microseconds(500 + random() % longest));
     ::kill(child, SIGKILL);
     int status = 0;
     ::waitpid(child, &status, 0);

@@ -5,6 +5,7 @@
 
 #include "checkpoint_memory_tensors.h"
 #include "corral/error.h"
+#include "kernel/checkpoint/mapped_parameters.h"
 #include "kernel/checkpoint/strided.h"
 #include "kernel/checkpoint/weight_map.h"
 
@@ -146,6 +147,13 @@ TEST(WeightMap, RandomMapsGiveEveryElementItsPlaceInBothDirectionsWithASmallBuff
     EXPECT_EQ(parameters.bytes, expected.bytes);
     EXPECT_LE(externals.largest, buffer);
     EXPECT_LE(parameters.largest, buffer);
+    MappedParameters mapped(r.map, externals, r.parameters);
+    for (size_t i = 0; i < r.parameters.size(); ++i) {
+      const uint64_t size = parameters.bytes[i].size(), from = 4 * static_cast<uint64_t>(r.pick(static_cast<int64_t>(size / 4)));
+      std::vector<char> slice(4 * static_cast<uint64_t>(r.pick(static_cast<int64_t>((size - from) / 4) + 1)), static_cast<char>(0xee));
+      mapped.read(i, from, slice.data(), slice.size());
+      EXPECT_TRUE(std::equal(slice.begin(), slice.end(), parameters.bytes[i].begin() + static_cast<std::ptrdiff_t>(from))) << from;
+    }
     write_externals(r.map, parameters, back, buffer);
     EXPECT_EQ(back.bytes, externals.bytes);
     EXPECT_LE(back.largest, buffer);

@@ -1,0 +1,71 @@
+#include "bin/cli/model_transfer.h"
+
+#include <charconv>
+#include <cmath>
+
+#include "bin/cli/load_plugin.h"
+#include "corral/error.h"
+#include "corral/graph.h"
+#include "kernel/checkpoint/element.h"
+#include "kernel/checkpoint/files.h"
+#include "kernel/checkpoint/format_io.h"
+
+namespace corral::cli {
+namespace {
+
+std::vector<TensorInfo> parameters_of(const ModelHandle& model, const std::string& options) {
+  const Graph g = model.emit(options, 1, 8);
+  std::vector<TensorInfo> parameters;
+  for (const State& s : g.states) {
+    if (s.kind != StateKind::PARAMETER) continue;
+    TensorInfo t;
+    t.name = name_of(g, s.tensor);
+    t.dtype = g.tensors[s.tensor].dtype;
+    t.shape = g.tensors[s.tensor].shape;
+    parameters.push_back(std::move(t));
+  }
+  return parameters;
+}
+
+}  // namespace
+
+ModelTransfer::ModelTransfer(const Arguments& arguments, const ModelSource& source, const std::string& format, uint64_t max_shard_bytes)
+    : source_(source), format_(load_plugin(arguments, "checkpoint", format)), model_(load_plugin(arguments, "model", source.model_plugin)) {
+  const std::string& dialect = source.info.dialect;
+  from_ = model_.weight_map(source.options, dialect);
+  request_.max_shard_bytes = max_shard_bytes;
+  request_.files = source.info.files;
+  request_.config = source.info.config;
+  const std::vector<TensorInfo> tensors = source.reader->list().tensors;
+  tensors_ = tensors.size();
+  for (const TensorInfo& t : tensors)
+    bytes_ += static_cast<uint64_t>(checkpoint::element_count(t.shape)) * checkpoint::element_bytes(t.dtype);
+  if (format == dialect) return;
+  to_ = model_.weight_map(source.options, format);
+  ConfigRequest request;
+  request.dialect = format;
+  request.options = source.options;
+  request_.config = model_.write_config(request);
+}
+
+void ModelTransfer::write(const std::string& folder) const {
+  const bool same = to_.entries.empty();
+  checkpoint::copy_model(*source_.reader, {from_, same ? from_ : to_, parameters_of(model_, source_.options)}, format_, folder, request_);
+}
+
+std::string ModelTransfer::summary() const {
+  return corral::format("{} tensors ({}) and {} files", tensors_, checkpoint::size_text(bytes_), request_.files.size() + 1);
+}
+
+uint64_t size_of_text(const std::string& flag, const std::string& text) {
+  if (text.empty()) return 0;
+  constexpr std::pair<const char*, double> kUnits[] = {{"", 1}, {"B", 1}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}};
+  double value = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const std::string unit(error == std::errc() ? stop : text.data(), text.data() + text.size());
+  for (const auto& [name, factor] : kUnits)
+    if (error == std::errc() && unit == name && value * factor >= 1 && value * factor < 1e18) return static_cast<uint64_t>(value * factor);
+  fail("--{} = \"{}\": expected a size such as 5GB or 200MB", flag, text);
+}
+
+}  // namespace corral::cli

@@ -1,0 +1,37 @@
+// A model's checkpoint from one format into another, weights and files as they are.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "bin/cli/command.h"
+#include "bin/cli/model_source.h"
+
+namespace corral::cli {
+
+// Checks the tensors of a model against its configuration when it is made; writes as often as asked.
+class ModelTransfer {
+ public:
+  // `format` is the plugin that writes. `max_shard_bytes` 0: as that format sees fit.
+  ModelTransfer(const Arguments& arguments, const ModelSource& source, const std::string& format, uint64_t max_shard_bytes);
+
+  uint64_t bytes() const { return bytes_; }
+  // Into an empty folder.
+  void write(const std::string& folder) const;
+  // "21 tensors (0.3 MB) and 5 files"
+  std::string summary() const;
+
+ private:
+  const ModelSource& source_;
+  CheckpointFormat format_;
+  ModelHandle model_;
+  WeightMap from_, to_;
+  CheckpointWriteRequest request_;
+  uint64_t bytes_ = 0;
+  size_t tensors_ = 0;
+};
+
+// "5GB", "200MB", "1000": bytes, as the flag states them. Throws Error (2) naming the flag.
+uint64_t size_of_text(const std::string& flag, const std::string& text);
+
+}  // namespace corral::cli

@@ -1,0 +1,44 @@
+// `corral export`: a model in the format of another program.
+#include <cstdio>
+
+#include "bin/cli/model_transfer.h"
+#include "corral/error.h"
+#include "kernel/checkpoint/new_folder.h"
+
+namespace corral::cli {
+namespace {
+
+constexpr Flag kFlags[] = {
+    {"checkpoint", Flag::kValue, "PATH", "run directory, checkpoint or model folder to export", ""},
+    {"hf-path", Flag::kValue, "DIR", "Hugging Face folder to write", ""},
+    {"max-shard-size", Flag::kValue, "SIZE", "largest file of weights, such as 500MB (5GB)", ""},
+    {"model", Flag::kValue, "MODEL", "model family, where the configuration suggests another one", ""},
+};
+
+// The flags that name a folder to write, each with the format that writes it.
+constexpr struct {
+  const char* flag;
+  const char* format;
+} kTargets[] = {{"hf-path", "hf"}};
+
+int run(const Arguments& arguments) {
+  if (!arguments.has("checkpoint")) fail("export needs a model: --checkpoint PATH");
+  const uint64_t shard = size_of_text("max-shard-size", arguments.text("max-shard-size"));
+  for (const auto& [flag, format] : kTargets) {
+    if (!arguments.has(flag)) continue;
+    const std::string path = arguments.text(flag);
+    checkpoint::require_new_folder(path);
+    const ModelSource source = open_model(arguments, arguments.text("checkpoint"));
+    const ModelTransfer transfer(arguments, source, format, shard);
+    checkpoint::make_folder(path, transfer.bytes(), [&](const std::string& folder) { transfer.write(folder); });
+    std::fprintf(stderr, "wrote %s: %s\n", path.c_str(), transfer.summary().c_str());
+    return 0;
+  }
+  fail("export needs the folder to write: --hf-path DIR");
+}
+
+}  // namespace
+
+extern const Command command_export{"export", "write a model as a Hugging Face folder", "", kFlags, false, run};
+
+}  // namespace corral::cli

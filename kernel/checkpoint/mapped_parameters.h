@@ -1,0 +1,31 @@
+// The parameters of a model as a source, read from the tensors of a checkpoint through its weight map when they are asked for: with it a
+// checkpoint of one dialect is written as another one in constant memory.
+#pragma once
+
+#include "kernel/checkpoint/strided.h"
+#include "kernel/checkpoint/tensor_io.h"
+
+namespace corral::checkpoint {
+
+class MappedParameters final : public TensorSource {
+ public:
+  // `parameters` have the types of the externals they are made of (stored_types); the map and the externals were checked. Both outlive
+  // this.
+  MappedParameters(const WeightMap& map, TensorSource& externals, std::vector<TensorInfo> parameters);
+  const std::vector<TensorInfo>& tensors() const override { return parameters_; }
+  void read(size_t tensor, uint64_t offset, void* to, uint64_t size) override;
+
+ private:
+  struct Part {
+    const WeightEntry* entry;
+    size_t external;
+  };
+  void read_part(const Part& part, int64_t first, int64_t last, char* to, uint64_t element_bytes);
+
+  TensorSource& externals_;
+  std::vector<TensorInfo> parameters_;
+  std::vector<std::vector<Part>> parts_;  // of each parameter
+  TileBuffer buffer_;
+};
+
+}  // namespace corral::checkpoint

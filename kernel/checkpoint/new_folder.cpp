@@ -1,0 +1,68 @@
+#include "kernel/checkpoint/new_folder.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+
+#include "corral/error.h"
+#include "kernel/checkpoint/files.h"
+
+namespace corral::checkpoint {
+namespace {
+namespace fs = std::filesystem;
+
+// Without a trailing slash and behind links, so that "beside it" is on the same disk.
+fs::path real_path(const std::string& path) {
+  std::error_code error;
+  fs::path whole = fs::weakly_canonical(path, error);
+  if (error || whole.empty()) whole = fs::absolute(path).lexically_normal();
+  return whole.has_filename() ? whole : whole.parent_path();
+}
+
+void require_space(const fs::path& parent, const fs::path& path, uint64_t bytes) {
+  std::error_code error;
+  const fs::space_info space = fs::space(parent, error);
+  if (!error && space.available < bytes)
+    throw NoSpace(
+        format("cannot write {}: it takes {}, but its disk has only {} free", path.string(), size_text(bytes), size_text(space.available)));
+}
+
+}  // namespace
+
+void require_new_folder(const std::string& path) {
+  std::error_code error;
+  if (path.empty()) fail("the name of the folder to write is empty");
+  if (!fs::exists(path, error)) return;
+  if (!fs::is_directory(path, error)) fail("{} is a file: name a new folder", path);
+  if (!fs::is_empty(path, error) || error) fail("{} holds something already: name a new folder", path);
+}
+
+void make_folder(const std::string& path, uint64_t bytes, const std::function<void(const std::string&)>& write) {
+  require_new_folder(path);
+  const fs::path whole = real_path(path), partial = whole.string() + ".partial";
+  std::error_code error;
+  fs::create_directories(whole.parent_path(), error);
+  if (error) fail_io("make", whole.parent_path(), error.value());
+  require_space(whole.parent_path(), path, bytes);
+  fs::remove_all(partial, error);  // left by a process that was killed
+  if (!fs::create_directory(partial, error)) fail_io("make", partial, error.value());
+  const auto removed = [&] {
+    const uint64_t written = bytes_below(partial);
+    fs::remove_all(partial, error);
+    return error ? format("could not remove {}: {}", partial.string(), error.message())
+                 : format("nothing is left of it (removed {})", size_text(written));
+  };
+  try {
+    write(partial.string());
+    sync_below(partial);
+    if (::rename(partial.c_str(), whole.c_str()) != 0) fail_io("rename", partial, errno);
+    sync_folder(whole.parent_path());
+  } catch (const NoSpace& e) {
+    throw NoSpace(format("{}\n       {}", e.what(), removed()));
+  } catch (...) {
+    removed();
+    throw;
+  }
+}
+
+}  // namespace corral::checkpoint

@@ -1,0 +1,48 @@
+// For tests: runs the program in the shell, in a folder of its own that is removed at the end.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+struct Shown {
+  int code = -1;
+  std::string out, err;
+};
+
+inline std::string text_of(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+inline void write_text(const std::filesystem::path& path, const std::string& text) {
+  std::filesystem::remove(path);
+  std::ofstream(path, std::ios::binary) << text;
+}
+
+class ProgramTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = testing::TempDir() + "corral-program-XXXXXX";
+    folder_ = ::mkdtemp(name.data());
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::string operator/(const std::string& name) const { return (folder_ / name).string(); }
+  static std::string golden(const std::string& model) { return CORRAL_SOURCE_DIR "/tests/golden/models/" + model; }
+
+  // `words` may hold redirections; `before` stands before the program: "HOME=/x ".
+  Shown corral(const std::string& words, const std::string& before = "") const {
+    const std::string out = *this / ".out", err = *this / ".err";
+    const int status = std::system((before + CORRAL_BINARY_DIR "/bin/corral >" + out + " 2>" + err + " " + words).c_str());
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text_of(out), text_of(err)};
+  }
+
+  std::filesystem::path folder_;
+};
