@@ -14,10 +14,19 @@ void load_model(const CheckpointReaderHandle& reader, const WeightMap& map, Tens
   read_parameters(map, source, parameters);
 }
 
+void load_part(const CheckpointReaderHandle& reader, const WeightMap& map, TensorSink& parameters) {
+  WeightMap part = map;
+  std::erase_if(part.entries, [&](const WeightEntry& e) {
+    return e.kind != WeightEntry_Kind::PAIR || find_tensor(parameters.tensors(), e.parameter.tensor) == parameters.tensors().size();
+  });
+  FormatSource source(reader);
+  read_parameters(part, source, parameters);
+}
+
 void save_model(const CheckpointFormat& format, const std::string& folder, const WeightMap& map, TensorSource& parameters,
                 CheckpointWriteRequest request) {
   check_weight_map(map, parameters.tensors());
-  request.kind = "model";
+  if (request.kind.empty()) request.kind = "model";
   request.tensors.tensors = written_externals(map, parameters.tensors());
   CheckpointWriterHandle writer = format.create(folder, request);
   FormatSink sink(writer, std::move(request.tensors.tensors));

@@ -32,8 +32,11 @@ class FormatSink final : public TensorSink {
 // Checks the checkpoint against the map, then reads every parameter into the sink, converted where the sink has another element type.
 void load_model(const CheckpointReaderHandle& reader, const WeightMap& map, TensorSink& parameters);
 
+// Those parameters that the sink has, of a checkpoint that was checked against the map.
+void load_part(const CheckpointReaderHandle& reader, const WeightMap& map, TensorSink& parameters);
+
 // Writes every external tensor of the map, and the request's files and configuration, into an existing folder; the request's tensors are
-// set here.
+// set here, and its kind where it has none.
 void save_model(const CheckpointFormat& format, const std::string& folder, const WeightMap& map, TensorSource& parameters,
                 CheckpointWriteRequest request);
 

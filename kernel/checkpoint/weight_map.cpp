@@ -219,6 +219,13 @@ std::vector<TensorInfo> stored_types(const WeightMap& map, const std::vector<Ten
   return parameters;
 }
 
+std::unordered_set<std::string> parameters_in(const WeightMap& map) {
+  std::unordered_set<std::string> names;
+  for (const WeightEntry& e : map.entries)
+    if (e.kind != Kind::FILL) names.insert(e.parameter.tensor);
+  return names;
+}
+
 std::vector<TensorInfo> written_externals(const WeightMap& map, const std::vector<TensorInfo>& parameters) {
   const Numbers externals = numbered(map.externals), own = numbered(parameters);
   const std::vector<bool> copies = only_copies(map);

@@ -6,6 +6,8 @@
 // file has it. REPEAT: the same, but written, and read only where both are equal.
 #pragma once
 
+#include <unordered_set>
+
 #include "kernel/checkpoint/tensor_io.h"
 
 namespace corral::checkpoint {
@@ -20,6 +22,9 @@ void check_externals(const WeightMap& map, const std::vector<TensorInfo>& extern
 
 // The parameters with the element types of the external tensors they are made of. Throws Error (2) where these differ.
 std::vector<TensorInfo> stored_types(const WeightMap& map, const std::vector<TensorInfo>& externals, std::vector<TensorInfo> parameters);
+
+// Names of all parameters that the map speaks of.
+std::unordered_set<std::string> parameters_in(const WeightMap& map);
 
 // The external tensors that an export writes, each with the element type of its parameters.
 std::vector<TensorInfo> written_externals(const WeightMap& map, const std::vector<TensorInfo>& parameters);

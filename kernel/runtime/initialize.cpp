@@ -43,11 +43,11 @@ void initial_values(const State& state, std::string_view name, uint64_t seed, ui
   }
 }
 
-void initialize_parameters(Session& session, uint64_t seed) {
+void initialize_parameters(Session& session, uint64_t seed, const std::unordered_set<std::string>* names) {
   const Graph& g = session.graph(0);
   std::vector<float> values;
   for (const State& s : g.states) {
-    if (s.kind != StateKind::PARAMETER) continue;
+    if (s.kind != StateKind::PARAMETER || (names && !names->contains(name_of(g, s.tensor)))) continue;
     const auto n = static_cast<uint64_t>(elements(g.tensors[s.tensor].shape));
     TensorRef master;
     for (const State& m : g.states)
