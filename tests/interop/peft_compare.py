@@ -1,0 +1,153 @@
+"""Corral against peft: adapters that peft made and trained, and adapters that Corral made as peft reads them.
+
+    python peft_compare.py --corral build/bin/corral [--only NAME] [--keep DIR]
+
+Error of a tensor = largest difference / largest value of the reference. Prints one line a claim and ends with `N passed, N failed`.
+"""
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file
+
+sys.path.insert(0, str(Path(__file__).parent / "oracle"))
+import common  # noqa: E402
+from transformers_compare import BASE, Report, corral, make_model, relative  # noqa: E402
+
+BASE = BASE | dict(no_tokenizer=True)
+TIED = BASE | dict(heads=4, kv_heads=2, rope="llama3", rope_factor=32, tied=True)
+STEPS, SEQ, ROWS = 20, 32, 2
+# What peft makes and trains: the arguments of golden_peft.py.
+MADE_BY_PEFT = {
+    "lora-all": [],
+    "dora-all": ["--method", "dora"],
+    "lora-rslora": ["--rslora"],
+    "dora-rslora": ["--method", "dora", "--rslora"],
+    "lora-attention-only": ["--targets", "q_proj", "v_proj"],
+    "dora-mlp-only": ["--method", "dora", "--targets", "gate_proj", "down_proj"],
+    "lora-rank-over-each-side": ["--rank", "130", "--alpha", "65"],
+    "dora-rank-over-a-side": ["--method", "dora", "--rank", "60", "--alpha", "30"],
+}
+# What Corral makes and trains: the base, the method, keys.
+MADE_BY_CORRAL = {
+    "lora-fused": (BASE, "lora", ["peft.target_modules=linear_qkv,linear_proj,linear_fc1,linear_fc2"]),
+    "dora-fused": (BASE, "dora", ["peft.target_modules=linear_qkv,linear_proj,linear_fc1,linear_fc2"]),
+    "lora-one-layer": (BASE, "lora", ["peft.target_modules=*.layers.1.*.linear_qkv,model.layers.0.mlp.up_proj"]),
+    "dora-rslora-norms-head": (BASE, "dora", ["peft.use_rslora=true", "peft.modules_to_save=norms,lm_head"]),
+    "lora-final-norm": (BASE, "lora", ["peft.modules_to_save=norm"]),
+    "lora-tied-embedding": (TIED, "lora", ["peft.modules_to_save=embed_tokens"]),
+    "dora-tied-head": (TIED, "dora", ["peft.modules_to_save=lm_head", "peft.target_modules=o_proj,linear_fc1"]),
+}
+
+
+def write_rows(path, tokens, labels, mask):
+    """Rows of a golden, whose labels are shifted already: each gets the token after its last one."""
+    with open(path, "w") as file:
+        for t, l, m in zip(tokens.reshape(-1, tokens.shape[-1]), labels.reshape(-1, tokens.shape[-1]), mask.reshape(-1, tokens.shape[-1])):
+            shifted = [-100] + [int(x) if keep else -100 for x, keep in zip(l, m)]
+            file.write(json.dumps({"input_ids": t.tolist() + [int(l[-1])], "labels": shifted}) + "\n")
+
+
+def finetune(program, model, data, folder, method, keys, *flags):
+    corral(program, "finetune", "--pretrained-checkpoint", model, "--data", data, "--dir", folder, "--peft", method, "--seq-length", SEQ + 1,
+           "--global-batch-size", ROWS, "--train-iters", STEPS, "--lr", 3e-3, "--min-lr", 3e-4, *flags, "--set", "data.split=100,0,0",
+           "data.shuffle=false", "train.log_interval=1", "optimizer.lr_warmup_iters=2", f"optimizer.lr_decay_iters={STEPS}",
+           "optimizer.weight_decay=0.1", "optimizer.adam_beta2=0.95", "optimizer.adam_eps=1e-5", "optimizer.clip_grad=1", *keys)
+    return folder / f"checkpoints/iter_{STEPS:07d}"
+
+
+def logits_of(program, data, out, *model):
+    corral(program, "eval", "--checkpoint", *model, "--data", data, "--seq-length", SEQ + 1, "--logits", out)
+    return load_file(out)["logits"][:, :-1]
+
+
+def made_by_peft(report, name, arguments, work, program, model):
+    golden = work / "golden"
+    subprocess.run([sys.executable, Path(__file__).parent / "oracle" / "golden_peft.py", "--model", model, "--out", golden, "--steps", str(STEPS),
+                    *arguments], check=True, capture_output=True)
+    method = "dora" if "dora" in arguments else "lora"
+    tensors, facts = load_file(golden / f"{method}.safetensors"), json.loads((golden / f"{method}.json").read_text())
+    first, every = work / "first.jsonl", work / "every.jsonl"
+    write_rows(first, tensors["tokens"][0], tensors["labels"][0], tensors["loss_mask"][0])
+    write_rows(every, tensors["tokens"], tensors["labels"], tensors["loss_mask"])
+
+    corral(program, "eval", "--checkpoint", model, "--adapter", golden / f"{method}_start", "--data", first, "--seq-length", SEQ + 1, "--logits",
+           work / "logits", "--gradients", work / "gradients")
+    report.limit(f"{name}: logits", relative(load_file(work / "logits")["logits"][:, :-1], tensors["logits"]), 1e-5)
+    gradients = load_file(work / "gradients")
+    expected = {n[5:]: t for n, t in tensors.items() if n.startswith("grad.")}
+    report.claim(f"{name}: the same {len(expected)} parameters have gradients", expected.keys() == gradients.keys())
+    report.limit(f"{name}: gradients", max(relative(gradients[n], t) for n, t in expected.items()), 1e-5)
+
+    last = finetune(program, model, every, work / "run", method, [], "--adapter", golden / f"{method}_start")
+    losses = [json.loads(line)["loss"] for line in open(work / "run/metrics.jsonl")]
+    report.limit(f"{name}: losses of {STEPS} steps", max(abs(a - b) for a, b in zip(losses, facts["losses"], strict=True)), 5e-5)
+    ours, theirs = load_file(last / "adapter_model.safetensors"), load_file(golden / f"{method}_end/adapter_model.safetensors")
+    report.claim(f"{name}: the same names", ours.keys() == theirs.keys())
+    report.limit(f"{name}: adapter weights", max(float((ours[n] - t).abs().max()) for n, t in theirs.items()), 5e-5)
+
+    merged = {n[7:]: t for n, t in tensors.items() if n.startswith("merged.")}
+    for what, source, limit in (("given", ["--hf-model", model, "--adapter", golden / f"{method}_end"], 1e-6), ("trained", ["--checkpoint", work / "run"], 2e-5)):
+        corral(program, "merge", *source, "--hf-path", work / what)
+        weights = load_file(work / what / "model.safetensors")
+        report.limit(f"{name}: merge of the {what} adapter", max(relative(weights[n], t) for n, t in merged.items()), limit)
+
+
+def made_by_corral(report, name, case, work, program):
+    shape, method, keys = case
+    model = work / "model"
+    make_model(shape, model)
+    tokens, labels, mask = common.make_rows(99, ROWS * STEPS, SEQ, shape["vocab"], 0.25)
+    data = work / "data.jsonl"
+    write_rows(data, tokens, labels, mask)
+    last = finetune(program, model, data, work / "run", method, ["peft.dim=4", "peft.alpha=8", *keys])
+    corral(program, "export", "--checkpoint", work / "run", "--hf-path", work / "adapter")
+    ours = logits_of(program, data, work / "logits", work / "run")
+    plain = logits_of(program, data, work / "logits", model)
+    report.claim(f"{name}: training changed the function by {relative(ours, plain):.2f}", relative(ours, plain) > 0.01)
+    for what, folder in (("checkpoint", last), ("export", work / "adapter")):
+        theirs = PeftModel.from_pretrained(common.load_model(model), folder)
+        with torch.no_grad():
+            report.limit(f"{name}: peft's logits of the {what}", relative(theirs(tokens.long(), use_cache=False).logits, ours), 1e-5)
+    corral(program, "merge", "--checkpoint", work / "run", "--hf-path", work / "merged")
+    with torch.no_grad():
+        logits = common.load_model(work / "merged")(tokens.long(), use_cache=False).logits
+    report.limit(f"{name}: transformers' logits of the merge", relative(logits, ours), 2e-5)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corral", required=True, type=Path)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--keep", type=Path)
+    args = parser.parse_args()
+    report = Report()
+    root = args.keep or Path(tempfile.mkdtemp(prefix="corral_peft_"))
+    program = args.corral.resolve()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        model = root / "base"
+        make_model(BASE, model)
+        for name, arguments in MADE_BY_PEFT.items():
+            if args.only in name:
+                (root / "peft" / name).mkdir(parents=True)
+                made_by_peft(report, "peft's " + name, arguments, root / "peft" / name, program, model)
+        for name, case in MADE_BY_CORRAL.items():
+            if args.only in name:
+                (root / "corral" / name).mkdir(parents=True)
+                made_by_corral(report, "Corral's " + name, case, root / "corral" / name, program)
+    finally:
+        if not args.keep:
+            shutil.rmtree(root, ignore_errors=True)
+    print(f"{report.passed} passed, {report.failed} failed")
+    sys.exit(report.failed > 0)
+
+
+if __name__ == "__main__":
+    main()
