@@ -28,14 +28,33 @@ bool sets(const config::Sources& sources, const std::string& key) {
   return false;
 }
 
+config::RunConfig without_tokenizer(config::RunConfig config) {
+  config.set("tokenizer.path", std::string(), "the model's folder");
+  return config;
+}
+
 }  // namespace
 
 config::RunConfig configure_for(const Arguments& arguments, config::Sources sources, const ModelSource& source) {
   const std::string by = "checkpoint " + source.path;
   if (!sets(sources, "model.plugin")) sources.flags.push_back(assignment("model.plugin", source.model_plugin, by));
   if (!sets(sources, "model.size")) sources.flags.push_back(assignment("model.size", "", by));
+  if (source.adapter) {
+    const std::string adapter = "adapter " + source.adapter->path;
+    std::erase_if(sources.flags, [](const config::Assignment& a) { return a.key == "peft.plugin"; });
+    sources.flags.push_back(assignment("peft.plugin", source.adapter->plugin, adapter));
+  }
   config::RunConfig config = resolve(sources, arguments);
   config.absorb("model", source.options, by);
+  if (source.adapter) config.absorb("peft", source.adapter->options, "adapter " + source.adapter->path);
+  return config;
+}
+
+config::RunConfig configure_to_run(const Arguments& arguments, const config::Sources& sources, const ModelSource& source) {
+  config::RunConfig config = configure_for(arguments, sources, source);
+  if (source.adapter || config.plugin("peft").empty()) return config;
+  if (sets(sources, "peft.plugin")) fail("peft.plugin = \"{}\": name the adapter too, with --adapter DIR", config.plugin("peft"));
+  config.set("peft.plugin", std::string("none"), "no adapter");
   return config;
 }
 
@@ -50,11 +69,13 @@ train::Pipeline make_pipeline(const Arguments& arguments, const config::RunConfi
   train::Pipeline pipeline(
       {ModelHandle(load_plugin(arguments, "model", config.plugin("model", true))), config.options("model")},
       {PrecisionHandle(load_plugin(arguments, "precision", config.plugin("precision", true))), config.options("precision")});
+  if (!config.plugin("peft").empty())
+    pipeline.set_peft({PeftHandle(load_plugin(arguments, "peft", config.plugin("peft", true))), config.options("peft")});
   pipeline.set_recompute(config.text("recompute.granularity"), config.integer("recompute.num_layers"));
   if (const std::string wanted = arguments.text("dump-graph"); !wanted.empty()) {
-    const std::vector<std::string> stages{"model", "autodiff", "recompute", "precision", "optimizer", "plan"};
+    const std::vector<std::string> stages{"model", "peft", "autodiff", "recompute", "precision", "optimizer", "plan"};
     if (std::find(stages.begin(), stages.end(), wanted) == stages.end())
-      fail("--dump-graph {}: no such stage; there are model, autodiff, recompute, precision, optimizer, plan", wanted);
+      fail("--dump-graph {}: no such stage; there are model, peft, autodiff, recompute, precision, optimizer, plan", wanted);
     pipeline.set_dump([wanted](const std::string& stage, const Graph& g) {
       if (stage == wanted) graph::print(g, std::cout);
     });
@@ -71,6 +92,9 @@ std::shared_ptr<const TokenizerHandle> open_tokenizer(const Arguments& arguments
   const std::string wanted = config.text("tokenizer.path"), path = wanted.empty() ? folder : wanted;
   if (path.empty()) return nullptr;
   std::error_code error;
+  // A recipe's is the hub's name of the model that it was written for; the one at hand has its own.
+  const bool recommended = !folder.empty() && config.find("tokenizer.path")->from.starts_with("recipe");
+  if (!wanted.empty() && recommended && !fs::exists(wanted, error)) return open_tokenizer(arguments, without_tokenizer(config), folder);
   if (!wanted.empty() && !fs::exists(wanted, error)) fail("tokenizer.path = \"{}\": no such file or folder", wanted);
   std::shared_ptr<const Plugin> best;
   std::string reasons;
@@ -91,6 +115,13 @@ std::shared_ptr<const TokenizerHandle> open_tokenizer(const Arguments& arguments
   // An explicit plugin has its own options; one that was found gets their defaults.
   const std::string options = plugin_name.empty() ? "" : config.options("tokenizer");
   return std::make_shared<const TokenizerHandle>(TokenizerMethod(best).open(path, options));
+}
+
+std::shared_ptr<const TokenizerHandle> open_tokenizer(const Arguments& arguments, const config::RunConfig& config,
+                                                      const ModelSource& source) {
+  if (source.adapter && config.text("tokenizer.path").empty())
+    if (auto tokenizer = open_tokenizer(arguments, config, source.adapter->path)) return tokenizer;
+  return open_tokenizer(arguments, config, source.path);
 }
 
 std::shared_ptr<const DatasetHandle> open_dataset(const Arguments& arguments, const config::RunConfig& config,

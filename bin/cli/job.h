@@ -19,6 +19,8 @@ namespace corral::cli {
 
 // The configuration for a model from a checkpoint: its plugin and every key that no flag sets.
 config::RunConfig configure_for(const Arguments& arguments, config::Sources sources, const ModelSource& source);
+// The same for what does not train: without an adapter no method adds anything.
+config::RunConfig configure_to_run(const Arguments& arguments, const config::Sources& sources, const ModelSource& source);
 
 std::shared_ptr<const DeviceHandle> open_device(const Arguments& arguments, const config::RunConfig& config);
 
@@ -29,6 +31,9 @@ train::Chosen<OptimizerHandle> choose_optimizer(const Arguments& arguments, cons
 // The tokenizer of tokenizer.path, else of the folder, where it has one. Empty where there is none.
 std::shared_ptr<const TokenizerHandle> open_tokenizer(const Arguments& arguments, const config::RunConfig& config,
                                                       const std::string& folder);
+// The adapter's own, else the model's.
+std::shared_ptr<const TokenizerHandle> open_tokenizer(const Arguments& arguments, const config::RunConfig& config,
+                                                      const ModelSource& source);
 
 // The data of data.paths; notices go to standard error. `whole`: one part in file order.
 std::shared_ptr<const DatasetHandle> open_dataset(const Arguments& arguments, const config::RunConfig& config,

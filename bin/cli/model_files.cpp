@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "corral/error.h"
+#include "kernel/checkpoint/fingerprint.h"
 
 namespace corral::cli {
 
@@ -37,6 +38,15 @@ std::vector<NamedFile> model_files(const config::RunConfig& config, const train:
   }
   add("config.json", pipeline.model().handle.write_config(request));
   return result;
+}
+
+std::vector<NamedFile> adapter_files(const std::string& fingerprint, const TokenizerHandle* tokenizer) {
+  std::vector<NamedFile> files;
+  if (tokenizer) files = tokenizer->files().files;
+  NamedFile& f = files.emplace_back();
+  f.name = checkpoint::kFingerprintName;
+  f.content = fingerprint;
+  return files;
 }
 
 void settle_vocabulary(config::RunConfig& config, const TokenizerHandle* tokenizer, bool has_weights) {

@@ -14,6 +14,9 @@ namespace corral::cli {
 std::vector<NamedFile> model_files(const config::RunConfig& config, const train::Pipeline& pipeline, DType dtype,
                                    const std::optional<CheckpointInfo>& origin, const TokenizerHandle* tokenizer);
 
+// What goes along with an adapter: the tokenizer's files, and `fingerprint` of the model that it is for.
+std::vector<NamedFile> adapter_files(const std::string& fingerprint, const TokenizerHandle* tokenizer);
+
 // model.vocab_size is the tokenizer's number of ids unless a flag sets it.
 void settle_vocabulary(config::RunConfig& config, const TokenizerHandle* tokenizer, bool has_weights);
 

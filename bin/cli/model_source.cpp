@@ -1,6 +1,7 @@
 #include "bin/cli/model_source.h"
 
 #include <cstdio>
+#include <filesystem>
 
 #include "bin/cli/configuration.h"
 #include "bin/cli/load_plugin.h"
@@ -8,6 +9,7 @@
 #include "corral/error.h"
 #include "kernel/checkpoint/format_io.h"
 #include "kernel/checkpoint/store.h"
+#include "kernel/checkpoint/weight_map.h"
 
 namespace corral::cli {
 namespace {
@@ -69,24 +71,49 @@ void recognize(const Arguments& arguments, const std::string& wanted, ModelSourc
 
 }  // namespace
 
-ModelSource open_model_folder(const Arguments& arguments, const std::string& folder, const std::string& model) {
+ModelSource open_model_folder(const Arguments& arguments, const std::string& folder, const std::string& model, const std::string& base) {
   ModelSource source;
   source.path = folder;
   source.reader = std::make_shared<CheckpointReaderHandle>(find_format(arguments, source.path).open(source.path));
   source.info = source.reader->info();
-  recognize(arguments, model, source);
+  if (source.info.kind != "adapter") {
+    recognize(arguments, model, source);
+    return source;
+  }
+  AdapterSource adapter = adapter_of(arguments, folder, source.reader, std::move(source.info));
+  const std::string& path = base.empty() ? adapter.base : base;
+  std::error_code error;
+  if (path.empty() || !std::filesystem::exists(path, error))
+    fail("{} is an adapter for {}, which is not there: name the model, and the adapter with --adapter {}", folder,
+         path.empty() ? "a model that it does not name" : path, folder);
+  source = open_model_folder(arguments, checkpoint::locate_checkpoint(path, say).path, model);
+  if (source.adapter) fail("{} is an adapter for {}, which is an adapter itself: merge that first", folder, path);
+  check_base(adapter, *source.reader, source.path);
+  source.adapter = std::move(adapter);
   return source;
 }
 
 ModelSource open_model(const Arguments& arguments, const std::string& path) {
-  return open_model_folder(arguments, checkpoint::locate_checkpoint(path, say).path, wanted_model(arguments));
+  ModelSource source = open_model_folder(arguments, checkpoint::locate_checkpoint(path, say).path, wanted_model(arguments));
+  const std::string adapter = arguments.text("adapter");
+  if (adapter.empty()) return source;
+  if (source.adapter) fail("--adapter {}: {} is an adapter already; name the model that both are for", adapter, path);
+  const std::string folder = checkpoint::locate_checkpoint(adapter, say).path;
+  auto reader = std::make_shared<CheckpointReaderHandle>(find_format(arguments, folder).open(folder));
+  CheckpointInfo info = reader->info();
+  if (info.kind != "adapter") fail("--adapter {}: this is no adapter's folder", adapter);
+  source.adapter = adapter_of(arguments, folder, std::move(reader), std::move(info));
+  check_base(*source.adapter, *source.reader, source.path);
+  return source;
 }
 
-void load_parameters(const ModelSource& source, const ModelHandle& model, const std::string& options, runtime::Session& session) {
-  const WeightMap map = model.weight_map(options, source.info.dialect);
-  SessionTensors parameters = parameters_of(session), masters = masters_of(session);
+void load_parameters(const ModelSource& source, const train::Pipeline& pipeline, runtime::Session& session) {
+  const WeightMap map = pipeline.model().handle.weight_map(pipeline.model().options, source.info.dialect);
+  const auto names = checkpoint::parameters_in(map);
+  SessionTensors parameters = parameters_of(session, names), masters = masters_of(session, names);
   checkpoint::load_model(*source.reader, map, parameters);
-  if (!masters.tensors().empty()) checkpoint::load_model(*source.reader, map, masters);
+  if (!masters.tensors().empty()) checkpoint::load_part(*source.reader, map, masters);
+  if (source.adapter) load_adapter(*source.adapter, pipeline, session);
 }
 
 }  // namespace corral::cli

@@ -1,7 +1,5 @@
 #include "bin/cli/session_tensors.h"
 
-#include <unordered_set>
-
 namespace corral::cli {
 
 SessionTensors::SessionTensors(runtime::Session& session, const std::function<std::string(const Graph&, const State&)>& external_name)
@@ -28,12 +26,16 @@ void SessionTensors::write(size_t tensor, uint64_t offset, const void* data, uin
   session_.write_bytes(tensors_[tensor], offset, data, size);
 }
 
-SessionTensors parameters_of(runtime::Session& session) {
-  return {session, [](const Graph& g, const State& s) { return s.kind == StateKind::PARAMETER ? name_of(g, s.tensor) : ""; }};
+SessionTensors parameters_of(runtime::Session& session, const std::unordered_set<std::string>& names) {
+  return {session, [&](const Graph& g, const State& s) {
+            return s.kind == StateKind::PARAMETER && names.contains(name_of(g, s.tensor)) ? name_of(g, s.tensor) : "";
+          }};
 }
 
-SessionTensors masters_of(runtime::Session& session) {
-  return {session, [](const Graph& g, const State& s) { return s.kind == StateKind::MASTER ? name_of(g, s.of) : ""; }};
+SessionTensors masters_of(runtime::Session& session, const std::unordered_set<std::string>& names) {
+  return {session, [&](const Graph& g, const State& s) {
+            return s.kind == StateKind::MASTER && names.contains(name_of(g, s.of)) ? name_of(g, s.of) : "";
+          }};
 }
 
 SessionTensors training_state_of(runtime::Session& session) {

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "kernel/checkpoint/tensor_io.h"
@@ -29,10 +30,10 @@ class SessionTensors final : public checkpoint::TensorSource, public checkpoint:
   std::vector<runtime::TensorRef> tensors_;
 };
 
-// Parameters under their own names.
-SessionTensors parameters_of(runtime::Session& session);
+// Parameters under their own names: those that `names` has.
+SessionTensors parameters_of(runtime::Session& session, const std::unordered_set<std::string>& names);
 // Masters under the names of their parameters.
-SessionTensors masters_of(runtime::Session& session);
+SessionTensors masters_of(runtime::Session& session, const std::unordered_set<std::string>& names);
 // Everything saved that is no parameter, under State.saved_name.
 SessionTensors training_state_of(runtime::Session& session);
 // Accumulated gradients under the names of their parameters.

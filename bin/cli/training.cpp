@@ -14,8 +14,10 @@
 #include "bin/cli/session_tensors.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/files.h"
+#include "kernel/checkpoint/fingerprint.h"
 #include "kernel/checkpoint/format_io.h"
 #include "kernel/checkpoint/store.h"
+#include "kernel/checkpoint/weight_map.h"
 #include "kernel/plugin/tracker.h"
 #include "kernel/runtime/initialize.h"
 #include "kernel/train/loop.h"
@@ -75,6 +77,7 @@ class Training {
     const auto data = open_dataset(arguments_, config_, tokenizer_.get(), false);
     const bool evaluates = config_.integer("train.eval_interval") > 0 && part_rows(*data, 1) > 0;
     if (evaluates) graphs.push_back(pipeline.evaluation(rows, length));
+    if (pipeline.has_peft()) graphs.push_back(pipeline.initialization());
     runtime::Session session(open_device(arguments_, config_), std::move(graphs));
 
     RunLog log;
@@ -141,13 +144,24 @@ class Training {
     std::string classes;
     for (const auto& c : session.plan().classes) classes += (classes.empty() ? "" : ", ") + c.name + " " + checkpoint::size_text(c.bytes);
     log.say(format("memory: {} ({})", checkpoint::size_text(session.plan().total), classes));
+    int64_t trained = 0, all = 0;
+    for (const State& s : session.graph(0).states) {
+      if (s.kind != StateKind::PARAMETER) continue;
+      all += elements(session.graph(0).tensors[s.tensor].shape);
+      if (s.trained) trained += elements(session.graph(0).tensors[s.tensor].shape);
+    }
+    if (trained < all) log.say(format("{} of {} parameters are trained", trained, all));
   }
 
   uint64_t load(runtime::Session& session, const train::Pipeline& pipeline, RunLog& log) {
     if (resumed_) {
-      const ModelSource source = open_model_folder(arguments_, resumed_->path, pipeline.model().handle.plugin().descriptor().name);
-      load_parameters(source, pipeline.model().handle, pipeline.model().options, session);
-      origin_ = source.info;
+      const ModelSource source = open_model_folder(arguments_, resumed_->path, pipeline.model().handle.plugin().descriptor().name,
+                                                   config_.text("checkpoint.pretrained"));
+      if (source.adapter.has_value() != pipeline.has_peft())
+        fail("{} holds {}, but peft.plugin = \"{}\": a run keeps its method{}", resumed_->path,
+             source.adapter ? "an adapter" : "a whole model", config_.text("peft.plugin"), config_.set_by("peft.plugin"));
+      load_parameters(source, pipeline, session);
+      remember(source);
       const std::string state = resumed_->path + "/state";
       const Progress progress = read_progress(state);
       SessionTensors sink = training_state_of(session);
@@ -159,11 +173,34 @@ class Training {
              progress.step, config_.set_by("train.global_batch_size"));
       return progress.step;
     }
-    if (pretrained_)
-      load_parameters(*pretrained_, pipeline.model().handle, pipeline.model().options, session);
-    else
-      runtime::initialize_parameters(session, static_cast<uint64_t>(config_.integer("train.seed")));
+    const auto seed = static_cast<uint64_t>(config_.integer("train.seed"));
+    if (!pretrained_) {
+      runtime::initialize_parameters(session, seed);
+      return 0;
+    }
+    load_parameters(*pretrained_, pipeline, session);
+    remember(*pretrained_);
+    if (pipeline.has_peft() && !pretrained_->adapter) add_parameters(session, pipeline, seed);
     return 0;
+  }
+
+  // What a method adds to the model, before its first step.
+  void add_parameters(runtime::Session& session, const train::Pipeline& pipeline, uint64_t seed) const {
+    auto added = checkpoint::parameters_in(pipeline.adapter_map(config_.text("checkpoint.format")));
+    for (const std::string& name :
+         checkpoint::parameters_in(pipeline.model().handle.weight_map(pipeline.model().options, config_.text("checkpoint.format"))))
+      added.erase(name);
+    runtime::initialize_parameters(session, seed, &added);
+    session.run(session.program(session.graphs() - 1, [](const Node&) { return true; }));
+  }
+
+  // The model's files, and what tells it from others.
+  void remember(const ModelSource& source) {
+    origin_ = source.info;
+    if (config_.plugin("peft").empty()) return;
+    base_ = fs::absolute(source.path).lexically_normal().string();
+    checkpoint::FormatSource tensors(*source.reader);
+    fingerprint_ = checkpoint::fingerprint(base_, tensors);
   }
 
   void save(runtime::Session& session, const train::Pipeline& pipeline, uint64_t finished, RunLog& log) {
@@ -175,12 +212,16 @@ class Training {
     const std::string path = checkpoint::save_checkpoint(
         checkpoints(), finished,
         [&](const std::string& folder) {
-          SessionTensors parameters = parameters_of(session);
+          const bool adapter = pipeline.has_peft();
+          const WeightMap map =
+              adapter ? pipeline.adapter_map(dialect) : pipeline.model().handle.weight_map(pipeline.model().options, dialect);
+          SessionTensors parameters = parameters_of(session, checkpoint::parameters_in(map));
           CheckpointWriteRequest request;
-          request.kind = "model";
-          request.files = model_files(config_, pipeline, parameters.tensors().at(0).dtype, origin_, tokenizer_.get());
-          checkpoint::save_model(format_plugin, folder, pipeline.model().handle.weight_map(pipeline.model().options, dialect), parameters,
-                                 request);
+          request.kind = adapter ? "adapter" : "model";
+          if (adapter) request.config = pipeline.adapter_config(dialect, base_);
+          request.files = adapter ? adapter_files(fingerprint_, tokenizer_.get())
+                                  : model_files(config_, pipeline, parameters.tensors().at(0).dtype, origin_, tokenizer_.get());
+          checkpoint::save_model(format_plugin, folder, map, parameters, request);
           fs::create_directory(folder + "/state");
           SessionTensors state = training_state_of(session);
           state.set_file("optimizer.safetensors");
@@ -252,6 +293,7 @@ class Training {
   std::optional<ModelSource> pretrained_;
   std::optional<checkpoint::Found> resumed_;
   std::optional<CheckpointInfo> origin_;  // of the weights that the run began from, or went on from
+  std::string base_, fingerprint_;        // of the model that an adapter is trained for
   std::string dir_;
   std::shared_ptr<const TokenizerHandle> tokenizer_;
 };
@@ -274,9 +316,12 @@ std::optional<checkpoint::Found> find_resumed(const std::string& dir, const std:
 
 }  // namespace
 
-int train_command(const Arguments& arguments, const std::string&) {
+int train_command(const Arguments& arguments, const std::string& mode) {
   config::Sources from = sources(arguments);
   const config::RunConfig first = resolve(from, arguments);
+  if (mode == "pretrain" && !first.plugin("peft").empty())
+    fail("peft.plugin = \"{}\": pretraining trains all weights; use `corral finetune`{}", first.plugin("peft"),
+         first.set_by("peft.plugin"));
   const std::string dir = run_directory(first);
   const bool dumps = arguments.has("dump-graph");
   const auto resumed = dumps ? std::nullopt : find_resumed(dir, checkpoints_of(first, dir), arguments.has("resume"));
@@ -288,8 +333,10 @@ int train_command(const Arguments& arguments, const std::string&) {
   if (const std::string& path = first.text("checkpoint.pretrained"); !path.empty()) {
     ModelSource source = open_model(arguments, path);
     config::RunConfig config = configure_for(arguments, from, source);
+    if (source.adapter) config.set("checkpoint.pretrained", source.path, "adapter " + source.adapter->path);
     return Training(arguments, std::move(config), std::move(source), std::nullopt).run();
   }
+  if (mode == "finetune" && !dumps) fail("finetune needs weights to begin from: --pretrained-checkpoint HF_FOLDER or RUN");
   return Training(arguments, first, std::nullopt, std::nullopt).run();
 }
 

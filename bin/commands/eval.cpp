@@ -14,6 +14,7 @@ namespace corral::cli {
 namespace {
 
 constexpr Flag kFlags[] = {
+    {"adapter", Flag::kValue, "DIR", "folder of an adapter that goes over the model", ""},
     {"checkpoint", Flag::kValue, "PATH", "run directory, checkpoint or model folder to evaluate", ""},
     {"logits", Flag::kValue, "FILE", "write logits, and loss and targets of each row, float32", ""},
     {"gradients", Flag::kValue, "FILE", "write the gradient of the mean loss of each trained parameter, float32", ""},
@@ -35,14 +36,14 @@ class Evaluation {
   Evaluation(const Arguments& arguments, const config::RunConfig& config, const ModelSource& source)
       : arguments_(arguments),
         config_(config),
-        tokenizer_(open_tokenizer(arguments, config, source.path)),
+        tokenizer_(open_tokenizer(arguments, config, source)),
         data_(open_dataset(arguments, config, tokenizer_.get(), true)),
         part_(data_->info().parts.at(0)),
         pipeline_(make_pipeline(arguments, config)),
         session_(open_device(arguments, config), graphs()) {
     check_vocabulary();
     session_.allocate();
-    load_parameters(source, pipeline_.model().handle, pipeline_.model().options, session_);
+    load_parameters(source, pipeline_, session_);
   }
 
   int run() {
@@ -159,7 +160,7 @@ int run(const Arguments& arguments) {
   if (path.empty()) fail("eval needs a model: --checkpoint PATH");
   config::Sources from = sources(arguments);
   const ModelSource source = open_model(arguments, path);
-  const config::RunConfig config = configure_for(arguments, from, source);
+  const config::RunConfig config = configure_to_run(arguments, from, source);
   return Evaluation(arguments, config, source).run();
 }
 

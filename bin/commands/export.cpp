@@ -29,6 +29,11 @@ int run(const Arguments& arguments) {
     const std::string path = arguments.text(flag);
     checkpoint::require_new_folder(path);
     const ModelSource source = open_model(arguments, arguments.text("checkpoint"));
+    if (source.adapter) {
+      checkpoint::make_folder(path, 0, [&](const std::string& folder) { copy_adapter(arguments, *source.adapter, format, folder); });
+      std::fprintf(stderr, "wrote %s: an adapter for %s\n", path.c_str(), source.path.c_str());
+      return 0;
+    }
     const ModelTransfer transfer(arguments, source, format, shard);
     checkpoint::make_folder(path, transfer.bytes(), [&](const std::string& folder) { transfer.write(folder); });
     std::fprintf(stderr, "wrote %s: %s\n", path.c_str(), transfer.summary().c_str());

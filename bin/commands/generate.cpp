@@ -21,6 +21,7 @@ namespace corral::cli {
 namespace {
 
 constexpr Flag kFlags[] = {
+    {"adapter", Flag::kValue, "DIR", "folder of an adapter that goes over the model", ""},
     {"checkpoint", Flag::kValue, "PATH", "run directory, checkpoint or model folder to run", ""},
     {"prompt", Flag::kPaths, "TEXT", "text to continue; - reads standard input", ""},
     {"prompts", Flag::kValue, "FILE", "JSONL file, a row each with \"prompt\" or \"input_ids\"", ""},
@@ -52,14 +53,14 @@ class Generation {
   Generation(const Arguments& arguments, const config::RunConfig& config, const ModelSource& source)
       : arguments_(arguments),
         config_(config),
-        tokenizer_(open_tokenizer(arguments, config, source.path)),
+        tokenizer_(open_tokenizer(arguments, config, source)),
         prompts_(read_prompts(arguments, tokenizer_.get(), config.integer("model.vocab_size"))),
         sampling_(sampling(arguments, source)),
         pipeline_(make_pipeline(arguments, config)),
         new_tokens_(arguments.integer("max-new-tokens", 100)),
         session_(open_device(arguments, config), graphs()) {
     session_.allocate();
-    load_parameters(source, pipeline_.model().handle, pipeline_.model().options, session_);
+    load_parameters(source, pipeline_, session_);
     limits_.max_new_tokens = static_cast<uint64_t>(new_tokens_);
     if (!arguments.has("ignore-eos")) limits_.end_ids = end_tokens(source, tokenizer_.get());
   }
@@ -158,7 +159,7 @@ int run(const Arguments& arguments) {
   if (path.empty()) fail("generate needs a model: --checkpoint PATH");
   const config::Sources from = sources(arguments);
   const ModelSource source = open_model(arguments, path);
-  const config::RunConfig config = configure_for(arguments, from, source);
+  const config::RunConfig config = configure_to_run(arguments, from, source);
   return Generation(arguments, config, source).run();
 }
 

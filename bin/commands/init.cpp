@@ -62,6 +62,7 @@ int run(const Arguments& arguments) {
   if (path.empty()) fail("init needs the folder to write: --hf-path DIR");
   checkpoint::require_new_folder(path);
   config::RunConfig config = resolve(sources(arguments), arguments);
+  config.set("peft.plugin", std::string("none"), "init");
   if (config.plugin("model").empty()) fail("init needs a model: --model llama32/1b, for one");
   const auto tokenizer = open_tokenizer(arguments, config, "");
   settle_vocabulary(config, tokenizer.get(), false);

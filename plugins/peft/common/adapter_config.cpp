@@ -119,7 +119,7 @@ AdapterConfig read_adapter_config(std::string_view bytes, std::string& other_met
     c.target_modules = names(j, "target_modules");
   }
   c.modules_to_save = names(j, "modules_to_save");
-  if (c.target_modules.empty() && c.modules_to_save.empty()) fail("adapter_config.json: target_modules is empty: expected module names");
+  if (c.target_modules.empty()) fail("adapter_config.json: target_modules is empty: expected module names");
   c.use_rslora = flag(j, "use_rslora");
   c.use_dora = flag(j, "use_dora");
   c.base_model_name_or_path = text(j, "base_model_name_or_path");

@@ -69,7 +69,7 @@ class LowRankPlugin : public Peft<OptionsMessage> {
 
   static Settings settings(const Options& o) {
     Settings s{o.dim, o.alpha, o.dropout, o.target_modules, o.modules_to_save, o.init, o.use_rslora, kMagnitude};
-    if (s.target_modules.empty() && s.modules_to_save.empty()) s.target_modules = {"linear_qkv", "linear_proj", "linear_fc1", "linear_fc2"};
+    if (s.target_modules.empty()) s.target_modules = {"linear_qkv", "linear_proj", "linear_fc1", "linear_fc2"};
     return s;
   }
 };

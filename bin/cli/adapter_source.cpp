@@ -1,0 +1,81 @@
+#include "bin/cli/adapter_source.h"
+
+#include <cstdio>
+
+#include "bin/cli/load_plugin.h"
+#include "bin/cli/session_tensors.h"
+#include "corral/error.h"
+#include "kernel/checkpoint/fingerprint.h"
+#include "kernel/checkpoint/format_io.h"
+#include "kernel/checkpoint/weight_map.h"
+
+namespace corral::cli {
+
+AdapterSource adapter_of(const Arguments& arguments, const std::string& path, std::shared_ptr<CheckpointReaderHandle> reader,
+                         CheckpointInfo info) {
+  AdapterSource adapter{path, std::move(reader), std::move(info), "", "", ""};
+  DialectConfig config;
+  config.dialect = adapter.info.dialect;
+  config.content = adapter.info.config;
+  uint32_t confidence = 0;
+  std::string reason, reasons;
+  const std::string wanted = arguments.text("peft");
+  for (const std::string& name : wanted.empty() ? plugin_names(arguments, "peft") : std::vector{wanted}) {
+    Recognition r;
+    try {
+      r = PeftHandle(load_plugin(arguments, "peft", name)).recognize(config);
+    } catch (const Unsupported&) {
+      continue;  // another dialect
+    } catch (const Error& e) {
+      throw Error(e.exit_code(), path + ": " + e.what());
+    }
+    reasons += "\n       " + name + ": " + r.reason;
+    if (r.confidence <= confidence) continue;
+    confidence = r.confidence;
+    reason = r.reason;
+    adapter.plugin = name;
+    adapter.options = r.options;
+    adapter.base = r.base;
+  }
+  if (adapter.plugin.empty())
+    fail("{}: {} takes this adapter{}", path, wanted.empty() ? "no installed peft plugin" : "not --peft " + wanted, reasons);
+  std::fprintf(stderr, "adapter: %s (%s), from %s\n", adapter.plugin.c_str(), reason.c_str(), path.c_str());
+  return adapter;
+}
+
+void check_base(const AdapterSource& adapter, const CheckpointReaderHandle& base, const std::string& base_path) {
+  for (const NamedFile& f : adapter.info.files) {
+    if (f.name != checkpoint::kFingerprintName) continue;
+    checkpoint::FormatSource tensors(base);
+    checkpoint::check_fingerprint(f.content, tensors, adapter.path, base_path);
+  }
+}
+
+void copy_adapter(const Arguments& arguments, const AdapterSource& adapter, const std::string& format, const std::string& folder) {
+  if (format != adapter.info.dialect)
+    fail("{}: an adapter of the dialect {} has no form in {}: merge it into its model first", adapter.path, adapter.info.dialect, format);
+  checkpoint::FormatSource source(*adapter.reader);
+  CheckpointWriteRequest request;
+  request.kind = adapter.info.kind;
+  request.tensors.tensors = source.tensors();
+  request.config = adapter.info.config;
+  request.files = adapter.info.files;
+  CheckpointWriterHandle writer = CheckpointFormat(load_plugin(arguments, "checkpoint", format)).create(folder, request);
+  checkpoint::FormatSink sink(writer, std::move(request.tensors.tensors));
+  checkpoint::copy_tensors(source, sink);
+  writer.finish();
+}
+
+void load_adapter(const AdapterSource& adapter, const train::Pipeline& pipeline, runtime::Session& session) {
+  const WeightMap map = pipeline.adapter_map(adapter.info.dialect);
+  const auto names = checkpoint::parameters_in(map);
+  SessionTensors parameters = parameters_of(session, names), masters = masters_of(session, names);
+  try {
+    checkpoint::load_model(*adapter.reader, map, parameters);
+  } catch (const Error& e) {
+    throw Error(e.exit_code(), adapter.path + ": " + e.what());
+  }
+  if (!masters.tensors().empty()) checkpoint::load_part(*adapter.reader, map, masters);
+}
+
+}  // namespace corral::cli

@@ -1,0 +1,36 @@
+// What was trained beside a model, on disk: an adapter's folder, the method that it is of, and its parameters in a session.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "bin/cli/command.h"
+#include "kernel/plugin/checkpoint.h"
+#include "kernel/runtime/session.h"
+#include "kernel/train/pipeline.h"
+
+namespace corral::cli {
+
+struct AdapterSource {
+  std::string path;
+  std::shared_ptr<CheckpointReaderHandle> reader;
+  CheckpointInfo info;
+  std::string plugin;   // of the method: that recognized the configuration, or that --peft names
+  std::string options;  // encoded, as the configuration states them
+  std::string base;     // the model that it was made for, as the configuration names it
+};
+
+// A folder that is open already and says that it is an adapter.
+AdapterSource adapter_of(const Arguments& arguments, const std::string& path, std::shared_ptr<CheckpointReaderHandle> reader,
+                         CheckpointInfo info);
+
+// Throws Error (2) where a fingerprint says that it was trained beside another model.
+void check_base(const AdapterSource& adapter, const CheckpointReaderHandle& base, const std::string& base_path);
+
+// Reads all that was trained into the session: parameters, and masters where there are any.
+void load_adapter(const AdapterSource& adapter, const train::Pipeline& pipeline, runtime::Session& session);
+
+// Into an empty folder, as it is, without a training state.
+void copy_adapter(const Arguments& arguments, const AdapterSource& adapter, const std::string& format, const std::string& folder);
+
+}  // namespace corral::cli

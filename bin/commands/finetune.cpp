@@ -1,0 +1,20 @@
+// `corral finetune`: goes on training a model's weights, or trains few that are added to it.
+#include "bin/cli/training.h"
+
+namespace corral::cli {
+namespace {
+
+constexpr Flag kFlags[] = {
+    {"adapter", Flag::kValue, "DIR", "folder of an adapter to begin from", ""},
+    {"resume", Flag::kNothing, "", "go on from the newest whole checkpoint of the run's directory", ""},
+    {"dump-graph", Flag::kValue, "STAGE",
+     "print the graph after model, peft, autodiff, recompute, precision or optimizer, or the memory plan (plan), and stop", ""},
+};
+
+}  // namespace
+
+extern const Command command_finetune{"finetune", "train a model further, or an adapter for it",
+                                      "",         kFlags,
+                                      true,       [](const Arguments& a) { return train_command(a, "finetune"); }};
+
+}  // namespace corral::cli

@@ -1,0 +1,169 @@
+// `corral merge`: a model with its adapter in it.
+#include "kernel/train/merge.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "bin/cli/configuration.h"
+#include "bin/cli/job.h"
+#include "bin/cli/load_plugin.h"
+#include "corral/error.h"
+#include "kernel/checkpoint/element.h"
+#include "kernel/checkpoint/format_io.h"
+#include "kernel/checkpoint/mapped_parameters.h"
+#include "kernel/checkpoint/new_folder.h"
+#include "kernel/checkpoint/weight_map.h"
+
+namespace corral::cli {
+namespace {
+
+constexpr Flag kFlags[] = {
+    {"checkpoint", Flag::kValue, "PATH", "run directory or checkpoint of an adapter", ""},
+    {"hf-model", Flag::kValue, "DIR", "model that --adapter goes over", ""},
+    {"adapter", Flag::kValue, "DIR", "folder of an adapter", ""},
+    {"hf-path", Flag::kValue, "DIR", "folder to write", ""},
+    {"dtype", Flag::kValue, "TYPE", "bf16 or fp32: of the merged weights (the model's own)", ""},
+};
+
+DType wanted_type(const Arguments& arguments) {
+  const std::string name = arguments.text("dtype");
+  if (name.empty()) return DType::DTYPE_NONE;
+  if (name == "fp32" || name == "float32") return DType::F32;
+  if (name == "bf16" || name == "bfloat16") return DType::BF16;
+  fail("--dtype {}: expected bf16 or fp32", name);
+}
+
+std::vector<TensorInfo> parameters_of(const Graph& graph, const WeightMap& map) {
+  const auto names = checkpoint::parameters_in(map);
+  std::vector<TensorInfo> all;
+  for (const State& s : graph.states) {
+    TensorInfo t;
+    t.name = name_of(graph, s.tensor);
+    t.dtype = graph.tensors[s.tensor].dtype;
+    t.shape = graph.tensors[s.tensor].shape;
+    if (names.contains(t.name)) all.push_back(std::move(t));
+  }
+  return all;
+}
+
+// Parameters of a checkpoint with the types that it stores.
+struct Stored {
+  Stored(const CheckpointReaderHandle& reader, WeightMap m, const Graph& graph)
+      : map(std::move(m)), source(reader), parameters(map, source, checked(graph)) {}
+  WeightMap map;
+  checkpoint::FormatSource source;
+  checkpoint::MappedParameters parameters;
+
+ private:
+  std::vector<TensorInfo> checked(const Graph& graph) {
+    std::vector<TensorInfo> own = parameters_of(graph, map);
+    checkpoint::check_weight_map(map, own);
+    checkpoint::check_externals(map, source.tensors());
+    checkpoint::check_copies(map, source);
+    return checkpoint::stored_types(map, source.tensors(), std::move(own));
+  }
+};
+
+class Merge {
+ public:
+  Merge(const Arguments& arguments, const config::RunConfig& config, const ModelSource& source)
+      : arguments_(arguments), config_(config), source_(source), pipeline_(make_pipeline(arguments, config)) {}
+
+  void write(const std::string& folder) const {
+    const Graph graph = pipeline_.evaluation(1, 1);
+    Stored own(*source_.reader, model_map(), graph),
+        added(*source_.adapter->reader, pipeline_.adapter_map(source_.adapter->info.dialect), graph);
+    train::MergedParameters merged(open_device(arguments_, config_), pipeline_.merging(), own.parameters, added.parameters,
+                                   wanted_type(arguments_));
+    CheckpointWriteRequest request;
+    request.kind = "model";
+    request.files = files();
+    ConfigRequest config;
+    config.dialect = source_.info.dialect;
+    config.options = pipeline_.model().options;
+    config.original = source_.info.config;
+    const DType type = merged.tensors().at(0).dtype;
+    config.dtype = type == DType::BF16 ? "bfloat16" : type == DType::F16 ? "float16" : "float32";
+    request.config = pipeline_.model().handle.write_config(config);
+    checkpoint::save_model(CheckpointFormat(load_plugin(arguments_, "checkpoint", source_.info.dialect)), folder, own.map, merged, request);
+  }
+
+  // Of one row of tokens all over the vocabulary, with weights of float32.
+  void print_change(const std::string& merged) const {
+    const int64_t length = std::min<int64_t>(64, config_.integer("model.max_position_embeddings"));
+    const std::vector<float> before = logits(pipeline_, source_, length);
+    const ModelSource after_source = open_model_folder(arguments_, merged, source_.model_plugin);
+    config::RunConfig after_config = config_;
+    after_config.set("peft.plugin", std::string("none"), "merge");
+    const std::vector<float> after = logits(make_pipeline(arguments_, after_config), after_source, length);
+    double largest = 0, sum = 0, most = 0;
+    for (size_t i = 0; i < before.size(); ++i) {
+      const double change = std::fabs(static_cast<double>(after[i]) - before[i]);
+      largest = std::max(largest, change);
+      sum += change;
+      most = std::max(most, std::fabs(static_cast<double>(before[i])));
+    }
+    std::printf("logits of %lld tokens against model + adapter: largest change %.3g, mean %.3g (largest logit %.3g)\n",
+                static_cast<long long>(length), largest, sum / static_cast<double>(before.size()), most);
+  }
+
+ private:
+  WeightMap model_map() const { return pipeline_.model().handle.weight_map(pipeline_.model().options, source_.info.dialect); }
+
+  // The model's, and the adapter's where it has some of its own: a tokenizer that it was trained with.
+  std::vector<NamedFile> files() const {
+    std::vector<NamedFile> all = source_.info.files;
+    for (const NamedFile& f : source_.adapter->info.files) {
+      if (f.name == "README.md" || f.name == "base_fingerprint.json" || f.name == "training_args.bin") continue;
+      std::erase_if(all, [&](const NamedFile& g) { return g.name == f.name; });
+      all.push_back(f);
+    }
+    return all;
+  }
+
+  std::vector<float> logits(const train::Pipeline& pipeline, const ModelSource& source, int64_t length) const {
+    runtime::Session session(open_device(arguments_, config_), {pipeline.logits(1, length)});
+    session.allocate();
+    load_parameters(source, pipeline, session);
+    std::vector<int32_t> tokens, positions, first(static_cast<size_t>(length));
+    for (int64_t i = 0; i < length; ++i) {
+      tokens.push_back(static_cast<int32_t>((i * 7919 + 13) % config_.integer("model.vocab_size")));
+      positions.push_back(static_cast<int32_t>(i));
+    }
+    for (const auto& [name, values] : {std::pair{"tokens", &tokens}, {"positions", &positions}, {"first_key", &first}})
+      session.write(session.input(0, name), values->data(), values->size() * sizeof(int32_t));
+    session.run(session.program(0, [](const Node&) { return true; }));
+    const runtime::TensorRef out = session.output(0, "logits");
+    std::vector<float> result(out.bytes() / sizeof(float));
+    session.read(out, result.data(), out.bytes());
+    return result;
+  }
+
+  const Arguments& arguments_;
+  const config::RunConfig& config_;
+  const ModelSource& source_;
+  train::Pipeline pipeline_;
+};
+
+int run(const Arguments& arguments) {
+  const std::string path = arguments.text("hf-path"), model = arguments.text("hf-model");
+  if (path.empty()) fail("merge needs the folder to write: --hf-path DIR");
+  if (model.empty() == !arguments.has("checkpoint")) fail("merge needs one of --checkpoint RUN, or --hf-model DIR with --adapter DIR");
+  wanted_type(arguments);
+  checkpoint::require_new_folder(path);
+  const ModelSource source = open_model(arguments, model.empty() ? arguments.text("checkpoint") : model);
+  if (!source.adapter) fail("{}: nothing to merge: this is a whole model, and --adapter names none", source.path);
+  const config::RunConfig config = configure_for(arguments, sources(arguments), source);
+  const Merge merge(arguments, config, source);
+  checkpoint::make_folder(path, 0, [&](const std::string& folder) { merge.write(folder); });
+  merge.print_change(path);
+  std::fprintf(stderr, "wrote %s\n", path.c_str());
+  return 0;
+}
+
+}  // namespace
+
+extern const Command command_merge{"merge", "write a model with its adapter merged into the weights", "", kFlags, true, run};
+
+}  // namespace corral::cli

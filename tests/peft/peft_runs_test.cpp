@@ -1,0 +1,338 @@
+// What a user sees of finetune, merge, export, eval and generate with adapters, against what peft computed of the same model.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "tests/golden_runs/tensor_file.h"
+
+namespace {
+namespace fs = std::filesystem;
+using nlohmann::json;
+using Tensors = std::map<std::string, FileTensor>;
+
+const std::string kModel = CORRAL_SOURCE_DIR "/tests/golden/models/llama3";
+const std::string kExpected = CORRAL_SOURCE_DIR "/tests/golden/expected/llama3/";
+
+double largest(const std::vector<double>& values) {
+  double most = 0;
+  for (const double v : values) most = std::max(most, std::abs(v));
+  return most;
+}
+
+double difference(const std::vector<double>& a, const std::vector<double>& b) {
+  double most = a.size() == b.size() ? 0 : INFINITY;
+  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) most = std::max(most, std::abs(a[i] - b[i]));
+  return most;
+}
+
+class PeftRuns : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::path(testing::TempDir()) / ("corral_peft_" + std::to_string(getpid()));
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+  static std::string content(const std::string& file) {
+    std::ifstream in(file, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  std::string text(const std::string& name) const { return content(path(name)); }
+  int corral(const std::string& words) const {
+    const int status = std::system((CORRAL_BINARY_DIR "/bin/corral >" + path("out") + " 2>" + path("err") + " " + words).c_str());
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+  void expect_refused(const std::string& words, const std::string& sentence) const {
+    EXPECT_EQ(corral(words), 2) << words << "\n" << text("err");
+    EXPECT_NE(text("err").find(sentence), std::string::npos) << text("err");
+  }
+
+  // The rows of the first `batches` steps of a golden; its labels are shifted already, so each row gets the token after its last one.
+  void write_data(const Tensors& golden, size_t batches) const {
+    const FileTensor &tokens = golden.at("tokens"), &labels = golden.at("labels"), &mask = golden.at("loss_mask");
+    const auto length = static_cast<size_t>(tokens.shape[2]), rows = batches * static_cast<size_t>(tokens.shape[1]);
+    std::ofstream file(path("data.jsonl"));
+    for (size_t from = 0; from < rows * length; from += length) {
+      json row{{"input_ids", json::array()}, {"labels", json::array({-100})}};
+      for (size_t i = from; i < from + length; ++i) {
+        row["input_ids"].push_back(static_cast<int>(tokens.values[i]));
+        row["labels"].push_back(mask.values[i] != 0 ? static_cast<int>(labels.values[i]) : -100);
+      }
+      row["input_ids"].push_back(static_cast<int>(labels.values[from + length - 1]));
+      file << row << "\n";
+    }
+  }
+
+  std::string eval(const std::string& model) const {
+    return "eval --checkpoint " + model + " --data " + path("data.jsonl") + " --seq-length 33 --json --logits " + path("logits") + " ";
+  }
+  // Without the place of the token that was appended.
+  std::vector<double> logits() const {
+    const FileTensor all = read_tensor_file(path("logits")).at("logits");
+    const auto row = static_cast<std::ptrdiff_t>(all.shape[1] * all.shape[2]),
+               kept = static_cast<std::ptrdiff_t>((all.shape[1] - 1) * all.shape[2]);
+    std::vector<double> result;
+    for (auto at = all.values.begin(); at != all.values.end(); at += row) result.insert(result.end(), at, at + kept);
+    return result;
+  }
+
+  // The golden's settings.
+  std::string finetune(const std::string& run, const std::string& rest, const std::string& peft = "lora", int steps = 20) const {
+    const std::string lists = peft == "none" ? "" : " peft.dim=4 peft.alpha=8";
+    return "finetune --pretrained-checkpoint " + kModel + " --data " + path("data.jsonl") + " --dir " + path(run) + " --peft " + peft +
+           " --seq-length 33 --global-batch-size 2 --train-iters " + std::to_string(steps) +
+           " --lr 0.003 --min-lr 0.0003 --set data.split=100,0,0 data.shuffle=false train.log_interval=1 optimizer.lr_warmup_iters=2"
+           " optimizer.lr_decay_iters=20 optimizer.weight_decay=0.1 optimizer.adam_beta2=0.95 optimizer.adam_eps=1e-5 "
+           "optimizer.clip_grad=1" +
+           lists + " " + rest;
+  }
+  std::vector<double> losses(const std::string& run) const {
+    std::ifstream file(path(run) + "/metrics.jsonl");
+    std::vector<double> all;
+    for (std::string line; std::getline(file, line);) all.push_back(json::parse(line)["loss"]);
+    return all;
+  }
+  std::string last(const std::string& run, int steps = 20) const {
+    char name[32];
+    std::snprintf(name, sizeof name, "/checkpoints/iter_%07d", steps);
+    return path(run) + name;
+  }
+
+  void expect_merged(const std::string& folder, const Tensors& golden, double limit) const {
+    const Tensors merged = read_tensor_file(folder + "/model.safetensors");
+    size_t compared = 0;
+    for (const auto& [name, tensor] : golden) {
+      if (!name.starts_with("merged.")) continue;
+      ++compared;
+      EXPECT_LE(difference(merged.at(name.substr(7)).values, tensor.values), limit * largest(tensor.values)) << name;
+    }
+    EXPECT_EQ(compared, 14u);
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(PeftRuns, LogitsAndGradientsOfAnAdapterThatPeftMadeEqualPefts) {
+  for (const std::string method : {"lora", "dora"}) {
+    const Tensors golden = read_tensor_file(kExpected + method + ".safetensors");
+    write_data(golden, 1);
+    ASSERT_EQ(corral(eval(kModel) + "--adapter " + kExpected + method + "_start --gradients " + path("gradients")), 0) << text("err");
+    EXPECT_LE(difference(logits(), golden.at("logits").values), 1e-5 * largest(golden.at("logits").values)) << method;
+    const Tensors gradients = read_tensor_file(path("gradients"));
+    size_t compared = 0;
+    for (const auto& [name, tensor] : golden) {
+      if (!name.starts_with("grad.")) continue;
+      ++compared;
+      ASSERT_TRUE(gradients.contains(name.substr(5))) << name;
+      EXPECT_LE(difference(gradients.at(name.substr(5)).values, tensor.values), 1e-5 * largest(tensor.values)) << name;
+    }
+    EXPECT_EQ(compared, gradients.size());
+    ASSERT_EQ(corral(eval(kModel) + "--adapter " + kExpected + method + "_end"), 0) << text("err");
+    EXPECT_LE(difference(logits(), golden.at("logits_end").values), 1e-5 * largest(golden.at("logits_end").values)) << method;
+  }
+}
+
+TEST_F(PeftRuns, TwentyStepsAndTheMergeOfTheirResultEqualPefts) {
+  for (const std::string method : {"lora", "dora"}) {
+    const Tensors golden = read_tensor_file(kExpected + method + ".safetensors");
+    const json facts = json::parse(std::ifstream(kExpected + method + ".json"));
+    write_data(golden, 20);
+    ASSERT_EQ(corral(finetune(method, "", method) + " --adapter " + kExpected + method + "_start"), 0) << text("err");
+    const std::vector<double> got = losses(method);
+    ASSERT_EQ(got.size(), 20u);
+    for (size_t i = 0; i < 20; ++i) EXPECT_NEAR(got[i], facts["losses"][i].get<double>(), 5e-5) << method << " step " << i + 1;
+    const Tensors adapter = read_tensor_file(last(method) + "/adapter_model.safetensors"),
+                  expected = read_tensor_file(kExpected + method + "_end/adapter_model.safetensors");
+    EXPECT_EQ(adapter.size(), expected.size());
+    for (const auto& [name, tensor] : expected) {
+      ASSERT_TRUE(adapter.contains(name)) << name;
+      EXPECT_LE(difference(adapter.at(name).values, tensor.values), 5e-5) << name;
+    }
+    ASSERT_EQ(corral("merge --checkpoint " + path(method) + " --hf-path " + path(method + "_merged")), 0) << text("err");
+    expect_merged(path(method + "_merged"), golden, 2e-5);
+    write_data(golden, 1);
+    // The run, its last checkpoint, its export, the merge: one function.
+    ASSERT_EQ(corral("export --checkpoint " + path(method) + " --hf-path " + path(method + "_adapter")), 0) << text("err");
+    for (const std::string& model :
+         {path(method), last(method), kModel + " --adapter " + path(method + "_adapter"), path(method + "_merged")}) {
+      ASSERT_EQ(corral(eval(model)), 0) << text("err");
+      EXPECT_LE(difference(logits(), golden.at("logits_end").values), 5e-5 * largest(golden.at("logits_end").values)) << model;
+    }
+  }
+}
+
+TEST_F(PeftRuns, MergingAGivenAdapterEqualsPeftsMerge) {
+  for (const std::string method : {"lora", "dora"}) {
+    const std::string words = "merge --hf-model " + kModel + " --adapter " + kExpected + method + "_end --hf-path ";
+    ASSERT_EQ(corral(words + path(method)), 0) << text("err");
+    EXPECT_NE(text("out").find("largest change"), std::string::npos) << text("out");
+    expect_merged(path(method), read_tensor_file(kExpected + method + ".safetensors"), 1e-6);
+    ASSERT_EQ(corral(words + path(method + "_bf16") + " --dtype bf16"), 0) << text("err");
+    EXPECT_EQ(read_tensor_file(path(method + "_bf16") + "/model.safetensors").begin()->second.dtype, "BF16");
+    EXPECT_NE(text(method + "_bf16/config.json").find("bfloat16"), std::string::npos);
+    expect_refused(words + path(method), "holds something");
+  }
+}
+
+TEST_F(PeftRuns, ARunThatWasInterruptedEndsWithTheSameFiles) {
+  write_data(read_tensor_file(kExpected + "lora.safetensors"), 20);
+  for (const std::string method : {"lora", "dora", "none"})
+    for (const std::string precision : {"fp32", "bf16"}) {
+      const std::string rest = "recompute.granularity=full train.micro_batch_size=1 train.save_interval=5 data.shuffle=true" +
+                               std::string(method == "none" ? "" : " peft.dropout=0.1") + " --precision " + precision;
+      const auto words = [&](const std::string& run) {
+        std::string w = finetune(run, rest, method, 12);
+        w.replace(w.find("data.shuffle=false "), 19, "");
+        return w;
+      };
+      const std::string whole = "whole" + method + precision, parts = "parts" + method + precision;
+      ASSERT_EQ(corral(words(whole)), 0) << text("err");
+      ASSERT_EQ(corral(words(parts) + " --set train.exit_duration_in_mins=0.0000001"), 0) << text("err");
+      ASSERT_FALSE(fs::exists(last(parts, 12)));
+      ASSERT_EQ(corral("finetune --resume --dir " + path(parts) + " --set train.exit_duration_in_mins=0"), 0) << text("err");
+      size_t files = 0;
+      for (const auto& entry : fs::recursive_directory_iterator(last(whole, 12))) {
+        if (!entry.is_regular_file()) continue;
+        ++files;
+        EXPECT_EQ(content(entry.path()), content(fs::path(last(parts, 12)) / fs::relative(entry.path(), last(whole, 12)))) << entry.path();
+      }
+      EXPECT_GE(files, 5u);
+    }
+}
+
+TEST_F(PeftRuns, TheFirstLossIsTheModelsOwnAndOneMatrixMayServeAFusedLayer) {
+  write_data(read_tensor_file(kExpected + "lora.safetensors"), 1);
+  ASSERT_EQ(corral(eval(kModel)), 0) << text("err");
+  const double base = json::parse(text("out"))["loss"];
+  for (const std::string method : {"lora", "dora"}) {
+    ASSERT_EQ(corral(finetune(method, "peft.target_modules=linear_qkv,linear_fc2 peft.use_rslora=true peft.modules_to_save=lm_head,norms",
+                              method, 5)),
+              0)
+        << text("err");
+    EXPECT_NEAR(losses(method)[0], base, 2e-6);
+    EXPECT_LT(losses(method)[4], losses(method)[0]);
+    const Tensors adapter = read_tensor_file(last(method, 5) + "/adapter_model.safetensors");
+    const std::string attention = "base_model.model.model.layers.0.self_attn.";
+    EXPECT_EQ(adapter.at(attention + "q_proj.lora_A.weight").values, adapter.at(attention + "v_proj.lora_A.weight").values);
+    EXPECT_TRUE(adapter.contains("base_model.model.lm_head.weight"));
+    const json config = json::parse(content(last(method, 5) + "/adapter_config.json"));
+    EXPECT_EQ(config["target_modules"], (json{"down_proj", "k_proj", "q_proj", "v_proj"}));
+    EXPECT_EQ(config["use_rslora"], true);
+    EXPECT_EQ(config["use_dora"], method == "dora");
+    EXPECT_EQ(config["lora_alpha"], 8);
+    // Read back as separate adapters, and as the fused ones of the run.
+    ASSERT_EQ(corral(eval(path(method))), 0) << text("err");
+    const double loss = json::parse(text("out"))["loss"];
+    ASSERT_EQ(corral(eval(kModel) + "--adapter " + last(method, 5) + " --set peft.target_modules=linear_qkv,linear_fc2"), 0) << text("err");
+    EXPECT_NEAR(json::parse(text("out"))["loss"].get<double>(), loss, 1e-6);
+    ASSERT_EQ(corral("merge --checkpoint " + path(method) + " --hf-path " + path(method + "_merged")), 0) << text("err");
+    ASSERT_EQ(corral(eval(path(method + "_merged"))), 0) << text("err");
+    EXPECT_NEAR(json::parse(text("out"))["loss"].get<double>(), loss, 1e-5);
+  }
+}
+
+TEST_F(PeftRuns, SeparateAdaptersDoNotBecomeFusedOnes) {
+  write_data(read_tensor_file(kExpected + "lora.safetensors"), 1);
+  expect_refused(eval(kModel) + "--adapter " + kExpected + "lora_start --set peft.target_modules=linear_qkv,o_proj,linear_fc1,linear_fc2",
+                 "two that differ cannot become one");
+}
+
+TEST_F(PeftRuns, GeneratesTheSameTextWithAnAdapterAndWithItsMerge) {
+  std::ofstream(path("prompts")) << "{\"input_ids\": [5, 6, 7]}\n{\"input_ids\": [9, 250, 31, 4, 8]}\n";
+  for (const std::string method : {"lora", "dora"}) {
+    const std::string adapter = " --adapter " + kExpected + method + "_end";
+    ASSERT_EQ(corral("merge --hf-model " + kModel + adapter + " --hf-path " + path(method)), 0) << text("err");
+    const auto generate = [&](const std::string& model) {
+      EXPECT_EQ(corral("generate --checkpoint " + model + " --prompts " + path("prompts") + " --max-new-tokens 20 --ignore-eos --json"), 0)
+          << text("err");
+      return text("out");
+    };
+    const std::string with = generate(kModel + adapter);
+    EXPECT_EQ(with, generate(path(method)));
+    EXPECT_NE(with, generate(kModel));
+  }
+}
+
+TEST_F(PeftRuns, AnAdapterIsRefusedByAnotherModelAndAnotherShape) {
+  write_data(read_tensor_file(kExpected + "lora.safetensors"), 2);
+  ASSERT_EQ(corral(finetune("run", "", "lora", 2)), 0) << text("err");
+  // The same shapes with one weight changed.
+  fs::copy(kModel, path("other"), fs::copy_options::recursive);
+  {
+    std::fstream file(path("other") + "/model-00002-of-00003.safetensors", std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(-1, std::ios::end);
+    const char before = static_cast<char>(file.get());
+    file.seekp(-1, std::ios::end);
+    file.put(static_cast<char>(before ^ 1));
+  }
+  expect_refused(eval(path("other")) + "--adapter " + path("run"), "was trained beside another model than " + path("other"));
+  expect_refused("finetune --resume --dir " + path("run") + " --train-iters 4 --pretrained-checkpoint " + path("other"),
+                 "was trained beside another model");
+  ASSERT_EQ(corral("init --model llama3/8b --set model.num_hidden_layers=2 model.hidden_size=32 model.intermediate_size=48"
+                   " model.num_attention_heads=2 model.num_key_value_heads=1 model.head_dim=16 model.vocab_size=320 --hf-path " +
+                   path("narrow")),
+            0)
+      << text("err");
+  expect_refused(eval(path("narrow")) + "--adapter " + kExpected + "lora_start", "has shape");
+  expect_refused(eval(kModel) + "--adapter " + kModel, "is no adapter's folder");
+  fs::copy(kExpected + "lora_start", path("lost"));
+  expect_refused(eval(path("lost")), "is an adapter for base, which is not there");
+}
+
+TEST_F(PeftRuns, SaysWhatIsWrongWithAChoiceBeforeAnyWork) {
+  write_data(read_tensor_file(kExpected + "lora.safetensors"), 1);
+  expect_refused(finetune("run", "peft.target_modules=q_porj"),
+                 "peft.target_modules[0] = \"q_porj\": no such module in the model\n       did you mean \"q_proj\"?");
+  std::string zero = finetune("run", "");
+  expect_refused(zero.replace(zero.find("peft.dim=4"), 10, "peft.dim=0"), "peft.dim = 0");
+  expect_refused(finetune("run", "", "lroa"), "did you mean \"lora\"?");
+  expect_refused("finetune --peft lora --dir " + path("run") + " --data " + path("data.jsonl"), "--pretrained-checkpoint");
+  expect_refused("pretrain --peft lora --model llama3/8b --dir " + path("run"), "use `corral finetune`");
+  expect_refused(eval(kModel) + "--peft lora", "--adapter DIR");
+  expect_refused("merge --hf-model " + kModel + " --hf-path " + path("out_folder"), "nothing to merge");
+  EXPECT_FALSE(fs::exists(path("run")));
+}
+
+TEST_F(PeftRuns, TakesAMethodFromAnotherFile) {
+  write_data(read_tensor_file(kExpected + "lora.safetensors"), 2);
+  fs::create_directories(path("elsewhere"));
+  for (const char* file : {"dora.so", "dora.manifest"})
+    fs::copy(std::string(CORRAL_BINARY_DIR "/plugins/peft/dora/") + file, path("elsewhere") + "/" + file);
+  ASSERT_EQ(corral(finetune("run", "", path("elsewhere") + "/dora.so", 2)), 0) << text("err");
+  EXPECT_TRUE(read_tensor_file(last("run", 2) + "/adapter_model.safetensors")
+                  .contains("base_model.model.model.layers.0.mlp.up_proj.lora_magnitude_vector"));
+}
+
+TEST_F(PeftRuns, EachFinetuneRecipeTrainsItsAdapter) {
+  write_data(read_tensor_file(kExpected + "lora.safetensors"), 2);
+  for (const auto& entry : fs::directory_iterator(CORRAL_SOURCE_DIR "/recipes")) {
+    const std::string name = entry.path().stem();
+    if (name.find("_finetune_") == std::string::npos) continue;
+    // The recipe's own choice, and each other one once.
+    const bool first = name.find("llama32_1b") == 0;
+    for (const std::string& method : first ? std::vector<std::string>{"lora", "dora", "none"} : std::vector<std::string>{"lora"}) {
+      const std::string run = name + method;
+      ASSERT_EQ(corral("finetune --recipe " + name + " --pretrained-checkpoint " + kModel + " --data " + path("data.jsonl") + " --dir " +
+                       path(run) + (method == "lora" ? "" : " --peft " + method) +
+                       " --dataset text --seq-length 33 --global-batch-size 2 --train-iters 2 --set data.packed=false data.split=100,0,0 "
+                       "optimizer.lr_warmup_iters=1 train.eval_interval=0"),
+                0)
+          << name << "\n"
+          << text("err");
+      EXPECT_EQ(fs::exists(last(run, 2) + "/adapter_config.json"), method != "none") << run;
+      if (method != "none") {
+        const json config = json::parse(content(last(run, 2) + "/adapter_config.json"));
+        EXPECT_EQ(config["use_dora"], method == "dora") << name;
+        EXPECT_EQ(config["r"], name.find("llama32") == 0 ? 32 : name.find("_8b_") != std::string::npos ? 8 : 16) << name;
+      }
+    }
+  }
+}
+
+}  // namespace
