@@ -1,8 +1,11 @@
 # For plugin authors and for Corral's own tree.
 #
 # corral_add_plugin(KIND/NAME ABI 1.0 SOURCES a.cpp ... [PROTO options.proto] [LIBS ...] [VERSION 0.1.0] [LICENSE Apache-2.0]
-#                   [CPU x86-64-v3] [DISPATCH x86-64-v4+avx512bf16 b.cpp ...] [PRESETS presets.textproto] [TABLE table.textproto] [TEST a_test.cpp])
+#                   [CPU x86-64-v3] [DISPATCH x86-64-v4+avx512bf16 b.cpp ...] [PRESETS presets.textproto] [TABLE table.textproto] [TEST a_test.cpp]
+#                   [OUTPUT folder])
 #   One shared object with the single export `corral_plugin`, every symbol resolved at link time, no process-wide C++ statics; beside it its manifest.
+#   Both lie in ${CMAKE_BINARY_DIR}/plugins/KIND/NAME, which --plugin-path takes, and are installed; with OUTPUT they lie there and are not installed.
+#   TEST is a GoogleTest program that gets the plugin's path as CORRAL_PLUGIN_FILE (corral/test_host.h opens it).
 #   CPU: compiled for this level and marked so, for the host to refuse it where the level is lacking. DISPATCH: sources compiled for a higher level
 #   without the mark; the plugin calls them only where it finds the level itself. PRESETS: presets.textproto is taken where it is there.
 # corral_add_test(NAME SOURCES ... LIBS ...): one GoogleTest program.
@@ -10,14 +13,19 @@ set(CORRAL_SDK_CMAKE_DIR ${CMAKE_CURRENT_LIST_DIR})
 
 # Makes <base>.wire.h of a .proto file in this folder's binary dir; the variable `out` gets the header's path.
 function(corral_wire_header out proto)
+  set(protoc protobuf::protoc)
+  if(NOT TARGET protobuf::protoc)
+    find_program(CORRAL_PROTOC protoc REQUIRED) # of the Debian package protobuf-compiler
+    set(protoc ${CORRAL_PROTOC})
+  endif()
   get_filename_component(base ${proto} NAME_WE)
   set(header ${CMAKE_CURRENT_BINARY_DIR}/${base}.wire.h)
   add_custom_command(
     OUTPUT ${header} ${CMAKE_CURRENT_BINARY_DIR}/${base}.desc
-    COMMAND protobuf::protoc --plugin=protoc-gen-corral=$<TARGET_FILE:protoc-gen-corral> --corral_out=${CMAKE_CURRENT_BINARY_DIR}
+    COMMAND ${protoc} --plugin=protoc-gen-corral=$<TARGET_FILE:corral::protoc-gen-corral> --corral_out=${CMAKE_CURRENT_BINARY_DIR}
             --descriptor_set_out=${CMAKE_CURRENT_BINARY_DIR}/${base}.desc --include_imports --include_source_info
             -I${CMAKE_CURRENT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR}/${proto}
-    DEPENDS protoc-gen-corral ${CMAKE_CURRENT_SOURCE_DIR}/${proto})
+    DEPENDS corral::protoc-gen-corral ${CMAKE_CURRENT_SOURCE_DIR}/${proto})
   set(${out} ${header} PARENT_SCOPE)
 endfunction()
 
@@ -36,7 +44,7 @@ endfunction()
 
 # NAME.manifest beside the plugin, made whenever the plugin or what the manifest holds has changed.
 function(corral_add_manifest target kind name)
-  set(out ${CMAKE_BINARY_DIR}/plugins/${kind}/${name}/${name}.manifest)
+  set(out ${P_OUTPUT}/${name}.manifest)
   set(held)
   if(P_PROTO)
     get_filename_component(base ${P_PROTO} NAME_WE)
@@ -54,16 +62,18 @@ function(corral_add_manifest target kind name)
   set(files ${held})
   list(FILTER files EXCLUDE REGEX "^--")
   set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${files})
-  add_dependencies(${target} corral-manifest)
+  if(NOT CORRAL_SDK_INSTALLED)
+    add_dependencies(${target} corral-manifest)
+  endif()
   add_custom_command(
     TARGET ${target} POST_BUILD
-    COMMAND corral-manifest --plugin $<TARGET_FILE:${target}> --out ${out} --kind ${kind} --name ${name} --version ${P_VERSION} --license ${P_LICENSE}
+    COMMAND corral::corral-manifest --plugin $<TARGET_FILE:${target}> --out ${out} --kind ${kind} --name ${name} --version ${P_VERSION} --license ${P_LICENSE}
             --abi ${P_ABI} ${held} BYPRODUCTS ${out}
     VERBATIM)
 endfunction()
 
 function(corral_add_plugin path)
-  cmake_parse_arguments(P "" "ABI;PROTO;VERSION;LICENSE;CPU;PRESETS;TABLE" "SOURCES;LIBS;DISPATCH;TEST" ${ARGN})
+  cmake_parse_arguments(P "" "ABI;PROTO;VERSION;LICENSE;CPU;PRESETS;TABLE;OUTPUT" "SOURCES;LIBS;DISPATCH;TEST" ${ARGN})
   get_filename_component(kind ${path} DIRECTORY)
   get_filename_component(name ${path} NAME)
   if(NOT P_ABI MATCHES "^([0-9]+)\\.([0-9]+)$")
@@ -77,6 +87,11 @@ function(corral_add_plugin path)
   if(NOT P_LICENSE)
     set(P_LICENSE Apache-2.0)
   endif()
+  set(install OFF)
+  if(NOT P_OUTPUT)
+    set(P_OUTPUT ${CMAKE_BINARY_DIR}/plugins/${kind}/${name})
+    set(install ON)
+  endif()
 
   set(target corral-${kind}-${name})
   add_library(${target} MODULE ${P_SOURCES})
@@ -86,8 +101,9 @@ function(corral_add_plugin path)
     target_include_directories(${target} PRIVATE ${CMAKE_CURRENT_BINARY_DIR})
   endif()
   set_target_properties(
-    ${target} PROPERTIES PREFIX "" OUTPUT_NAME ${name} LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/plugins/${kind}/${name}
-                         CXX_VISIBILITY_PRESET hidden C_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+    ${target} PROPERTIES PREFIX "" OUTPUT_NAME ${name} LIBRARY_OUTPUT_DIRECTORY ${P_OUTPUT}
+                         CXX_VISIBILITY_PRESET hidden C_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
+                         CXX_STANDARD 20 CXX_STANDARD_REQUIRED ON CXX_EXTENSIONS OFF)
   target_compile_definitions(
     ${target} PRIVATE CORRAL_PLUGIN_KIND="${kind}" CORRAL_PLUGIN_NAME="${name}" CORRAL_PLUGIN_VERSION="${P_VERSION}"
                       CORRAL_PLUGIN_LICENSE="${P_LICENSE}" CORRAL_PLUGIN_ABI_MAJOR=${abi_major} CORRAL_PLUGIN_ABI_MINOR=${abi_minor})
@@ -102,13 +118,19 @@ function(corral_add_plugin path)
     corral_dispatch_objects(${target} ${P_DISPATCH})
   endif()
   target_link_libraries(${target} PRIVATE corral::sdk ${P_LIBS})
-  target_link_options(${target} PRIVATE -Wl,--version-script=${CORRAL_SDK_CMAKE_DIR}/plugin.map -Wl,-z,now -Wl,--exclude-libs,ALL)
+  target_link_options(${target} PRIVATE -Wl,--version-script=${CORRAL_SDK_CMAKE_DIR}/plugin.map -Wl,-z,now -Wl,--exclude-libs,ALL -Wl,--as-needed)
   if(NOT CORRAL_SANITIZE)
     target_link_options(${target} PRIVATE -Wl,-z,defs)
   endif()
   corral_add_manifest(${target} ${kind} ${name})
-  if(P_TEST)
-    corral_add_test(${target}-test SOURCES ${P_TEST} LIBS corral::sdk ${P_LIBS})
+  if(install)
+    install(TARGETS ${target} LIBRARY DESTINATION lib/corral/plugins/${kind}/${name})
+    install(FILES ${P_OUTPUT}/${name}.manifest DESTINATION lib/corral/plugins/${kind}/${name})
+  endif()
+  if(P_TEST AND CORRAL_TESTS AND TARGET GTest::gtest)
+    corral_add_test(${target}-test SOURCES ${P_TEST} LIBS corral::sdk ${P_LIBS} ${CMAKE_DL_LIBS})
+    target_compile_definitions(${target}-test PRIVATE CORRAL_PLUGIN_FILE="$<TARGET_FILE:${target}>")
+    add_dependencies(${target}-test ${target})
     if(P_PROTO)
       target_sources(${target}-test PRIVATE ${header})
       target_include_directories(${target}-test PRIVATE ${CMAKE_CURRENT_BINARY_DIR})
@@ -122,6 +144,7 @@ function(corral_add_test name)
   endif()
   cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${A_SOURCES})
+  set_target_properties(${name} PROPERTIES CXX_STANDARD 20 CXX_STANDARD_REQUIRED ON CXX_EXTENSIONS OFF)
   target_link_libraries(${name} PRIVATE ${A_LIBS} GTest::gtest GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE CORRAL_SOURCE_DIR="${CMAKE_SOURCE_DIR}" CORRAL_BINARY_DIR="${CMAKE_BINARY_DIR}")
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600)

@@ -1,0 +1,82 @@
+// For the tests of plugins: opens a built plugin as a host does, and calls what maps a message to a message. For one thread.
+#pragma once
+
+#include <dlfcn.h>
+
+#include <string>
+
+#include "corral/abi.h"
+#include "corral/error.h"
+#include "graph.wire.h"
+#include "plugin.wire.h"
+
+namespace corral {
+
+class TestHost {
+ public:
+  // Throws Error where the file is no plugin of this kind's interface.
+  TestHost(const char* path, const char* interface_id) : library_(dlopen(path, RTLD_NOW | RTLD_LOCAL)) {
+    if (!library_) fail_environment("{}", dlerror());
+    plugin_ = static_cast<const corral_plugin_descriptor*>(dlsym(library_, "corral_plugin"));
+    if (!plugin_ || plugin_->magic != CORRAL_MAGIC) fail("{} is no Corral plugin", path);
+    check(plugin_->init(&host_));
+    interface_ = plugin_->get_interface(interface_id);
+    if (!interface_) fail("{} has no interface {}", path, interface_id);
+  }
+  ~TestHost() {
+    plugin_->shutdown();
+    dlclose(library_);
+  }
+  TestHost(const TestHost&) = delete;
+  TestHost& operator=(const TestHost&) = delete;
+
+  template <class Table>
+  const Table& table() const {
+    return *static_cast<const Table*>(interface_);
+  }
+
+  // call(host.table<corral_optimizer>().check, request); throws Error with the plugin's sentence.
+  template <class Request>
+  std::string call(corral_call function, const Request& request) {
+    std::string reply;
+    const corral_sink sink{CORRAL_SIZE(corral_sink), &reply, [](const corral_sink* s, const void* data, uint64_t size) {
+                             static_cast<std::string*>(s->context)->append(static_cast<const char*>(data), size);
+                             return corral_status{CORRAL_OK};
+                           }};
+    const std::string bytes = request.encode();
+    check(function(bytes.data(), bytes.size(), &sink));
+    return reply;
+  }
+
+  // A pass: `options` is the plugin's message Options, with its values set.
+  template <class Options>
+  Graph transform(corral_call function, const Graph& graph, const Options& options) {
+    PassRequest request;
+    request.graph = graph;
+    request.options = options.encode();
+    const std::string reply = call(function, request);
+    return Graph::decode(reply.data(), reply.size());
+  }
+
+ private:
+  void check(corral_status status) const {
+    if (status != CORRAL_OK) throw Error(status == CORRAL_INVALID || status == CORRAL_UNSUPPORTED ? 2 : 4, sentence_);
+  }
+
+  std::string sentence_;
+  corral_host host_{CORRAL_SIZE(corral_host),
+                    CORRAL_ABI_MAJOR,
+                    CORRAL_ABI_MINOR,
+                    &sentence_,
+                    [](const corral_host* host, const char* text, uint64_t size) {
+                      static_cast<std::string*>(host->context)->assign(text, size);
+                      return corral_status{CORRAL_OK};
+                    },
+                    [](const corral_host*, int32_t, const char*, uint64_t) { return corral_status{CORRAL_OK}; },
+                    [](const corral_host*, const char*) -> const void* { return nullptr; }};
+  void* library_;
+  const corral_plugin_descriptor* plugin_ = nullptr;
+  const void* interface_ = nullptr;
+};
+
+}  // namespace corral
