@@ -1,0 +1,78 @@
+// Byte-pair merging of one piece of text.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plugins/tokenizer/common/definition.h"
+
+namespace corral::tokenizer {
+
+// Ids of texts. Refers to the strings that it is given.
+class TokenTable {
+ public:
+  explicit TokenTable(const std::vector<std::string>& tokens) : tokens_(&tokens) {}
+  void reserve(size_t count);
+  // False where the text has an id already.
+  bool insert(int32_t id);
+  // -1: none.
+  int32_t find(std::string_view text) const;
+
+ private:
+  size_t slot(std::string_view text) const;
+  const std::vector<std::string>* tokens_;
+  std::vector<int32_t> slots_;
+};
+
+class MergeTable {
+ public:
+  explicit MergeTable(const std::vector<Merge>& merges);
+  struct Found {
+    uint32_t rank = kNone;
+    int32_t result = -1;
+  };
+  static constexpr uint32_t kNone = ~0u;
+  Found find(int32_t left, int32_t right) const {
+    const uint64_t key = key_of(left, right);
+    for (size_t i = hash(key);; i = (i + 1) & mask_)
+      if (slots_[i].key == key || slots_[i].key == kEmpty) return {slots_[i].rank, slots_[i].result};
+  }
+
+ private:
+  static constexpr uint64_t kEmpty = ~0ull;
+  struct Slot {
+    uint64_t key = kEmpty;
+    uint32_t rank = kNone;
+    int32_t result = -1;
+  };
+  static uint64_t key_of(int32_t left, int32_t right) {
+    return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
+  }
+  size_t hash(uint64_t key) const { return (key * 0x9E3779B97F4A7C15ull) >> shift_; }
+
+  std::vector<Slot> slots_;
+  size_t mask_ = 0;
+  int shift_ = 0;
+};
+
+// Merges neighbours in `ids`, the lowest rank first, the first of equals, until none is left. The result stands at the front of `ids`;
+// returns how many. `room` is used again from call to call.
+struct MergeRoom {
+  struct Symbol {
+    int32_t id;
+    uint32_t before, after;
+  };
+  struct Candidate {
+    uint32_t rank, at;
+    int32_t left, right, result;
+  };
+  std::vector<uint32_t> ranks;
+  std::vector<int32_t> results;
+  std::vector<Symbol> symbols;
+  std::vector<Candidate> queue;
+};
+size_t merge(std::span<int32_t> ids, const MergeTable& merges, MergeRoom& room);
+
+}  // namespace corral::tokenizer

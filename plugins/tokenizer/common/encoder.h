@@ -1,0 +1,72 @@
+// Text to ids and back.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plugins/tokenizer/common/added.h"
+#include "plugins/tokenizer/common/bpe.h"
+#include "plugins/tokenizer/common/definition.h"
+#include "plugins/tokenizer/common/llama_split.h"
+#include "plugins/tokenizer/common/pattern.h"
+
+namespace corral::tokenizer {
+
+// Ids into room of the caller.
+class IdWriter {
+ public:
+  IdWriter(int32_t* ids, uint64_t capacity) : begin_(ids), at_(ids), end_(ids + capacity) {}
+  void put(int32_t id) { put(std::span<const int32_t>(&id, 1)); }
+  void put(std::span<const int32_t> ids);  // throws NoSpace
+  uint64_t count() const { return static_cast<uint64_t>(at_ - begin_); }
+
+ private:
+  int32_t *begin_, *at_, *end_;
+};
+
+struct EncodeOptions {
+  bool add_special = false;  // the post-processor's tokens around the text
+  bool plain = false;        // text that spells an added token is ordinary text
+};
+
+class Encoder {
+ public:
+  explicit Encoder(Definition definition);
+  ~Encoder();
+  Encoder(const Encoder&) = delete;
+
+  // Both safe from any thread. Throws Error (2) for text that is no UTF-8.
+  void encode(std::string_view text, EncodeOptions options, IdWriter& out) const;
+  // The bytes of an id, "" for a special one where these are skipped; throws Error (2) for an id that is not there.
+  std::string_view bytes_of(int32_t id, bool skip_special) const;
+
+  const Definition& definition() const { return definition_; }
+  // -1: none.
+  int32_t id_of_added(std::string_view content) const;
+
+ private:
+  struct Room;
+  class Borrowed;
+  void added(std::string_view text, const AddedFinder& finder, bool last, Room& room, IdWriter& out) const;
+  void ordinary(std::string_view text, Room& room, IdWriter& out) const;
+  void piece(std::string_view piece, Room& room, IdWriter& out) const;
+  void merge_piece(std::string_view piece, Room& room) const;
+
+  const Definition definition_;
+  TokenTable table_;
+  MergeTable merges_;
+  int32_t byte_ids_[256];
+  std::vector<bool> special_;
+  AddedFinder first_, normalized_;
+  LlamaSplit llama_;
+  std::optional<Pattern> pattern_;  // where it is not Llama 3's
+  mutable std::mutex mutex_;
+  mutable std::vector<std::unique_ptr<Room>> rooms_;  // idle
+};
+
+}  // namespace corral::tokenizer
