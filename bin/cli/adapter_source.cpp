@@ -20,6 +20,7 @@ AdapterSource adapter_of(const Arguments& arguments, const std::string& path, st
   uint32_t confidence = 0;
   std::string reason, reasons;
   const std::string wanted = arguments.text("peft");
+  if (wanted == "none") fail("{} is an adapter, but --peft none speaks of all weights: merge it into its model first", path);
   for (const std::string& name : wanted.empty() ? plugin_names(arguments, "peft") : std::vector{wanted}) {
     Recognition r;
     try {
@@ -38,7 +39,7 @@ AdapterSource adapter_of(const Arguments& arguments, const std::string& path, st
     adapter.base = r.base;
   }
   if (adapter.plugin.empty())
-    fail("{}: {} takes this adapter{}", path, wanted.empty() ? "no installed peft plugin" : "not --peft " + wanted, reasons);
+    fail("{}: {} this adapter{}", path, wanted.empty() ? "no installed peft plugin takes" : "--peft " + wanted + " does not take", reasons);
   std::fprintf(stderr, "adapter: %s (%s), from %s\n", adapter.plugin.c_str(), reason.c_str(), path.c_str());
   return adapter;
 }

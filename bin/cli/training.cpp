@@ -332,6 +332,7 @@ int train_command(const Arguments& arguments, const std::string& mode) {
   }
   if (const std::string& path = first.text("checkpoint.pretrained"); !path.empty()) {
     ModelSource source = open_model(arguments, path);
+    if (mode == "pretrain" && source.adapter) fail("{} is an adapter: merge it into its model first, or use `corral finetune`", path);
     config::RunConfig config = configure_for(arguments, from, source);
     if (source.adapter) config.set("checkpoint.pretrained", source.path, "adapter " + source.adapter->path);
     return Training(arguments, std::move(config), std::move(source), std::nullopt).run();

@@ -29,6 +29,7 @@ int run(const Arguments& arguments) {
   if (!std::filesystem::exists(path, error))
     fail("--hf-model {}: no such folder; a model of the hub is downloaded first, with `hf download` for one", path);
   const ModelSource source = open_model(arguments, path);
+  if (source.adapter) fail("--hf-model {}: this is an adapter: merge it into its model first", path);
   const config::RunConfig config = configure_for(arguments, sources(arguments), source);
   const ModelTransfer transfer(arguments, source, config.text("checkpoint.format"), 0);
   checkpoint::make_folder(dir, transfer.bytes(), [&](const std::string& folder) {

@@ -283,6 +283,9 @@ TEST_F(PeftRuns, AnAdapterIsRefusedByAnotherModelAndAnotherShape) {
   expect_refused(eval(kModel) + "--adapter " + kModel, "is no adapter's folder");
   fs::copy(kExpected + "lora_start", path("lost"));
   expect_refused(eval(path("lost")), "is an adapter for base, which is not there");
+  expect_refused(eval(path("run")) + "--peft dora", "--peft dora does not take this adapter");
+  for (const char* words : {"finetune --peft none --pretrained-checkpoint ", "pretrain --pretrained-checkpoint ", "import --hf-model "})
+    expect_refused(words + path("run") + " --dir " + path("again"), "merge it into its model first");
 }
 
 TEST_F(PeftRuns, SaysWhatIsWrongWithAChoiceBeforeAnyWork) {

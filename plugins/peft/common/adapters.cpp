@@ -43,8 +43,8 @@ const Init& find_init(const std::string& name) {
   fail("peft.init = \"{}\": no such initialization{}", name, did_you_mean(name, names));
 }
 
-// Adapters of one group while a graph is made.
-struct Group1 {
+// What the members of a group share while a graph is made.
+struct Shared {
   TensorId a = 0, scaled_a = 0;
   TensorId dropped = 0, rest = 0;  // x with values dropped, and what was dropped of it
   TensorId hidden = 0;             // s A x
@@ -187,7 +187,7 @@ Graph Adapters::transform(bool deterministic) const {
 
   const std::vector<Node> nodes = std::move(g.nodes);
   g.nodes.clear();
-  Group1 now;
+  Shared now;
   size_t next = 0;
   for (size_t i = 0; i < nodes.size(); ++i) {
     g.nodes.push_back(nodes[i]);
