@@ -13,6 +13,8 @@
 #include "bin/cli/configuration.h"
 #include "bin/cli/json.h"
 #include "bin/cli/load_plugin.h"
+#include "corral/error.h"
+#include "kernel/plugin/device.h"
 
 namespace corral::cli {
 namespace {
@@ -59,6 +61,20 @@ Json plugins(const Arguments& arguments) {
   return all;
 }
 
+// What each device plugin says of this machine, or why it says nothing.
+Json devices(const Arguments& arguments) {
+  Json all = Json::object();
+  for (const std::string& name : plugin_names(arguments, "device")) {
+    try {
+      const DeviceInfo info = DeviceHandle::open(load_plugin(arguments, "device", name), {}).info();
+      all[name] = {{"instruction_set", info.instruction_set}, {"threads", info.threads}};
+    } catch (const Error& e) {
+      all[name] = e.what();
+    }
+  }
+  return all;
+}
+
 std::string protobuf_version() {
   return std::to_string(GOOGLE_PROTOBUF_VERSION / 1000000) + "." + std::to_string(GOOGLE_PROTOBUF_VERSION / 1000 % 1000) + "." +
          std::to_string(GOOGLE_PROTOBUF_VERSION % 1000);
@@ -81,6 +97,7 @@ Json collect(const Arguments& arguments) {
           {"recipe_folders", recipe_folders().folders()},
           {"plugin_folders", plugin_folders(arguments)},
           {"plugins", plugins(arguments)},
+          {"devices", devices(arguments)},
           {"environment", environment()}};
 }
 

@@ -7,7 +7,7 @@
 #   Both lie in ${CMAKE_BINARY_DIR}/plugins/KIND/NAME, which --plugin-path takes, and are installed; with OUTPUT they lie there and are not installed.
 #   TEST is a GoogleTest program that gets the plugin's path as CORRAL_PLUGIN_FILE (corral/test_host.h opens it).
 #   CPU: compiled for this level and marked so, for the host to refuse it where the level is lacking. DISPATCH: sources compiled for a higher level
-#   without the mark; the plugin calls them only where it finds the level itself. PRESETS: presets.textproto is taken where it is there.
+#   without the mark; the plugin calls them only where it finds the level itself, by names with corral_dispatch in them. PRESETS: presets.textproto is taken where it is there.
 # corral_add_test(NAME SOURCES ... LIBS ...): one GoogleTest program.
 set(CORRAL_SDK_CMAKE_DIR ${CMAKE_CURRENT_LIST_DIR})
 
@@ -29,8 +29,9 @@ function(corral_wire_header out proto)
   set(${out} ${header} PARENT_SCOPE)
 endfunction()
 
-# Sources for a level such as x86-64-v4+avx512bf16.
-function(corral_dispatch_objects target level)
+# Sources for a level such as x86-64-v4+avx512bf16, as one object. Whatever they define is their own, inline functions too: the linker would
+# otherwise keep one copy for the whole plugin, perhaps this level's. Only names with corral_dispatch in them are seen from outside.
+function(corral_dispatch_objects target libs level)
   string(REPLACE "+" ";" features ${level})
   list(POP_FRONT features march)
   list(TRANSFORM features PREPEND "-m")
@@ -38,8 +39,16 @@ function(corral_dispatch_objects target level)
   set_target_properties(${target}-dispatch PROPERTIES CXX_VISIBILITY_PRESET hidden C_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
                                                       POSITION_INDEPENDENT_CODE ON)
   target_compile_options(${target}-dispatch PRIVATE -march=${march} ${features})
-  target_link_libraries(${target}-dispatch PRIVATE corral::sdk)
-  target_link_libraries(${target} PRIVATE ${target}-dispatch)
+  target_link_libraries(${target}-dispatch PRIVATE corral::sdk ${libs})
+  set(object ${CMAKE_CURRENT_BINARY_DIR}/${target}-dispatch.o)
+  add_custom_command(
+    OUTPUT ${object}
+    COMMAND ${CMAKE_LINKER} -r --force-group-allocation -o ${object} $<TARGET_OBJECTS:${target}-dispatch>
+    COMMAND ${CMAKE_OBJCOPY} --wildcard --keep-global-symbol=*corral_dispatch* ${object}
+    DEPENDS ${target}-dispatch $<TARGET_OBJECTS:${target}-dispatch>
+    COMMAND_EXPAND_LISTS VERBATIM)
+  set_source_files_properties(${object} PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
+  target_sources(${target} PRIVATE ${object})
 endfunction()
 
 # NAME.manifest beside the plugin, made whenever the plugin or what the manifest holds has changed.
@@ -115,7 +124,7 @@ function(corral_add_plugin path)
     target_link_options(${target} PRIVATE -Wl,-z,${P_CPU}) # the mark that -mneeded makes, for every compiler
   endif()
   if(P_DISPATCH)
-    corral_dispatch_objects(${target} ${P_DISPATCH})
+    corral_dispatch_objects(${target} "${P_LIBS}" ${P_DISPATCH})
   endif()
   target_link_libraries(${target} PRIVATE corral::sdk ${P_LIBS})
   target_link_options(${target} PRIVATE -Wl,--version-script=${CORRAL_SDK_CMAKE_DIR}/plugin.map -Wl,-z,now -Wl,--exclude-libs,ALL -Wl,--as-needed)

@@ -14,7 +14,8 @@ const std::shared_ptr<const DeviceHandle>& device() {
   return loaded;
 }
 
-class EachOp : public testing::TestWithParam<const graph::OpDef*> {};
+class EachOp : public OnDevice, public testing::WithParamInterface<const graph::OpDef*> {};
+class Conformance : public OnDevice {};
 
 TEST_P(EachOp, EqualsTheReference) {
   const runtime::Conformance c = runtime::check_operation(device(), *GetParam());
@@ -27,7 +28,7 @@ INSTANTIATE_TEST_SUITE_P(Device, EachOp, testing::ValuesIn(graph::all_ops().begi
                          [](const auto& info) { return info.param->name; });
 
 // The check itself can fail: another definition of an operation is told apart.
-TEST(Conformance, SeesADeviceThatComputesSomethingElse) {
+TEST_F(Conformance, SeesADeviceThatComputesSomethingElse) {
   graph::OpDef other = graph::find_op("swiglu");
   other.reference = [](const graph::RefCall& op) {
     const auto gate = op.in("gate"), up = op.in("up");
@@ -37,7 +38,7 @@ TEST(Conformance, SeesADeviceThatComputesSomethingElse) {
   EXPECT_FALSE(runtime::check_operation(device(), other).failures.empty());
 }
 
-TEST(Conformance, SaysWhenAnOperationIsNotOffered) {
+TEST_F(Conformance, SaysWhenAnOperationIsNotOffered) {
   graph::OpDef unknown = graph::find_op("sum");
   unknown.name = "no_such_operation";
   const runtime::Conformance c = runtime::check_operation(device(), unknown);

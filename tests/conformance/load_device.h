@@ -2,6 +2,7 @@
 #pragma once
 
 #include <dlfcn.h>
+#include <gtest/gtest.h>
 
 #include <memory>
 #include <string>
@@ -23,5 +24,23 @@ inline std::shared_ptr<const DeviceHandle> load_device(const std::string& path) 
                                                      descriptor->get_interface(CORRAL_DEVICE_ID));
   return std::make_shared<const DeviceHandle>(DeviceHandle::open(plugin, {}));
 }
+
+// CORRAL_CPU may name what this machine lacks: such a test is skipped with the device's own sentence.
+class OnDevice : public testing::Test {
+ protected:
+  static std::string lacking() {
+    try {
+      load_device(CORRAL_DEVICE);
+      return "";
+    } catch (const Error& e) {
+      if (e.exit_code() != 3) throw;
+      return e.what();
+    }
+  }
+  void SetUp() override {
+    static const std::string reason = lacking();
+    if (!reason.empty()) GTEST_SKIP() << reason;
+  }
+};
 
 }  // namespace corral

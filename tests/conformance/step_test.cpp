@@ -15,6 +15,8 @@
 namespace corral {
 namespace {
 
+class Step : public OnDevice {};
+
 using Values = std::map<std::string, std::vector<double>>;
 
 // Losses and gradients by name after `micro_batches` of the graph.
@@ -88,24 +90,24 @@ void expect_near(const Values& got, const Values& expected, double limit, double
   }
 }
 
-TEST(Step, GivesTheLossesAndGradientsOfTheReference) {
+TEST_F(Step, GivesTheLossesAndGradientsOfTheReference) {
   const Graph g = passes::autodiff(small_model());
   expect_near(run(g), reference(g), 1e-5);
 }
 
-TEST(Step, AddsTheGradientsOfMicroBatches) {
+TEST_F(Step, AddsTheGradientsOfMicroBatches) {
   const Graph g = passes::autodiff(small_model());
   expect_near(run(g, 3), reference(g), 1e-5, 3);
 }
 
-TEST(Step, InBfloat16StaysNearTheReference) {
+TEST_F(Step, InBfloat16StaysNearTheReference) {
   const Graph g = in_bf16(passes::autodiff(small_model()));
   const Values got = run(g);
   expect_near(got, reference(g), 0.1);
   EXPECT_NE(got.at("losses"), run(passes::autodiff(small_model())).at("losses"));
 }
 
-TEST(Step, IsTheSameBitForBitWithRecomputation) {
+TEST_F(Step, IsTheSameBitForBitWithRecomputation) {
   for (const bool bf16 : {false, true}) {
     const Graph plain = passes::autodiff(small_model());
     const auto typed = [&](Graph g) { return bf16 ? in_bf16(std::move(g)) : g; };

@@ -160,6 +160,15 @@ TEST(Program, KeepsSecretsOutOfABugReport) {
   EXPECT_EQ(json::parse(shown.out)["environment"]["HF_TOKEN"], "(set)");
 }
 
+TEST(Program, TakesTheInstructionSetThatCorralCpuNames) {
+  setenv("CORRAL_CPU", "avx2", 1);
+  EXPECT_EQ(json::parse(corral("info --json").out)["devices"]["cpu"]["instruction_set"], "avx2");
+  setenv("CORRAL_CPU", "sse9", 1);
+  const std::string refused = json::parse(corral("info --json").out)["devices"]["cpu"];
+  unsetenv("CORRAL_CPU");
+  EXPECT_TRUE(refused.starts_with("CORRAL_CPU = \"sse9\": no such instruction set; this machine has ")) << refused;
+}
+
 double children_seconds() {
   rusage used{};
   getrusage(RUSAGE_CHILDREN, &used);

@@ -1,19 +1,36 @@
 // The CPU as a device: every operation runs when it is launched, on the threads of OpenMP.
 #include <omp.h>
 
+#include <cstdlib>
+
 #include "options.wire.h"
-#include "plugins/device/cpu/kernel.h"
+#include "plugins/device/cpu/level.h"
 
 namespace {
 using corral::cpu::OpEntry;
 using corral::cpu::Prepared;
 
-const OpEntry* find(std::string_view op) {
-  using namespace corral::cpu;
-  for (const auto& group : {elementwise_ops(), row_ops(), attention_ops(), product_ops(), loss_ops(), scaling_ops(), update_ops()})
-    for (const OpEntry& entry : group)
-      if (op == entry.name) return &entry;
-  return nullptr;
+struct Level {
+  const char* name;
+  const OpEntry* (*find)(std::string_view op);
+  bool here;  // this machine has it
+};
+
+// CORRAL_CPU, or the best of this machine.
+Level choose_level() {
+  const Level levels[] = {{"avx512_bf16", corral::cpu::corral_dispatch_avx512_bf16,
+                           __builtin_cpu_supports("x86-64-v4") != 0 && __builtin_cpu_supports("avx512bf16") != 0},
+                          {"avx2", corral::cpu::corral_dispatch_avx2, true}};
+  std::string there;
+  for (const Level& level : levels)
+    if (level.here) there += (there.empty() ? "" : ", ") + std::string(level.name);
+  const char* asked = std::getenv("CORRAL_CPU");
+  for (const Level& level : levels) {
+    if (asked && *asked ? level.name != std::string_view(asked) : !level.here) continue;
+    if (!level.here) corral::fail_environment("CORRAL_CPU = \"{}\": this machine does not have it; it has {}", asked, there);
+    return level;
+  }
+  corral::fail("CORRAL_CPU = \"{}\": no such instruction set; this machine has {}", asked, there);
 }
 
 class Kernel final : public corral::DeviceKernel {
@@ -26,18 +43,18 @@ class Kernel final : public corral::DeviceKernel {
 
 class Instance final : public corral::DeviceInstance {
  public:
-  explicit Instance(int threads) : threads_(threads) { omp_set_num_threads(threads); }
+  Instance(int threads, const Level& level) : threads_(threads), level_(level) { omp_set_num_threads(threads); }
 
   corral::DeviceInfo info() override {
     corral::DeviceInfo info;
     info.name = "cpu";
-    info.instruction_set = __builtin_cpu_supports("avx512bf16") ? "avx512_bf16" : "avx2";
+    info.instruction_set = level_.name;
     info.threads = static_cast<uint32_t>(threads_);
     return info;
   }
 
   void supports(const corral::NodeView& node) override {
-    if (!find(node.op())) throw corral::Unsupported(corral::format("device cpu has no operation \"{}\"", node.op()));
+    if (!level_.find(node.op())) throw corral::Unsupported(corral::format("device cpu has no operation \"{}\"", node.op()));
     for (uint32_t i = 0; i < node.num_inputs(); ++i) check(node, node.in(i));
     for (uint32_t i = 0; i < node.num_outputs(); ++i) check(node, node.out(i));
   }
@@ -53,7 +70,7 @@ class Instance final : public corral::DeviceInstance {
       p.out[i] = node.out(i) ? node.out(i).dtype() : corral::DType::DTYPE_NONE;
       p.accumulate |= static_cast<uint32_t>(node.accumulates(i)) << i;
     }
-    find(node.op())->prepare(node, p);
+    level_.find(node.op())->prepare(node, p);
     workspace = p.workspace;
     return kernel;
   }
@@ -75,6 +92,7 @@ class Instance final : public corral::DeviceInstance {
     }
   }
   int threads_;
+  Level level_;
 };
 
 class Cpu final : public corral::Device<corral::options::cpu::Options> {
@@ -87,7 +105,7 @@ class Cpu final : public corral::Device<corral::options::cpu::Options> {
     int64_t threads = request.threads ? request.threads : options.threads;
     if (threads < 0 || threads > 4096) corral::fail("device.threads = {}: expected 0 (all cores) to 4096", threads);
     if (threads == 0) threads = omp_get_num_procs();
-    return std::make_unique<Instance>(static_cast<int>(threads));
+    return std::make_unique<Instance>(static_cast<int>(threads), choose_level());
   }
 };
 }  // namespace

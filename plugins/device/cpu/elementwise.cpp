@@ -11,13 +11,13 @@ constexpr int64_t kBlock = 1024;
 
 void elements_only(const NodeView& node, Prepared& p) { p.sizes[0] = node.out(0).elements(); }
 
-// F(block of inputs, block of outputs, count, node) over all elements.
+// F(block of inputs, block of outputs, count) over all elements. A block holds whole vectors; what lies beyond `count` is not stored.
 template <int In, int Out, class F>
 void blocks(const Prepared& p, void* const* inputs, void* const* outputs, F f) {
   const int64_t n = p.sizes[0], count = (n + kBlock - 1) / kBlock;
 #pragma omp parallel for schedule(static) num_threads(p.context.threads)
   for (int64_t block = 0; block < count; ++block) {
-    float in[In][kBlock], out[Out][kBlock];
+    alignas(64) float in[In][kBlock], out[Out][kBlock];
     const int64_t from = block * kBlock, size = std::min(kBlock, n - from);
     for (int i = 0; i < In; ++i) load(in[i], inputs[i], p.in[i], from, size);
     f(in, out, size);
@@ -57,16 +57,19 @@ void cast(const Prepared& p, void* const* in, void* const* out, void*) {
 
 void swiglu(const Prepared& p, void* const* in, void* const* out, void*) {
   blocks<2, 1>(p, in, out, [](auto& x, auto& y, int64_t n) {
-    for (int64_t i = 0; i < n; ++i) y[0][i] = x[0][i] / (1 + std::exp(-x[0][i])) * x[1][i];
+    for (int64_t i = 0; i < n; i += kLanes) {
+      const Vec gate = cpu::load(x[0] + i);
+      cpu::store(y[0] + i, gate / (1 + exp(-gate)) * cpu::load(x[1] + i));
+    }
   });
 }
 
 void swiglu_backward(const Prepared& p, void* const* in, void* const* out, void*) {
   blocks<3, 2>(p, in, out, [](auto& x, auto& y, int64_t n) {
-    for (int64_t i = 0; i < n; ++i) {
-      const float gate = x[0][i], up = x[1][i], dy = x[2][i], s = 1 / (1 + std::exp(-gate));
-      y[0][i] = dy * up * s * (1 + gate * (1 - s));
-      y[1][i] = dy * gate * s;
+    for (int64_t i = 0; i < n; i += kLanes) {
+      const Vec gate = cpu::load(x[0] + i), up = cpu::load(x[1] + i), dy = cpu::load(x[2] + i), s = 1 / (1 + exp(-gate));
+      cpu::store(y[0] + i, dy * up * s * (1 + gate * (1 - s)));
+      cpu::store(y[1] + i, dy * gate * s);
     }
   });
 }

@@ -1,75 +1,118 @@
-// Log-sum-exp of the logits in chunks of places: the logits of all places are never whole.
+// Log-sum-exp of the logits in blocks of the vocabulary: the logits of the whole vocabulary are never there at once, and each weight is
+// read once.
 #include <algorithm>
 
+#include "plugins/device/cpu/gemm.h"
 #include "plugins/device/cpu/kernel.h"
-#include "plugins/device/cpu/matrix.h"
+#include "plugins/device/cpu/number.h"
 
 namespace corral::cpu {
 namespace {
 
-constexpr int64_t kPlaces = 128;  // a chunk
-
-struct Buffers {
-  const float *x, *w;
-  float *logits, *rest;
-};
-
-Buffers buffers(const Prepared& p, void* const* in, void* workspace) {
-  const int64_t N = p.sizes[0], D = p.sizes[1], V = p.sizes[2];
-  float* at = static_cast<float*>(workspace);
-  Buffers b{};
-  b.x = as_float(in[0], p.in[0], N * D, at, p.context.threads);
-  at += buffer_floats(p.in[0], N * D);
-  b.w = as_float(in[1], p.in[1], V * D, at, p.context.threads);
-  at += buffer_floats(p.in[1], V * D);
-  b.logits = at;
-  b.rest = at + kPlaces * V;
-  return b;
+float largest_of(const float* x, int64_t n) {
+  Vec most = broadcast(-INFINITY);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) most = max(most, load(x + i));
+  float result = largest(most);
+  for (; i < n; ++i) result = std::max(result, x[i]);
+  return result;
 }
 
+// The first n < kLanes numbers, the rest filled up.
+Vec load_first(const float* x, int64_t n, float rest) {
+  Vec v = broadcast(rest);
+  std::memcpy(&v, x, static_cast<size_t>(n) * sizeof(float));
+  return v;
+}
+
+float sum_of_exp(const float* x, int64_t n, float base) {
+  Vec total = {};
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) total += exp(load(x + i) - base);
+  if (i < n) total += exp(load_first(x + i, n - i, -INFINITY) - base);
+  return sum(total);
+}
+
+// x = weight e^(x - base)
+void scaled_exp(float* x, int64_t n, float base, float weight) {
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store(x + i, exp(load(x + i) - base) * weight);
+  if (i == n) return;
+  const Vec last = exp(load_first(x + i, n - i, -INFINITY) - base) * weight;
+  std::memcpy(x + i, &last, static_cast<size_t>(n - i) * sizeof(float));
+}
+
+// Words of the vocabulary in a block: some 16 MiB of logits.
+int64_t block_of(int64_t N, int64_t V) {
+  return std::min(V, std::max<int64_t>(512, (int64_t{1} << 22) / std::max<int64_t>(N, 1) / 32 * 32));
+}
+
+// What a launch works with. N places, D features, V words.
+struct Head {
+  const Prepared& p;
+  int64_t N = p.sizes[0], D = p.sizes[1], V = p.sizes[2], block = block_of(N, V);
+
+  Gemm logits(int64_t words) const {
+    return {.m = N, .n = words, .k = D, .tb = true, .a = p.in[0], .b = p.in[1], .threads = p.context.threads};
+  }
+  Gemm dw(int64_t words, bool add) const {
+    return {.m = words, .n = D, .k = N, .ta = true, .b = p.in[0], .add = add, .threads = p.context.threads};
+  }
+  Gemm dx(int64_t words, bool add) const { return {.m = N, .n = D, .k = words, .b = p.in[1], .add = add, .threads = p.context.threads}; }
+  const void* weights(void* const* in, int64_t word) const { return at(in[1], p.in[1], word * D); }
+};
+
 void linear_lse(const Prepared& p, void* const* in, void* const* out, void* workspace) {
-  const int64_t N = p.sizes[0], D = p.sizes[1], V = p.sizes[2];
-  const Buffers b = buffers(p, in, workspace);
+  const Head h{p};
   const auto* targets = static_cast<const int32_t*>(in[2]);
   auto *lse = static_cast<float*>(out[0]), *target = static_cast<float*>(out[1]);
-  for (int64_t from = 0; from < N; from += kPlaces) {
-    const int64_t n = std::min(kPlaces, N - from);
-    sgemm(false, true, n, V, D, b.x + from * D, b.w, b.logits, false);
+  float* logits = static_cast<float*>(workspace);
+  auto* sums = reinterpret_cast<double*>(logits + h.N * h.block);
+  void* rest = sums + (h.N + 7) / 8 * 8;
+  for (int64_t word = 0; word < h.V; word += h.block) {
+    const int64_t words = std::min(h.block, h.V - word);
+    h.logits(words).run(in[0], h.weights(in, word), logits, rest);
 #pragma omp parallel for schedule(static) num_threads(p.context.threads)
-    for (int64_t i = 0; i < n; ++i) {
-      const float* l = b.logits + i * V;
-      const float largest = *std::max_element(l, l + V);
-      double sum = 0;
-      for (int64_t v = 0; v < V; ++v) sum += std::exp(l[v] - largest);
-      lse[from + i] = largest + static_cast<float>(std::log(sum));
-      const int32_t t = targets[from + i];
-      target[from + i] = t >= 0 && t < V ? l[t] : 0;
+    for (int64_t i = 0; i < h.N; ++i) {
+      const float* l = logits + i * words;
+      // lse holds the largest logit until the end.
+      const float before = word == 0 ? -INFINITY : lse[i], most = std::max(before, largest_of(l, words));
+      const float base = most == -INFINITY ? 0 : most;
+      sums[i] = (word == 0 ? 0 : sums[i] * std::exp(static_cast<double>(before - base))) + static_cast<double>(sum_of_exp(l, words, base));
+      lse[i] = most;
+      const int64_t t = targets[i] - word;
+      if (t >= 0 && t < words) target[i] = l[t];
+      if (targets[i] < 0) target[i] = 0;
+      if (word + words == h.V) lse[i] = base + static_cast<float>(std::log(sums[i]));
     }
   }
 }
 
 void linear_lse_backward(const Prepared& p, void* const* in, void* const* out, void* workspace) {
-  const int64_t N = p.sizes[0], D = p.sizes[1], V = p.sizes[2];
-  const Buffers b = buffers(p, in, workspace);
+  const Head h{p};
   const auto* targets = static_cast<const int32_t*>(in[2]);
   const auto *lse = static_cast<const float*>(in[3]), *dlse = static_cast<const float*>(in[4]), *dtarget = static_cast<const float*>(in[5]);
   auto* dw = static_cast<float*>(out[1]);
-  for (int64_t from = 0; from < N; from += kPlaces) {
-    const int64_t n = std::min(kPlaces, N - from);
-    sgemm(false, true, n, V, D, b.x + from * D, b.w, b.logits, false);
+  float* logits = static_cast<float*>(workspace);
+  float* dx_apart = logits + h.N * h.block;
+  const bool apart = p.out[0] == DType::BF16;  // a sum over the blocks is not rounded in between
+  float* dx = apart ? dx_apart : static_cast<float*>(out[0]);
+  float* rest = dx_apart + (apart ? (h.N * h.D + 15) / 16 * 16 : 0);
+  for (int64_t word = 0; word < h.V; word += h.block) {
+    const int64_t words = std::min(h.block, h.V - word);
+    h.logits(words).run(in[0], h.weights(in, word), logits, rest);
 #pragma omp parallel for schedule(static) num_threads(p.context.threads)
-    for (int64_t i = 0; i < n; ++i) {
-      float* l = b.logits + i * V;
-      const float log_sum = lse[from + i], weight = dlse[from + i];
-      for (int64_t v = 0; v < V; ++v) l[v] = std::exp(l[v] - log_sum) * weight;
-      if (const int32_t t = targets[from + i]; t >= 0 && t < V) l[t] += dtarget[from + i];
+    for (int64_t i = 0; i < h.N; ++i) {
+      float* l = logits + i * words;
+      scaled_exp(l, words, lse[i], dlse[i]);
+      if (const int64_t t = targets[i] - word; targets[i] >= 0 && t >= 0 && t < words) l[t] += dtarget[i];
     }
-    if (out[0]) {
-      sgemm(false, false, n, D, V, b.logits, b.w, b.rest, false);
-      store(out[0], p.out[0], from * D, b.rest, n * D, p.adds(0));
-    }
-    if (dw) sgemm(true, false, V, D, n, b.logits, b.x + from * D, dw, from > 0 || p.adds(1));
+    if (out[0]) h.dx(words, word > 0 || (!apart && p.adds(0))).run(logits, h.weights(in, word), dx, rest);
+    if (dw) h.dw(words, p.adds(1)).run(logits, in[0], dw + word * h.D, rest);
   }
+  if (!out[0] || !apart) return;
+#pragma omp parallel for schedule(static) num_threads(p.context.threads)
+  for (int64_t i = 0; i < h.N; ++i) store(out[0], p.out[0], i * h.D, dx + i * h.D, h.D, p.adds(0));
 }
 
 void token_loss(const Prepared& p, void* const* in, void* const* out, void*) {
@@ -89,8 +132,12 @@ void token_loss_backward(const Prepared& p, void* const* in, void* const* out, v
 }
 
 void linear(const NodeView& node, Prepared& p, Launch launch) {
-  const int64_t N = p.sizes[0] = node.in(0).rows(), D = p.sizes[1] = node.in(0)[-1], V = p.sizes[2] = node.in(1)[0];
-  p.workspace = sizeof(float) * static_cast<uint64_t>(buffer_floats(p.in[0], N * D) + buffer_floats(p.in[1], V * D) + kPlaces * (V + D));
+  p.sizes[0] = node.in(0).rows(), p.sizes[1] = node.in(0)[-1], p.sizes[2] = node.in(1)[0];
+  const Head h{p};
+  const bool backward = launch == linear_lse_backward;
+  const int64_t apart = !backward ? (h.N + 7) / 8 * 16 : p.out[0] == DType::BF16 ? (h.N * h.D + 15) / 16 * 16 : 0;
+  p.workspace = sizeof(float) * static_cast<uint64_t>(h.N * h.block + apart) + h.logits(h.block).workspace();
+  if (backward) p.workspace += std::max(h.dx(h.block, true).workspace(), h.dw(h.block, true).workspace());
   p.launch = launch;
 }
 

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "graph.wire.h"
+#include "plugins/device/cpu/vector.h"
 
 namespace corral::cpu {
 
@@ -31,30 +32,36 @@ inline void load(float* to, const void* p, DType t, int64_t from, int64_t n) {
     return;
   }
   const uint16_t* x = static_cast<const uint16_t*>(p) + from;
-  for (int64_t i = 0; i < n; ++i) to[i] = from_bf16(x[i]);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store(to + i, load(x + i));
+  for (; i < n; ++i) to[i] = from_bf16(x[i]);
 }
 
 inline void store(void* p, DType t, int64_t from, const float* x, int64_t n, bool add) {
+  int64_t i = 0;
   if (t == DType::BF16) {
     uint16_t* to = static_cast<uint16_t*>(p) + from;
-    if (add)
-      for (int64_t i = 0; i < n; ++i) to[i] = to_bf16(from_bf16(to[i]) + x[i]);
-    else
-      for (int64_t i = 0; i < n; ++i) to[i] = to_bf16(x[i]);
+    for (; i + kLanes <= n; i += kLanes) store(to + i, add ? load(to + i) + load(x + i) : load(x + i));
+    for (; i < n; ++i) to[i] = to_bf16(add ? from_bf16(to[i]) + x[i] : x[i]);
     return;
   }
   float* to = static_cast<float*>(p) + from;
-  if (add)
-    for (int64_t i = 0; i < n; ++i) to[i] += x[i];
-  else
+  if (!add) {
     std::memcpy(to, x, static_cast<size_t>(n) * sizeof(float));
+    return;
+  }
+  for (; i < n; ++i) to[i] += x[i];
 }
 
 inline float dot(const float* a, const float* b, int64_t n) {
-  float sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t i = 0; i < n; ++i) sum += a[i] * b[i];
-  return sum;
+  Vec total[4] = {};
+  int64_t i = 0;
+  for (; i + 4 * kLanes <= n; i += 4 * kLanes)
+    for (int j = 0; j < 4; ++j) total[j] += load(a + i + j * kLanes) * load(b + i + j * kLanes);
+  for (; i + kLanes <= n; i += kLanes) total[0] += load(a + i) * load(b + i);
+  float rest = 0;
+  for (; i < n; ++i) rest += a[i] * b[i];
+  return sum((total[0] + total[1]) + (total[2] + total[3])) + rest;
 }
 
 inline void add_scaled(float* y, float scale, const float* x, int64_t n) {

@@ -1,0 +1,22 @@
+// Row-major products of any size, of float32 and bfloat16.
+#pragma once
+
+#include <cstdint>
+
+#include "graph.wire.h"
+
+namespace corral::cpu {
+
+// c [m n] = a b, or added to c.
+struct Gemm {
+  int64_t m = 0, n = 0, k = 0;
+  bool ta = false, tb = false;  // a is stored [k m]; b is stored [n k]
+  DType a = DType::F32, b = DType::F32, c = DType::F32;
+  bool add = false;
+  int threads = 1;
+
+  uint64_t workspace() const;  // bytes, aligned to 64
+  void run(const void* a, const void* b, void* c, void* workspace) const;
+};
+
+}  // namespace corral::cpu

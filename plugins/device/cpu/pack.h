@@ -1,0 +1,119 @@
+// Operands of products in the order in which tiles read them: panels of P rows of a (or columns of b), for each inner step P words side by
+// side. A word is a float32 or, for tiles of pairs, two bfloat16. Conversion happens here, so no operand is ever whole in another type.
+#pragma once
+
+#include <algorithm>
+
+#include "graph.wire.h"
+#include "plugins/device/cpu/number.h"
+#include "plugins/device/cpu/vector.h"
+
+namespace corral::cpu {
+
+enum class Words { kFloat, kFloatFromBf16, kPairs };
+
+template <Words w>
+using Stored = std::conditional_t<w == Words::kFloat, float, uint16_t>;
+
+// Inner steps that one word takes.
+template <Words w>
+constexpr int64_t kPerWord = w == Words::kPairs ? 2 : 1;
+
+template <Words w>
+inline float word(const Stored<w>* p, [[maybe_unused]] bool whole) {
+  if constexpr (w == Words::kFloat) return *p;
+  if constexpr (w == Words::kFloatFromBf16) return from_bf16(*p);
+  if constexpr (w == Words::kPairs)
+    return std::bit_cast<float>(static_cast<uint32_t>(p[0]) | (whole ? static_cast<uint32_t>(p[1]) << 16 : 0));
+}
+
+template <Words w>
+inline __m256 eight_words(const Stored<w>* p) {
+  if constexpr (w == Words::kFloatFromBf16)
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(read<__m128i>(p)), 16));
+  else
+    return read<__m256>(p);
+}
+
+inline void transpose(__m256 (&r)[8]) {
+  __m256 s[8];
+  for (int i = 0; i < 8; i += 4) {
+    const __m256 a = _mm256_unpacklo_ps(r[i], r[i + 1]), b = _mm256_unpackhi_ps(r[i], r[i + 1]);
+    const __m256 c = _mm256_unpacklo_ps(r[i + 2], r[i + 3]), d = _mm256_unpackhi_ps(r[i + 2], r[i + 3]);
+    s[i] = _mm256_shuffle_ps(a, c, 0x44);
+    s[i + 1] = _mm256_shuffle_ps(a, c, 0xee);
+    s[i + 2] = _mm256_shuffle_ps(b, d, 0x44);
+    s[i + 3] = _mm256_shuffle_ps(b, d, 0xee);
+  }
+  for (int i = 0; i < 4; ++i) {
+    r[i] = _mm256_permute2f128_ps(s[i], s[i + 4], 0x20);
+    r[i + 4] = _mm256_permute2f128_ps(s[i], s[i + 4], 0x31);
+  }
+}
+
+// The first n numbers.
+template <int n>
+inline void store_first(float* to, __m256 x) {
+  if constexpr (n == 8) {
+    _mm256_storeu_ps(to, x);
+  } else {
+    static_assert(n == 6);
+    _mm_storeu_ps(to, _mm256_castps256_ps128(x));
+    _mm_storel_pi(reinterpret_cast<__m64*>(to + 4), _mm256_extractf128_ps(x, 1));
+  }
+}
+
+template <Words w, int n>
+inline void pack_group(float* to, int64_t P, const Stored<w>* from, int64_t stride, int64_t rows) {
+  __m256 r[8];
+  for (int i = 0; i < 8; ++i) r[i] = i < rows ? eight_words<w>(from + i * stride) : _mm256_setzero_ps();
+  transpose(r);
+  for (int i = 0; i < 8; ++i) store_first<n>(to + i * P, r[i]);
+}
+
+// One panel of an operand whose inner dimension is contiguous: row i of the panel begins at from + i stride. Rows from `rows` on are 0.
+template <Words w, int64_t P>
+inline void pack_rows(float* to, const Stored<w>* from, int64_t stride, int64_t rows, int64_t inner) {
+  constexpr int64_t kTail = P % 8;
+  const int64_t words = (inner + kPerWord<w> - 1) / kPerWord<w>, whole = inner / kPerWord<w>;
+  int64_t k = 0;
+  for (; k + 8 <= whole; k += 8) {
+    const Stored<w>* at = from + k * kPerWord<w>;
+    for (int64_t i = 0; i + 8 <= P; i += 8) pack_group<w, 8>(to + k * P + i, P, at + i * stride, stride, rows - i);
+    if constexpr (kTail != 0)
+      pack_group<w, kTail>(to + k * P + P - kTail, P, at + (P - kTail) * stride, stride, std::min(kTail, rows - (P - kTail)));
+  }
+  for (; k < words; ++k)
+    for (int64_t i = 0; i < P; ++i) to[k * P + i] = i < rows ? word<w>(from + i * stride + k * kPerWord<w>, k < whole) : 0;
+}
+
+// One panel of an operand whose rows (for b, columns) lie side by side: inner step k begins at from + k stride.
+template <Words w, int64_t P>
+inline void pack_columns(float* to, const Stored<w>* from, int64_t stride, int64_t columns, int64_t inner) {
+  Stored<w> edge[2][P] = {};  // a row that is not P wide, or a pair's missing half
+  for (int64_t k = 0; k < inner; k += kPerWord<w>, from += kPerWord<w> * stride, to += P) {
+    const Stored<w>*first = from, *second = from + stride;
+    if (columns < P) {
+      std::copy(from, from + columns, edge[0]);
+      first = edge[0];
+    }
+    if constexpr (w == Words::kPairs) {
+      if (k + 1 == inner) {
+        std::fill(edge[1], edge[1] + P, Stored<w>{});
+        second = edge[1];
+      } else if (columns < P) {
+        std::copy(from + stride, from + stride + columns, edge[1]);
+        second = edge[1];
+      }
+      auto* words = reinterpret_cast<char*>(to);
+      for (int64_t i = 0; i < P; ++i) {
+        const uint32_t both = first[i] | static_cast<uint32_t>(second[i]) << 16;
+        std::memcpy(words + 4 * i, &both, 4);
+      }
+    } else {
+      for (int64_t i = 0; i < P; ++i) to[i] = word<w>(first + i, true);
+    }
+  }
+}
+
+}  // namespace corral::cpu

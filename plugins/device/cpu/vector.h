@@ -1,0 +1,76 @@
+// Vectors of float32 as wide as the level this file is compiled for; bfloat16 is a way to store them.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+#include <cstring>
+
+namespace corral::cpu {
+
+#if defined(__AVX512F__)
+constexpr int64_t kLanes = 16;
+#else
+constexpr int64_t kLanes = 8;
+#endif
+typedef float Vec __attribute__((vector_size(kLanes * 4)));
+typedef int32_t IntVec __attribute__((vector_size(kLanes * 4)));
+typedef uint32_t WordVec __attribute__((vector_size(kLanes * 4)));
+typedef uint16_t HalfVec __attribute__((vector_size(kLanes * 2)));
+
+template <class V>
+inline V read(const void* p) {
+  V v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+
+inline Vec broadcast(float x) { return x - Vec{}; }
+inline Vec load(const float* p) { return read<Vec>(p); }
+inline Vec load(const uint16_t* p) { return (Vec)(__builtin_convertvector(read<HalfVec>(p), WordVec) << 16); }
+inline void store(float* p, Vec x) { std::memcpy(p, &x, sizeof x); }
+
+// To nearest even; NaN stays NaN.
+inline void store(uint16_t* p, Vec x) {
+#if defined(__AVX512BF16__)
+  const __m256bh half = _mm512_cvtneps_pbh((__m512)x);
+#else
+  const WordVec bits = (WordVec)x, rounded = (bits + 0x7fffu + (bits >> 16 & 1)) >> 16, quiet = bits >> 16 | 0x40;
+  const WordVec word = (bits & 0x7fffffffu) > 0x7f800000u ? quiet : rounded;
+  const __m256i packed = _mm256_packus_epi32((__m256i)word, (__m256i)word);  // twice in each half
+  const __m128i half = _mm256_castsi256_si128(_mm256_permute4x64_epi64(packed, 0x08));
+#endif
+  std::memcpy(p, &half, sizeof half);
+}
+
+inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
+
+inline float sum(Vec x) {
+  float total = 0;
+  for (int64_t i = 0; i < kLanes; ++i) total += x[i];
+  return total;
+}
+
+inline float largest(Vec x) {
+  float most = x[0];
+  for (int64_t i = 1; i < kLanes; ++i) most = x[i] > most ? x[i] : most;
+  return most;
+}
+
+// e^x within 1.5 units in the last place; 0 below the smallest normal number.  x = n ln 2 + r, the series of e^r to r^7.
+inline Vec exp(Vec x) {
+  constexpr float kMagic = 12582912.0f;  // 1.5 2^23: adding it leaves n in the low bits
+  const Vec inside = x < -87.3f ? broadcast(-87.3f) : x > 88.7f ? broadcast(88.7f) : x;
+  const Vec shifted = inside * 1.44269504f + kMagic, n = shifted - kMagic;
+  const Vec r = (inside - n * 0.693359375f) - n * -2.12194440e-4f;
+  Vec p = r * (1.0f / 5040) + (1.0f / 720);
+  p = p * r + (1.0f / 120);
+  p = p * r + (1.0f / 24);
+  p = p * r + (1.0f / 6);
+  p = p * r + 0.5f;
+  p = p * r * r + r + 1.0f;
+  const Vec y = (Vec)((IntVec)p + ((IntVec)shifted << 23));
+  return x < -87.3f ? Vec{} : x <= 88.7f ? y : x + __builtin_inff();  // no number stays none
+}
+
+}  // namespace corral::cpu
