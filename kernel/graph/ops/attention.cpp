@@ -60,6 +60,12 @@ void reference(const RefCall& op) {
     }
   }
 }
+
+std::vector<double> two_documents(size_t places, size_t second) {
+  std::vector<double> first_key(places, 0);
+  std::fill(first_key.begin() + static_cast<std::ptrdiff_t>(second), first_key.end(), static_cast<double>(second));
+  return first_key;
+}
 }  // namespace
 
 extern const OpDef attention;
@@ -88,6 +94,11 @@ const OpDef attention{
                {{"first_key", {0, 0, 0, 3, 3, 5, 5, 0, 1, 2, 2, 2, 2, 6}}}},
               {{{"q", {1, 150, 128}}, {"k", {1, 150, 64}}, {"v", {1, 150, 64}}, {"first_key", {1, 150}}},
                {{"head_dim", attribute(int64_t{64})}, {"scale", attribute(0.125)}},
-               {{"first_key", {0, 1}}}}},
+               {{"first_key", {0, 1}}}},
+              // More keys than a block of a device holds, and a second document that begins within one.
+              {{{"q", {1, 330, 24}}, {"k", {1, 330, 8}}, {"v", {1, 330, 8}}, {"first_key", {1, 330}}},
+               {{"head_dim", attribute(int64_t{8})}, {"scale", attribute(0.35)}},
+               {},
+               {{"first_key", two_documents(330, 40)}}}},
 };
 }  // namespace corral::graph

@@ -90,6 +90,16 @@ const OpDef attention_backward{
                 {"lse", {1, 150, 2}},
                 {"dy", {1, 150, 128}}},
                {{"head_dim", attribute(int64_t{64})}, {"scale", attribute(0.125)}},
-               {{"lse", {4, 5}}, {"first_key", {0, 1}}}}},
+               {{"lse", {4, 5}}, {"first_key", {0, 1}}}},
+              // More keys than a block of a device holds.
+              {{{"q", {1, 300, 24}},
+                {"k", {1, 300, 8}},
+                {"v", {1, 300, 8}},
+                {"first_key", {1, 300}},
+                {"y", {1, 300, 24}},
+                {"lse", {1, 300, 3}},
+                {"dy", {1, 300, 24}}},
+               {{"head_dim", attribute(int64_t{8})}, {"scale", attribute(0.35)}},
+               {{"lse", {5, 6}}, {"first_key", {0, 1}}}}},
 };
 }  // namespace corral::graph

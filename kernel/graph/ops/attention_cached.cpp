@@ -56,6 +56,14 @@ void reference(const RefCall& op) {
         for (size_t d = 0; d < D; ++d) y[at_q + d] += p[s] / sum * values[at_k + s * G + d];
     }
 }
+
+// The first row begins at `begin`, the second holds `count` places and then padding.
+std::vector<double> places_of_two_rows(int64_t places, int64_t begin, int64_t count) {
+  std::vector<double> positions;
+  for (int64_t t = 0; t < 2 * places; ++t)
+    positions.push_back(static_cast<double>(t < places ? begin + t : t - places < count ? t - places : -1));
+  return positions;
+}
 }  // namespace
 
 extern const OpDef attention_cached;
@@ -98,6 +106,17 @@ const OpDef attention_cached{
                 {"value_cache", {2, 9, 8}}},
                {{"head_dim", attribute(int64_t{8})}, {"scale", attribute(0.35)}},
                {},
-               {{"positions", {2, 3, 4, 5, -1, -1, 0, 1}}, {"first_key", {0, 0, 1, 1, 0, 0, 0, 0}}}}},
+               {{"positions", {2, 3, 4, 5, -1, -1, 0, 1}}, {"first_key", {0, 0, 1, 1, 0, 0, 0, 0}}}},
+              // A long one, whose second row ends early.
+              {{{"q", {2, 40, 24}},
+                {"k", {2, 40, 8}},
+                {"v", {2, 40, 8}},
+                {"positions", {2, 40}},
+                {"first_key", {2, 40}},
+                {"key_cache", {2, 330, 8}},
+                {"value_cache", {2, 330, 8}}},
+               {{"head_dim", attribute(int64_t{8})}, {"scale", attribute(0.35)}},
+               {{"first_key", {0, 1}}},
+               {{"positions", places_of_two_rows(40, 280, 11)}}}},
 };
 }  // namespace corral::graph

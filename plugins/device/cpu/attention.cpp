@@ -1,112 +1,132 @@
-// Attention by rows of queries against blocks of keys: no score matrix is ever whole.
+// Attention by panels of queries against blocks of keys, the softmax carried along.  arXiv:2205.14135
 #include <omp.h>
 
-#include <algorithm>
+#include <cmath>
 
-#include "plugins/device/cpu/kernel.h"
-#include "plugins/device/cpu/number.h"
+#include "plugins/device/cpu/flash.h"
+#include "plugins/device/cpu/softmax.h"
 
 namespace corral::cpu {
 namespace {
 
-struct Sizes {
-  int64_t B, T, S, heads, groups, D;
-  float scale;
-  int64_t H() const { return heads * D; }
-  int64_t G() const { return groups * D; }
+// A unit of work is a span of queries of all heads that share keys: each block of keys is packed once for all its panels.
+constexpr int64_t kPanels = 8;
+
+int64_t panels_of_span(const AttentionSizes& z) { return std::max<int64_t>(1, kPanels / z.heads_of_group()); }
+
+// One panel while the blocks of keys pass.
+struct Panel {
+  float* q;    // [D, kQueries], scaled
+  float* y;    // [D, kQueries], not yet divided by the sum
+  float* max;  // [kQueries]
+  float* sum;
+  static int64_t floats(int64_t D) { return (2 * D + 2) * kQueries; }
+  Panel(float* at, int64_t D) : q(at), y(at + D * kQueries), max(y + D * kQueries), sum(max + kQueries) {}
 };
 
-Sizes sizes(const Prepared& p) {
-  return {p.sizes[0], p.sizes[1], p.sizes[2], p.sizes[3], p.sizes[4], p.sizes[5], static_cast<float>(p.numbers[0])};
+struct Source {
+  const void* data;
+  DType type;
+};
+
+// floats of a thread: keys transposed, values, scores, panels
+int64_t floats_a_thread(const AttentionSizes& z) {
+  return 2 * kKeys * z.D + kKeys * kQueries + z.heads_of_group() * panels_of_span(z) * Panel::floats(z.D) + kQueries * z.D;
 }
 
-// Softmax of `scores`; returns the log of the sum of exponentials.
-float softmax(float* scores, int64_t n) {
-  float largest = -INFINITY;
-  for (int64_t s = 0; s < n; ++s) largest = std::max(largest, scores[s]);
-  float sum = 0;
-  for (int64_t s = 0; s < n; ++s) sum += scores[s] = std::exp(scores[s] - largest);
-  const float inverse = 1 / sum;
-  for (int64_t s = 0; s < n; ++s) scores[s] *= inverse;
-  return largest + std::log(sum);
+// Exponentials of the scores; the panel's maximum, sum and y are brought to the new maximum.
+void softmax_block(float* scores, int64_t keys, const Panel& p, int64_t D) {
+  for (int64_t half = 0; half < kQueries; half += kLanes) {
+    const Vec before = load(p.max + half);
+    Vec most = before;
+    for (int64_t s = 0; s < keys; ++s) most = max(most, load(scores + s * kQueries + half));
+    const Vec base = most == -__builtin_inff() ? Vec{} : most;
+    Vec total = {};
+    for (int64_t s = 0; s < keys; ++s) {
+      const Vec e = exp(load(scores + s * kQueries + half) - base);
+      store(scores + s * kQueries + half, e);
+      total += e;
+    }
+    const Vec keep = exp(before - base);
+    store(p.max + half, most);
+    store(p.sum + half, load(p.sum + half) * keep + total);
+    for (int64_t d = 0; d < D; ++d) store(p.y + d * kQueries + half, load(p.y + d * kQueries + half) * keep);
+  }
+}
+
+// y of B x T queries; `see(row, t)` gives the keys of a query. lse may be null.
+template <class F>
+void attend(const Prepared& p, const void* queries, Source keys, Source values, void* y, float* lse, float* workspace, F see) {
+  const AttentionSizes z(p);
+  const int64_t span = panels_of_span(z) * kQueries, spans = (z.T + span - 1) / span, heads = z.heads_of_group();
+#pragma omp parallel num_threads(p.context.threads)
+  {
+    float* kt = workspace + omp_get_thread_num() * floats_a_thread(z);
+    float *v = kt + kKeys * z.D, *scores = v + kKeys * z.D, *rows = scores + kKeys * kQueries, *panels = rows + kQueries * z.D;
+    Seen seen[kPanels];
+#pragma omp for schedule(dynamic)
+    for (int64_t unit = 0; unit < z.B * z.groups * spans; ++unit) {
+      // The last spans see most keys: they go first, so that no thread begins the longest at the end.
+      const int64_t from = (spans - 1 - unit / (z.B * z.groups)) * span, b = unit / z.groups % z.B, g = unit % z.groups;
+      const int64_t count = (std::min(span, z.T - from) + kQueries - 1) / kQueries;
+      int64_t begin = std::numeric_limits<int64_t>::max(), end = 0;
+      for (int64_t i = 0; i < count; ++i) {
+        const int64_t t = from + i * kQueries;
+        seen[i].set(std::min(kQueries, z.T - t), [&](int64_t q) { return see(b, t + q); });
+        begin = std::min(begin, seen[i].begin), end = std::max(end, seen[i].end);
+        for (int64_t h = 0; h < heads; ++h) {
+          const Panel panel(panels + (i * heads + h) * Panel::floats(z.D), z.D);
+          std::fill(panel.q, panel.y + z.D * kQueries, 0.0f);
+          std::fill(panel.max, panel.max + kQueries, -INFINITY);
+          std::fill(panel.sum, panel.sum + kQueries, 0.0f);
+          load_rows(queries, p.in[0], (b * z.T + t) * z.H() + (g * heads + h) * z.D, z.H(), std::min(kQueries, z.T - t), z.D, z.scale,
+                    nullptr, 0, panel.q, kQueries);
+        }
+      }
+      for (int64_t key = begin; key < end; key += kKeys) {
+        const int64_t n = std::min(kKeys, end - key), at_key = (b * z.S + key) * z.G() + g * z.D;
+        load_rows(keys.data, keys.type, at_key, z.G(), n, z.D, 1, nullptr, 0, kt, kKeys);
+        load_rows(values.data, values.type, at_key, z.G(), n, z.D, 1, v, z.D, nullptr, 0);
+        for (int64_t i = 0; i < count; ++i) {
+          const int64_t skip = std::clamp<int64_t>(seen[i].begin - key, 0, n), mine = std::min(n, seen[i].end - key) - skip;
+          if (mine <= 0) continue;
+          for (int64_t h = 0; h < heads; ++h) {
+            const Panel panel(panels + (i * heads + h) * Panel::floats(z.D), z.D);
+            multiply_panel(kt + skip, kKeys, mine, panel.q, z.D, scores, false);
+            seen[i].mask(scores, key + skip, mine);
+            softmax_block(scores, mine, panel, z.D);
+            multiply_panel(v + skip * z.D, z.D, z.D, scores, mine, panel.y, true);
+          }
+        }
+      }
+      for (int64_t i = 0; i < count; ++i)
+        for (int64_t h = 0; h < heads; ++h) {
+          const Panel panel(panels + (i * heads + h) * Panel::floats(z.D), z.D);
+          transpose(rows, z.D, panel.y, kQueries, z.D, kQueries);
+          const int64_t t = from + i * kQueries;
+          for (int64_t q = 0; q < std::min(kQueries, z.T - t); ++q) {
+            const int64_t row = b * z.T + t + q;
+            const float total = panel.sum[q], inverse = total > 0 || total != total ? 1 / total : 0;
+            for (int64_t d = 0; d < z.D; ++d) rows[q * z.D + d] *= inverse;
+            store(y, p.out[0], row * z.H() + (g * heads + h) * z.D, rows + q * z.D, z.D, false);
+            if (lse) lse[row * z.heads + g * heads + h] = panel.max[q] + std::log(total);
+          }
+        }
+    }
+  }
 }
 
 void attention(const Prepared& p, void* const* in, void* const* out, void* workspace) {
-  const Sizes z = sizes(p);
   const auto* first = static_cast<const int32_t*>(in[3]);
-  auto* lse = static_cast<float*>(out[1]);
-  const int64_t per_group = z.heads / z.groups;
-#pragma omp parallel num_threads(p.context.threads)
-  {
-    float* k = static_cast<float*>(workspace) + omp_get_thread_num() * (2 * z.S * z.D + z.S + 2 * z.D);
-    float *v = k + z.S * z.D, *scores = v + z.S * z.D, *q = scores + z.S, *y = q + z.D;
-#pragma omp for schedule(dynamic)
-    for (int64_t bg = 0; bg < z.B * z.groups; ++bg) {
-      const int64_t b = bg / z.groups, g = bg % z.groups;
-      for (int64_t s = 0; s < z.S; ++s) {
-        load(k + s * z.D, in[1], p.in[1], (b * z.S + s) * z.G() + g * z.D, z.D);
-        load(v + s * z.D, in[2], p.in[2], (b * z.S + s) * z.G() + g * z.D, z.D);
-      }
-      for (int64_t h = g * per_group; h < (g + 1) * per_group; ++h)
-        for (int64_t t = 0; t < z.T; ++t) {
-          const int64_t row = b * z.T + t, from = std::clamp<int64_t>(first[row], 0, t), n = t + 1 - from;
-          load(q, in[0], p.in[0], row * z.H() + h * z.D, z.D);
-          for (int64_t s = 0; s < n; ++s) scores[s] = z.scale * dot(q, k + (from + s) * z.D, z.D);
-          lse[row * z.heads + h] = softmax(scores, n);
-          std::fill(y, y + z.D, 0.0f);
-          for (int64_t s = 0; s < n; ++s) add_scaled(y, scores[s], v + (from + s) * z.D, z.D);
-          store(out[0], p.out[0], row * z.H() + h * z.D, y, z.D, false);
-        }
-    }
-  }
+  const int64_t T = p.sizes[1];
+  attend(p, in[0], {in[1], p.in[1]}, {in[2], p.in[2]}, out[0], static_cast<float*>(out[1]), static_cast<float*>(workspace),
+         [&](int64_t b, int64_t t) { return std::pair(std::clamp<int64_t>(first[b * T + t], 0, t), t); });
 }
 
-void attention_backward(const Prepared& p, void* const* in, void* const* out, void* workspace) {
-  const Sizes z = sizes(p);
-  const auto* first = static_cast<const int32_t*>(in[3]);
-  const auto* lse = static_cast<const float*>(in[5]);
-  const int64_t per_group = z.heads / z.groups;
-#pragma omp parallel num_threads(p.context.threads)
-  {
-    float* k = static_cast<float*>(workspace) + omp_get_thread_num() * (4 * z.S * z.D + 4 * z.D);
-    float *v = k + z.S * z.D, *dk = v + z.S * z.D, *dv = dk + z.S * z.D, *q = dv + z.S * z.D, *y = q + z.D, *dy = y + z.D, *dq = dy + z.D;
-#pragma omp for schedule(dynamic)
-    for (int64_t bg = 0; bg < z.B * z.groups; ++bg) {
-      const int64_t b = bg / z.groups, g = bg % z.groups;
-      for (int64_t s = 0; s < z.S; ++s) {
-        load(k + s * z.D, in[1], p.in[1], (b * z.S + s) * z.G() + g * z.D, z.D);
-        load(v + s * z.D, in[2], p.in[2], (b * z.S + s) * z.G() + g * z.D, z.D);
-      }
-      std::fill(dk, dk + 2 * z.S * z.D, 0.0f);
-      for (int64_t h = g * per_group; h < (g + 1) * per_group; ++h)
-        for (int64_t t = 0; t < z.T; ++t) {
-          const int64_t row = b * z.T + t, from = std::clamp<int64_t>(first[row], 0, t), at_q = row * z.H() + h * z.D;
-          load(q, in[0], p.in[0], at_q, z.D);
-          load(y, in[4], p.in[4], at_q, z.D);
-          load(dy, in[6], p.in[6], at_q, z.D);
-          const float inner = dot(dy, y, z.D), log_sum = lse[row * z.heads + h];
-          std::fill(dq, dq + z.D, 0.0f);
-          for (int64_t s = from; s <= t; ++s) {
-            const float probability = std::exp(z.scale * dot(q, k + s * z.D, z.D) - log_sum);
-            const float ds = probability * (dot(dy, v + s * z.D, z.D) - inner) * z.scale;
-            add_scaled(dq, ds, k + s * z.D, z.D);
-            add_scaled(dk + s * z.D, ds, q, z.D);
-            add_scaled(dv + s * z.D, probability, dy, z.D);
-          }
-          store(out[0], p.out[0], at_q, dq, z.D, false);
-        }
-      for (int64_t s = 0; s < z.S; ++s) {
-        store(out[1], p.out[1], (b * z.S + s) * z.G() + g * z.D, dk + s * z.D, z.D, false);
-        store(out[2], p.out[2], (b * z.S + s) * z.G() + g * z.D, dv + s * z.D, z.D, false);
-      }
-    }
-  }
-}
-
-void attention_cached(const Prepared& p, void* const* in, void* const* out, void* workspace) {
-  const Sizes z = sizes(p);
+// The new places into the cache.
+void extend_cache(const Prepared& p, const AttentionSizes& z, void* const* in, void* const* out) {
   const auto* positions = static_cast<const int32_t*>(in[3]);
-  const auto* first = static_cast<const int32_t*>(in[4]);
+#pragma omp parallel for schedule(static) num_threads(z.B* z.T < 8 ? 1 : p.context.threads)
   for (int64_t row = 0; row < z.B * z.T; ++row) {
     if (positions[row] < 0 || positions[row] >= z.S) continue;
     float block[512];
@@ -117,62 +137,75 @@ void attention_cached(const Prepared& p, void* const* in, void* const* out, void
         store(out[1 + c], p.out[1 + c], (row / z.T * z.S + positions[row]) * z.G() + d, block, n, false);
       }
   }
-  const int64_t per_group = z.heads / z.groups;
+}
+
+// A few queries: rows of the cache are read once for all heads that share them, straight from where they are.
+void attend_few(const Prepared& p, const AttentionSizes& z, void* const* in, void* const* out, float* workspace) {
+  const auto *positions = static_cast<const int32_t*>(in[3]), *first = static_cast<const int32_t*>(in[4]);
+  const int64_t heads = z.heads_of_group();
 #pragma omp parallel num_threads(p.context.threads)
   {
-    float* scores = static_cast<float*>(workspace) + omp_get_thread_num() * (z.S + 3 * z.D);
-    float *q = scores + z.S, *y = q + z.D, *x = y + z.D;
-#pragma omp for schedule(dynamic)
-    for (int64_t rh = 0; rh < z.B * z.T * z.heads; ++rh) {
-      const int64_t row = rh / z.heads, h = rh % z.heads, position = std::min<int64_t>(positions[row], z.S - 1);
-      std::fill(y, y + z.D, 0.0f);
-      if (position >= 0) {
-        const int64_t from = std::clamp<int64_t>(first[row], 0, position), n = position + 1 - from;
-        const int64_t base = (row / z.T * z.S + from) * z.G() + h / per_group * z.D;
-        load(q, in[0], p.in[0], row * z.H() + h * z.D, z.D);
+    float* scores = workspace + omp_get_thread_num() * heads * (z.S + 2 * z.D + 16);
+    float *q = scores + heads * z.S, *y = q + heads * z.D;
+#pragma omp for schedule(static)
+    for (int64_t unit = 0; unit < z.B * z.T * z.groups; ++unit) {
+      const int64_t row = unit / z.groups, g = unit % z.groups, at = row * z.H() + g * heads * z.D;
+      const int64_t last = std::min<int64_t>(positions[row], z.S - 1),
+                    from = std::clamp<int64_t>(first[row], 0, std::max<int64_t>(last, 0));
+      const int64_t n = last + 1 - from, base = (row / z.T * z.S + from) * z.G() + g * z.D;
+      std::fill(y, y + heads * z.D, 0.0f);
+      load(q, in[0], p.in[0], at, heads * z.D);
+      float line[512];
+      for (int64_t d = 0; n > 0 && d < z.D; d += 512) {
+        const int64_t width = std::min<int64_t>(512, z.D - d);
         for (int64_t s = 0; s < n; ++s) {
-          load(x, out[1], p.out[1], base + s * z.G(), z.D);
-          scores[s] = z.scale * dot(q, x, z.D);
-        }
-        softmax(scores, n);
-        for (int64_t s = 0; s < n; ++s) {
-          load(x, out[2], p.out[2], base + s * z.G(), z.D);
-          add_scaled(y, scores[s], x, z.D);
+          load(line, out[1], p.out[1], base + s * z.G() + d, width);
+          for (int64_t h = 0; h < heads; ++h)
+            scores[h * z.S + s] = (d ? scores[h * z.S + s] : 0) + z.scale * dot(q + h * z.D + d, line, width);
         }
       }
-      store(out[0], p.out[0], row * z.H() + h * z.D, y, z.D, false);
+      for (int64_t h = 0; n > 0 && h < heads; ++h) {
+        float* mine = scores + h * z.S;
+        const float base_score = largest(mine, n), inverse = 1 / scaled_exp(mine, n, base_score, 1);
+        for (int64_t s = 0; s < n; ++s) mine[s] *= inverse;
+      }
+      for (int64_t d = 0; d < z.D; d += 512) {
+        const int64_t width = std::min<int64_t>(512, z.D - d);
+        for (int64_t s = 0; s < n; ++s) {
+          load(line, out[2], p.out[2], base + s * z.G() + d, width);
+          for (int64_t h = 0; h < heads; ++h) add_scaled(y + h * z.D + d, scores[h * z.S + s], line, width);
+        }
+      }
+      store(out[0], p.out[0], at, y, heads * z.D, false);
     }
   }
 }
 
-void prepare(const NodeView& n, Prepared& p, int64_t S, Launch launch, int64_t floats_a_thread) {
-  p.sizes[0] = n.in(0)[0];
-  p.sizes[1] = n.in(0)[1];
-  p.sizes[2] = S;
-  p.sizes[5] = n.integer("head_dim", 0);
-  p.sizes[3] = n.in(0)[2] / p.sizes[5];
-  p.sizes[4] = n.in(1)[2] / p.sizes[5];
-  p.numbers[0] = n.number("scale", 1);
-  p.workspace = static_cast<uint64_t>(floats_a_thread * p.context.threads) * sizeof(float);
+constexpr int64_t kFew = 8;  // queries a row that are not worth a panel
+
+void attention_cached(const Prepared& p, void* const* in, void* const* out, void* workspace) {
+  const AttentionSizes z(p);
+  extend_cache(p, z, in, out);
+  if (z.T < kFew) return attend_few(p, z, in, out, static_cast<float*>(workspace));
+  const auto *positions = static_cast<const int32_t*>(in[3]), *first = static_cast<const int32_t*>(in[4]);
+  attend(p, in[0], {out[1], p.out[1]}, {out[2], p.out[2]}, out[0], nullptr, static_cast<float*>(workspace), [&](int64_t b, int64_t t) {
+    const int64_t last = std::min<int64_t>(positions[b * z.T + t], z.S - 1);
+    return std::pair(std::clamp<int64_t>(first[b * z.T + t], 0, std::max<int64_t>(last, 0)), last);
+  });
+}
+
+void prepare(const NodeView& n, Prepared& p, int64_t S, Launch launch) {
+  prepare_attention(n, p, S);
+  const AttentionSizes z(p);
+  const int64_t few = z.heads_of_group() * (z.S + 2 * z.D + 16);
+  p.workspace =
+      static_cast<uint64_t>((launch == attention_cached && z.T < kFew ? few : floats_a_thread(z)) * p.context.threads) * sizeof(float);
   p.launch = launch;
 }
 
 constexpr OpEntry kOps[] = {
-    {"attention",
-     [](const NodeView& n, Prepared& p) {
-       const int64_t S = n.in(1)[1], D = n.integer("head_dim", 1);
-       prepare(n, p, S, attention, 2 * S * D + S + 2 * D);
-     }},
-    {"attention_backward",
-     [](const NodeView& n, Prepared& p) {
-       const int64_t S = n.in(1)[1], D = n.integer("head_dim", 1);
-       prepare(n, p, S, attention_backward, 4 * S * D + 4 * D);
-     }},
-    {"attention_cached",
-     [](const NodeView& n, Prepared& p) {
-       const int64_t S = n.in(5)[1], D = n.integer("head_dim", 1);
-       prepare(n, p, S, attention_cached, S + 3 * D);
-     }},
+    {"attention", [](const NodeView& n, Prepared& p) { prepare(n, p, n.in(1)[1], attention); }},
+    {"attention_cached", [](const NodeView& n, Prepared& p) { prepare(n, p, n.in(5)[1], attention_cached); }},
 };
 
 }  // namespace

@@ -15,7 +15,7 @@ void elements_only(const NodeView& node, Prepared& p) { p.sizes[0] = node.out(0)
 template <int In, int Out, class F>
 void blocks(const Prepared& p, void* const* inputs, void* const* outputs, F f) {
   const int64_t n = p.sizes[0], count = (n + kBlock - 1) / kBlock;
-#pragma omp parallel for schedule(static) num_threads(p.context.threads)
+#pragma omp parallel for schedule(static) num_threads(p.team(n))
   for (int64_t block = 0; block < count; ++block) {
     alignas(64) float in[In][kBlock], out[Out][kBlock];
     const int64_t from = block * kBlock, size = std::min(kBlock, n - from);
@@ -78,7 +78,7 @@ void fill(const Prepared& p, void* const*, void* const* out, void*) {
   const int64_t n = p.sizes[0];
   float block[kBlock];
   std::fill(block, block + kBlock, static_cast<float>(p.numbers[0]));
-#pragma omp parallel for schedule(static) num_threads(p.context.threads)
+#pragma omp parallel for schedule(static) num_threads(p.team(n))
   for (int64_t from = 0; from < n; from += kBlock) store(out[0], p.out[0], from, block, std::min(kBlock, n - from), p.adds(0));
 }
 
@@ -99,7 +99,7 @@ void dropout(const Prepared& p, void* const* in, void* const* out, void*) {
   const auto keep = static_cast<float>(1 / (1 - rate));
   const uint64_t run =
       mixed(mixed(mixed(static_cast<uint64_t>(seed[0])) ^ static_cast<uint64_t>(seed[1])) ^ static_cast<uint64_t>(p.sizes[2]));
-#pragma omp parallel for schedule(static) num_threads(p.context.threads)
+#pragma omp parallel for schedule(static) num_threads(p.team(p.sizes[0]))
   for (int64_t r = 0; r < rows; ++r) {
     const uint64_t row = mixed(run ^ static_cast<uint64_t>(row_numbers[r]));
     float block[kBlock];

@@ -26,6 +26,8 @@ struct Prepared {
   DType in[12] = {}, out[6] = {};
   uint32_t accumulate = 0;
   uint64_t workspace = 0;
+  // Threads for so many numbers: waking others takes longer than a few.
+  int team(int64_t numbers) const { return numbers < 1 << 14 ? 1 : context.threads; }
   bool adds(int output) const { return accumulate >> output & 1; }
 };
 
@@ -39,6 +41,7 @@ struct OpEntry {
 std::span<const OpEntry> elementwise_ops();
 std::span<const OpEntry> row_ops();
 std::span<const OpEntry> attention_ops();
+std::span<const OpEntry> attention_backward_ops();
 std::span<const OpEntry> product_ops();
 std::span<const OpEntry> loss_ops();
 std::span<const OpEntry> scaling_ops();

@@ -5,42 +5,10 @@
 #include "plugins/device/cpu/gemm.h"
 #include "plugins/device/cpu/kernel.h"
 #include "plugins/device/cpu/number.h"
+#include "plugins/device/cpu/softmax.h"
 
 namespace corral::cpu {
 namespace {
-
-float largest_of(const float* x, int64_t n) {
-  Vec most = broadcast(-INFINITY);
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) most = max(most, load(x + i));
-  float result = largest(most);
-  for (; i < n; ++i) result = std::max(result, x[i]);
-  return result;
-}
-
-// The first n < kLanes numbers, the rest filled up.
-Vec load_first(const float* x, int64_t n, float rest) {
-  Vec v = broadcast(rest);
-  std::memcpy(&v, x, static_cast<size_t>(n) * sizeof(float));
-  return v;
-}
-
-float sum_of_exp(const float* x, int64_t n, float base) {
-  Vec total = {};
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) total += exp(load(x + i) - base);
-  if (i < n) total += exp(load_first(x + i, n - i, -INFINITY) - base);
-  return sum(total);
-}
-
-// x = weight e^(x - base)
-void scaled_exp(float* x, int64_t n, float base, float weight) {
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) store(x + i, exp(load(x + i) - base) * weight);
-  if (i == n) return;
-  const Vec last = exp(load_first(x + i, n - i, -INFINITY) - base) * weight;
-  std::memcpy(x + i, &last, static_cast<size_t>(n - i) * sizeof(float));
-}
 
 // Words of the vocabulary in a block: some 16 MiB of logits.
 int64_t block_of(int64_t N, int64_t V) {
@@ -76,7 +44,7 @@ void linear_lse(const Prepared& p, void* const* in, void* const* out, void* work
     for (int64_t i = 0; i < h.N; ++i) {
       const float* l = logits + i * words;
       // lse holds the largest logit until the end.
-      const float before = word == 0 ? -INFINITY : lse[i], most = std::max(before, largest_of(l, words));
+      const float before = word == 0 ? -INFINITY : lse[i], most = std::max(before, largest(l, words));
       const float base = most == -INFINITY ? 0 : most;
       sums[i] = (word == 0 ? 0 : sums[i] * std::exp(static_cast<double>(before - base))) + static_cast<double>(sum_of_exp(l, words, base));
       lse[i] = most;

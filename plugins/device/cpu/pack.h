@@ -116,4 +116,16 @@ inline void pack_columns(float* to, const Stored<w>* from, int64_t stride, int64
   }
 }
 
+// to[c * to_step + r] = from[r * from_step + c]
+inline void transpose(float* to, int64_t to_step, const float* from, int64_t from_step, int64_t rows, int64_t columns) {
+  const int64_t whole = columns / 8 * 8;
+  for (int64_t r = 0; r < rows; r += 8) {
+    const int64_t n = std::min<int64_t>(8, rows - r), done = n == 8 ? whole : 0;
+    for (int64_t c = 0; c < done; c += 8)
+      pack_group<Words::kFloat, 8>(to + c * to_step + r, to_step, from + r * from_step + c, from_step, 8);
+    for (int64_t i = r; i < r + n; ++i)
+      for (int64_t c = done; c < columns; ++c) to[c * to_step + i] = from[i * from_step + c];
+  }
+}
+
 }  // namespace corral::cpu

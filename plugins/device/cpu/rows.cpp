@@ -19,7 +19,7 @@ float* scratch(void* workspace, int thread, int64_t each) { return static_cast<f
 void embedding(const Prepared& p, void* const* in, void* const* out, void*) {
   const auto* tokens = static_cast<const int32_t*>(in[0]);
   const int64_t N = p.sizes[0], D = p.sizes[1];
-#pragma omp parallel for schedule(static) num_threads(p.context.threads)
+#pragma omp parallel for schedule(static) num_threads(p.team(N* D))
   for (int64_t i = 0; i < N; ++i) {
     if (p.in[1] == p.out[0]) {
       std::memcpy(at(out[0], p.out[0], i * D), at(in[1], p.in[1], tokens[i] * D), static_cast<size_t>(D * width_of(p.out[0])));
@@ -41,7 +41,7 @@ void embedding_backward(const Prepared& p, void* const* in, void* const* out, vo
   auto* dw = static_cast<float*>(out[0]);
   if (!p.adds(0)) std::memset(dw, 0, static_cast<size_t>(V * D) * sizeof(float));
   constexpr int64_t kSlice = 64;
-#pragma omp parallel for schedule(static) num_threads(p.context.threads)
+#pragma omp parallel for schedule(static) num_threads(p.team(N* D))
   for (int64_t d = 0; d < D; d += kSlice) {
     float block[kSlice];
     const int64_t n = std::min(kSlice, D - d);
@@ -56,7 +56,7 @@ void rms_norm(const Prepared& p, void* const* in, void* const* out, void* worksp
   const int64_t N = p.sizes[0], D = p.sizes[1];
   float* w = static_cast<float*>(workspace);
   load(w, in[1], p.in[1], 0, D);
-#pragma omp parallel num_threads(p.context.threads)
+#pragma omp parallel num_threads(p.team(N* D))
   {
     float* x = scratch(workspace, 1 + omp_get_thread_num(), D);
 #pragma omp for schedule(static)
@@ -79,7 +79,7 @@ void rms_norm_backward(const Prepared& p, void* const* in, void* const* out, voi
   float* rows = partial + kChunks * D;
   load(w, in[1], p.in[1], 0, D);
   std::memset(partial, 0, static_cast<size_t>(kChunks * D) * sizeof(float));
-#pragma omp parallel num_threads(p.context.threads)
+#pragma omp parallel num_threads(p.team(N* D))
   {
     float* x = rows + 2 * D * omp_get_thread_num();
     float* dy = x + D;
@@ -106,21 +106,42 @@ void rms_norm_backward(const Prepared& p, void* const* in, void* const* out, voi
   if (out[1]) store(out[1], p.out[1], 0, partial, D, p.adds(1));
 }
 
+// Cosine and sine of float32 angles, as exact as float64 makes them: by quarters of a turn, then the series.
+void turns(const float* angles, int64_t n, float sign, float* cosines, float* sines) {
+  typedef double Wide __attribute__((vector_size(kLanes * 4)));
+  typedef int64_t WideInt __attribute__((vector_size(kLanes * 4)));
+  constexpr double kMagic = 6755399441055744.0;  // 1.5 2^52: adding it leaves the number of quarters in the low bits
+  constexpr int64_t kWide = kLanes / 2;
+  for (int64_t i = 0; i < n; i += kWide) {
+    Wide x = {};
+    for (int64_t j = 0; j < kWide && i + j < n; ++j) x[j] = static_cast<double>(angles[i + j]);
+    const Wide shifted = x * 0.63661977236758134 + kMagic, quarters = shifted - kMagic;
+    const Wide r = (x - quarters * 1.5707963267948966) - quarters * 6.123233995736766e-17, z = r * r;
+    const Wide sine = r + r * z * (-1.0 / 6 + z * (1.0 / 120 + z * (-1.0 / 5040 + z * (1.0 / 362880 + z * (-1.0 / 39916800)))));
+    const Wide cosine =
+        1 + z * (-0.5 + z * (1.0 / 24 + z * (-1.0 / 720 + z * (1.0 / 40320 + z * (-1.0 / 3628800 + z * (1.0 / 479001600))))));
+    const WideInt quarter = (WideInt)shifted;
+    const Wide s = (quarter & 1) != 0 ? cosine : sine, c = (quarter & 1) != 0 ? sine : cosine;
+    const Wide signed_s = (quarter & 2) != 0 ? -s : s, signed_c = ((quarter + 1) & 2) != 0 ? -c : c;
+    for (int64_t j = 0; j < kWide && i + j < n; ++j) {
+      cosines[i + j] = static_cast<float>(signed_c[j]);
+      sines[i + j] = sign * static_cast<float>(signed_s[j]);
+    }
+  }
+}
+
 void rope(const Prepared& p, void* const* in, void* const* out, void* workspace) {
   const int64_t N = p.sizes[0], W = p.sizes[1], hd = p.sizes[2], half = hd / 2;
   const auto* positions = static_cast<const int32_t*>(in[1]);
   const float sign = p.sizes[3] ? -1.0f : 1.0f;
-#pragma omp parallel num_threads(p.context.threads)
+#pragma omp parallel num_threads(p.team(N* W))
   {
     float* x = scratch(workspace, omp_get_thread_num(), W + hd);
     float *c = x + W, *s = c + half;
 #pragma omp for schedule(static)
     for (int64_t r = 0; r < N; ++r) {
-      for (int64_t j = 0; j < half; ++j) {
-        const float angle = static_cast<float>(positions[r]) * static_cast<float>(p.list[static_cast<size_t>(j)]);
-        c[j] = static_cast<float>(std::cos(static_cast<double>(angle)));
-        s[j] = sign * static_cast<float>(std::sin(static_cast<double>(angle)));
-      }
+      for (int64_t j = 0; j < half; ++j) c[j] = static_cast<float>(positions[r]) * static_cast<float>(p.list[static_cast<size_t>(j)]);
+      turns(c, half, sign, c, s);
       load(x, in[0], p.in[0], r * W, W);
       for (int64_t h = 0; h < W; h += hd)
         for (int64_t j = 0; j < half; ++j) {
@@ -152,7 +173,7 @@ double blockwise(const Prepared& p, const void* x, void* workspace, F f) {
   constexpr int64_t kBlock = 4096;
   const int64_t n = p.sizes[0], count = (n + kBlock - 1) / kBlock;
   auto* partial = static_cast<double*>(workspace);
-#pragma omp parallel for schedule(static) num_threads(p.context.threads)
+#pragma omp parallel for schedule(static) num_threads(p.team(n))
   for (int64_t b = 0; b < count; ++b) {
     float block[kBlock];
     const int64_t size = std::min(kBlock, n - b * kBlock);
@@ -196,7 +217,7 @@ void amax(const Prepared& p, void* const* in, void* const* out, void*) {
 
 void row_norm(const Prepared& p, void* const* in, void* const* out, void* workspace) {
   const int64_t N = p.sizes[0], D = p.sizes[1];
-#pragma omp parallel num_threads(p.context.threads)
+#pragma omp parallel num_threads(p.team(N* D))
   {
     float* x = scratch(workspace, omp_get_thread_num(), D);
 #pragma omp for schedule(static)

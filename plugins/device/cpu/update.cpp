@@ -23,16 +23,29 @@ void adamw(const Prepared& p, void* const* in, void* const* out, void*) {
   const auto* gradient = static_cast<const float*>(in[4]);
   auto *m = static_cast<float*>(out[2]), *v = static_cast<float*>(out[3]);
   auto* w = static_cast<float*>(out[1] ? out[1] : out[0]);
-  auto* rounded = out[1] && p.out[0] == DType::BF16 ? static_cast<uint16_t*>(out[0]) : nullptr;
-  auto* same = out[1] && p.out[0] == DType::F32 ? static_cast<float*>(out[0]) : nullptr;
-#pragma omp parallel for simd schedule(static) num_threads(p.context.threads)
-  for (int64_t i = 0; i < p.sizes[0]; ++i) {
-    const float g = gradient[i] * factor;
-    m[i] += (1 - b1) * (g - m[i]);
-    v[i] += (1 - b2) * (g * g - v[i]);
-    w[i] = w[i] * keep - rate * m[i] / (std::sqrt(v[i]) * inverse_root + eps);
-    if (rounded) rounded[i] = to_bf16(w[i]);
-    if (same) same[i] = w[i];
+  const auto one = [&](const float* g_at, float* m_at, float* v_at, float* w_at) {
+    const Vec g = load(g_at) * factor, m_old = load(m_at), v_old = load(v_at);
+    const Vec m_new = m_old + (1 - b1) * (g - m_old), v_new = v_old + (1 - b2) * (g * g - v_old);
+    store(m_at, m_new);
+    store(v_at, v_new);
+    store(w_at, load(w_at) * keep - rate * m_new / (root(v_new) * inverse_root + eps));
+  };
+  constexpr int64_t kBlock = 4096;
+#pragma omp parallel for schedule(static) num_threads(p.team(p.sizes[0]))
+  for (int64_t from = 0; from < p.sizes[0]; from += kBlock) {
+    const int64_t end = std::min(from + kBlock, p.sizes[0]);
+    int64_t i = from;
+    for (; i + kLanes <= end; i += kLanes) one(gradient + i, m + i, v + i, w + i);
+    if (i < end) {
+      float rest[4][kLanes] = {};
+      const auto bytes = static_cast<size_t>(end - i) * sizeof(float);
+      const float* const arrays[] = {gradient + i, m + i, v + i, w + i};
+      for (int k = 0; k < 4; ++k) std::memcpy(rest[k], arrays[k], bytes);
+      one(rest[0], rest[1], rest[2], rest[3]);
+      float* const updated[] = {m + i, v + i, w + i};
+      for (int k = 0; k < 3; ++k) std::memcpy(updated[k], rest[k + 1], bytes);
+    }
+    if (out[1]) cpu::store(out[0], p.out[0], from, w + from, end - from, false);
   }
 }
 

@@ -45,6 +45,14 @@ inline void store(uint16_t* p, Vec x) {
 
 inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
 
+inline Vec root(Vec x) {
+#if defined(__AVX512F__)
+  return (Vec)_mm512_maskz_sqrt_ps(0xffff, (__m512)x);  // the plain one warns in gcc 12
+#else
+  return (Vec)_mm256_sqrt_ps((__m256)x);
+#endif
+}
+
 inline float sum(Vec x) {
   float total = 0;
   for (int64_t i = 0; i < kLanes; ++i) total += x[i];

@@ -1,0 +1,22 @@
+// Products of a few rows, as when generating: the weights are read once, at the speed of memory.
+#pragma once
+
+#include <cstdint>
+
+#include "graph.wire.h"
+
+namespace corral::cpu {
+
+// y [rows, n] = x [rows, k] wT, w [n, k]; or added to y.
+struct Gemv {
+  static constexpr int64_t kMostRows = 8;
+  int64_t rows = 0, n = 0, k = 0;
+  DType x = DType::F32, w = DType::F32, y = DType::F32;
+  bool add = false;
+  int threads = 1;
+
+  uint64_t workspace() const { return static_cast<uint64_t>(rows * k) * sizeof(float); }
+  void run(const void* x, const void* w, void* y, void* workspace) const;
+};
+
+}  // namespace corral::cpu
