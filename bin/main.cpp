@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 #include <system_error>
@@ -82,6 +83,9 @@ int guarded(std::vector<std::string> words) {
 }  // namespace corral::cli
 
 int main(int argc, char** argv) {
+  // A thread of a device that waits for another spins for some microseconds, then sleeps: where others use the processors too, one that
+  // spins on keeps away the very thread that it waits for. Read when a plugin loads its OpenMP.
+  if (!std::getenv("OMP_WAIT_POLICY")) setenv("GOMP_SPINCOUNT", "1000", 0);
   FLAGS_logtostderr = true;
   google::InitGoogleLogging(argv[0]);
   int code = corral::cli::guarded({argv + 1, argv + argc});

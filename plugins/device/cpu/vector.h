@@ -53,16 +53,25 @@ inline Vec root(Vec x) {
 #endif
 }
 
+// Of all lanes, by halves.
+template <class F>
+inline float reduce(Vec x, F f) {
+#if defined(__AVX512F__)
+  __m256 half = f(_mm512_castps512_ps256((__m512)x), (__m256)__builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15));
+#else
+  __m256 half = (__m256)x;
+#endif
+  half = f(half, _mm256_permute2f128_ps(half, half, 1));
+  half = f(half, _mm256_permute_ps(half, 0x4e));
+  return f(half, _mm256_permute_ps(half, 0xb1))[0];
+}
+
 inline float sum(Vec x) {
-  float total = 0;
-  for (int64_t i = 0; i < kLanes; ++i) total += x[i];
-  return total;
+  return reduce(x, [](__m256 a, __m256 b) { return a + b; });
 }
 
 inline float largest(Vec x) {
-  float most = x[0];
-  for (int64_t i = 1; i < kLanes; ++i) most = x[i] > most ? x[i] : most;
-  return most;
+  return reduce(x, [](__m256 a, __m256 b) { return _mm256_max_ps(a, b); });
 }
 
 // e^x within 1.5 units in the last place; 0 below the smallest normal number.  x = n ln 2 + r, the series of e^r to r^7.
