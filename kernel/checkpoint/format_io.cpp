@@ -7,6 +7,13 @@
 
 namespace corral::checkpoint {
 
+std::vector<TensorInfo> weights_of(const std::vector<TensorInfo>& tensors) {
+  std::vector<TensorInfo> weights;
+  for (const TensorInfo& t : tensors)
+    if (t.part.empty()) weights.push_back(t);
+  return weights;
+}
+
 void load_model(const CheckpointReaderHandle& reader, const WeightMap& map, TensorSink& parameters) {
   check_weight_map(map, parameters.tensors());
   FormatSource source(reader);
@@ -39,14 +46,14 @@ void copy_model(const CheckpointReaderHandle& reader, const ModelCopy& maps, con
   check_weight_map(maps.from, maps.parameters);
   FormatSource source(reader);
   check_externals(maps.from, source.tensors());
-  for (const TensorInfo& t : source.tensors())
+  for (const TensorInfo& t : weights_of(source.tensors()))
     if (t.dtype != DType::F32 && t.dtype != DType::BF16 && t.dtype != DType::F16)
       fail("tensor \"{}\"{} is {}: weights are expected in F32, BF16 or F16", t.name, t.file.empty() ? "" : " of " + t.file,
            dtype_name(t.dtype));
   check_copies(maps.from, source);
   request.kind = "model";
   if (&maps.from == &maps.to) {
-    request.tensors.tensors = source.tensors();
+    request.tensors.tensors = weights_of(source.tensors());
     CheckpointWriterHandle writer = format.create(folder, request);
     FormatSink sink(writer, std::move(request.tensors.tensors));
     copy_tensors(source, sink);

@@ -11,6 +11,7 @@ class FormatSource final : public TensorSource {
   explicit FormatSource(const CheckpointReaderHandle& reader) : reader_(reader), tensors_(reader.list().tensors) {}
   const std::vector<TensorInfo>& tensors() const override { return tensors_; }
   void read(size_t tensor, uint64_t offset, void* to, uint64_t size) override { reader_.read(tensor, offset, to, size); }
+  bool concurrent() const override { return true; }
 
  private:
   const CheckpointReaderHandle& reader_;
@@ -23,11 +24,15 @@ class FormatSink final : public TensorSink {
   FormatSink(const CheckpointWriterHandle& writer, std::vector<TensorInfo> tensors) : writer_(writer), tensors_(std::move(tensors)) {}
   const std::vector<TensorInfo>& tensors() const override { return tensors_; }
   void write(size_t tensor, uint64_t offset, const void* data, uint64_t size) override { writer_.write(tensor, offset, data, size); }
+  bool concurrent() const override { return true; }
 
  private:
   const CheckpointWriterHandle& writer_;
   std::vector<TensorInfo> tensors_;
 };
+
+// The tensors that are weights of the model, in their order: what a weight map is asked for with.
+std::vector<TensorInfo> weights_of(const std::vector<TensorInfo>& tensors);
 
 // Checks the checkpoint against the map, then reads every parameter into the sink, converted where the sink has another element type.
 void load_model(const CheckpointReaderHandle& reader, const WeightMap& map, TensorSink& parameters);

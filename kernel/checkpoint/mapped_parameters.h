@@ -14,6 +14,7 @@ class MappedParameters final : public TensorSource {
   MappedParameters(const WeightMap& map, TensorSource& externals, std::vector<TensorInfo> parameters);
   const std::vector<TensorInfo>& tensors() const override { return parameters_; }
   void read(size_t tensor, uint64_t offset, void* to, uint64_t size) override;
+  bool concurrent() const override { return externals_.concurrent(); }
 
  private:
   struct Part {
@@ -25,7 +26,6 @@ class MappedParameters final : public TensorSource {
   TensorSource& externals_;
   std::vector<TensorInfo> parameters_;
   std::vector<std::vector<Part>> parts_;  // of each parameter
-  TileBuffer buffer_;
 };
 
 }  // namespace corral::checkpoint

@@ -16,6 +16,8 @@ class TensorSource {
   virtual const std::vector<TensorInfo>& tensors() const = 0;
   // `offset` and `size` in bytes of the tensor, row after row.
   virtual void read(size_t tensor, uint64_t offset, void* to, uint64_t size) = 0;
+  // Whether several threads may read at a time.
+  virtual bool concurrent() const { return false; }
 };
 
 class TensorSink {
@@ -23,6 +25,8 @@ class TensorSink {
   virtual ~TensorSink() = default;
   virtual const std::vector<TensorInfo>& tensors() const = 0;
   virtual void write(size_t tensor, uint64_t offset, const void* data, uint64_t size) = 0;
+  // Whether several threads may write at a time.
+  virtual bool concurrent() const { return false; }
 };
 
 // The number of a tensor, or tensors.size().

@@ -4,10 +4,12 @@
 #include <cstring>
 #include <map>
 #include <unordered_map>
+#include <utility>
 
 #include "corral/error.h"
 #include "kernel/checkpoint/element.h"
 #include "kernel/checkpoint/strided.h"
+#include "kernel/checkpoint/tasks.h"
 
 namespace corral::checkpoint {
 namespace {
@@ -71,7 +73,7 @@ const char* converted(const char* data, DType from, DType to, int64_t count, std
   return buffer.data();
 }
 
-// Moves one entry's elements, from whichever side to the other.
+// Collects what is to be moved from whichever side to the other, then moves it.
 class Mover {
  public:
   Mover(TensorSource& source, TensorSink& sink, uint64_t buffer_bytes)
@@ -82,43 +84,54 @@ class Mover {
   void move(const View& from, const View& to) {
     const size_t a = number_of(from_, from.tensor, "tensor"), b = number_of(to_, to.tensor, "tensor");
     const DType from_type = source_.tensors()[a].dtype, to_type = sink_.tensors()[b].dtype;
-    const uint64_t from_bytes = element_bytes(from_type), to_bytes = element_bytes(to_type);
-    for_each_tile(from, to, largest(std::max(from_bytes, to_bytes)), [&](const Tile& tile) {
-      buffer_.gather(tile, source_, a, from_bytes);
-      buffer_.scatter(tile, from_bytes, [&](int64_t place, const char* data, int64_t count) {
-        sink_.write(b, static_cast<uint64_t>(place) * to_bytes, converted(data, from_type, to_type, count, converted_),
-                    static_cast<uint64_t>(count) * to_bytes);
-      });
+    for_each_tile(from, to, largest(std::max(element_bytes(from_type), element_bytes(to_type))), [&](const Tile& tile) {
+      tasks_.push_back([this, a, b, from_type, to_type, tile] { move_tile(a, from_type, b, to_type, tile); });
     });
   }
 
   void fill(const View& to, double value) {
     const size_t b = number_of(to_, to.tensor, "tensor");
-    const DType type = sink_.tensors()[b].dtype;
-    const float number = static_cast<float>(value);
-    const uint64_t bytes = element_bytes(type);
-    std::vector<char> one(bytes), many;
-    // All bits of +0 are zero in every type; other values are converted.
-    if (value != 0) convert(DType::F32, &number, type, one.data(), 1);
+    const uint64_t bytes = element_bytes(sink_.tensors()[b].dtype);
     for (const Range& r : covered(to))
       for (int64_t at = r.begin; at < r.end;) {
         const int64_t count = std::min(r.end - at, largest(bytes));
-        many.resize(static_cast<uint64_t>(count) * bytes);
-        for (int64_t i = 0; i < count; ++i) std::memcpy(many.data() + static_cast<uint64_t>(i) * bytes, one.data(), bytes);
-        sink_.write(b, static_cast<uint64_t>(at) * bytes, many.data(), many.size());
+        tasks_.push_back([this, b, at, count, value] { fill_range(b, at, count, value); });
         at += count;
       }
   }
 
+  void run() { run_tasks(tasks_, source_.concurrent() && sink_.concurrent()); }
+
  private:
   int64_t largest(uint64_t bytes) const { return static_cast<int64_t>(std::max<uint64_t>(1, buffer_bytes_ / bytes)); }
+
+  void move_tile(size_t a, DType from_type, size_t b, DType to_type, const Tile& tile) {
+    thread_local TileBuffer buffer;
+    thread_local std::vector<char> other;
+    const uint64_t from_bytes = element_bytes(from_type), to_bytes = element_bytes(to_type);
+    buffer.gather(tile, source_, a, from_bytes);
+    buffer.scatter(tile, from_bytes, [&](int64_t place, const char* data, int64_t count) {
+      sink_.write(b, static_cast<uint64_t>(place) * to_bytes, converted(data, from_type, to_type, count, other),
+                  static_cast<uint64_t>(count) * to_bytes);
+    });
+  }
+
+  void fill_range(size_t b, int64_t first, int64_t count, double value) {
+    const DType type = sink_.tensors()[b].dtype;
+    const float number = static_cast<float>(value);
+    const uint64_t bytes = element_bytes(type);
+    std::vector<char> one(bytes), many(static_cast<uint64_t>(count) * bytes);
+    // All bits of +0 are zero in every type; other values are converted.
+    if (value != 0) convert(DType::F32, &number, type, one.data(), 1);
+    for (int64_t i = 0; value != 0 && i < count; ++i) std::memcpy(many.data() + static_cast<uint64_t>(i) * bytes, one.data(), bytes);
+    sink_.write(b, static_cast<uint64_t>(first) * bytes, many.data(), many.size());
+  }
 
   TensorSource& source_;
   TensorSink& sink_;
   Numbers from_, to_;
   uint64_t buffer_bytes_;
-  TileBuffer buffer_;
-  std::vector<char> converted_;
+  std::vector<std::function<void()>> tasks_;
 };
 
 // Two views of one source hold the same values.
@@ -198,7 +211,7 @@ void check_externals(const WeightMap& map, const std::vector<TensorInfo>& extern
            found.file.empty() ? "" : " of " + found.file, shape_text(found.shape), shape_text(expected.shape));
   }
   for (const TensorInfo& t : externals)
-    if (!known.contains(t.name))
+    if (t.part.empty() && !known.contains(t.name))
       fail("tensor \"{}\"{} belongs to no parameter of the model{}", t.name, t.file.empty() ? "" : " of " + t.file,
            did_you_mean(t.name, names(map.externals)));
 }
@@ -230,7 +243,8 @@ std::vector<TensorInfo> written_externals(const WeightMap& map, const std::vecto
   const Numbers externals = numbered(map.externals), own = numbered(parameters);
   const std::vector<bool> copies = only_copies(map);
   std::vector<TensorInfo> all = map.externals;
-  for (TensorInfo& t : all) t.dtype = DType::DTYPE_NONE;
+  std::vector<DType> declared;
+  for (TensorInfo& t : all) declared.push_back(std::exchange(t.dtype, DType::DTYPE_NONE));
   DType any = DType::F32;
   for (const WeightEntry& e : map.entries) {
     if (e.kind == Kind::FILL) continue;
@@ -242,7 +256,7 @@ std::vector<TensorInfo> written_externals(const WeightMap& map, const std::vecto
   }
   std::vector<TensorInfo> written;
   for (size_t i = 0; i < all.size(); ++i) {
-    if (all[i].dtype == DType::DTYPE_NONE) all[i].dtype = any;  // padding only
+    if (all[i].dtype == DType::DTYPE_NONE) all[i].dtype = declared[i] == DType::DTYPE_NONE ? any : declared[i];  // padding only
     if (!copies[i]) written.push_back(std::move(all[i]));
   }
   return written;
@@ -259,6 +273,7 @@ void read_parameters(const WeightMap& map, TensorSource& externals, TensorSink& 
   Mover mover(externals, parameters, buffer_bytes);
   for (const WeightEntry& e : map.entries)
     if (e.kind == Kind::PAIR) mover.move(e.external, e.parameter);
+  mover.run();
   check_copies(map, externals, buffer_bytes);
 }
 
@@ -271,6 +286,7 @@ void write_externals(const WeightMap& map, TensorSource& parameters, TensorSink&
     else
       mover.move(e.parameter, e.external);
   }
+  mover.run();
 }
 
 }  // namespace corral::checkpoint

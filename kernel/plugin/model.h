@@ -26,8 +26,10 @@ class ModelHandle {
   std::string write_config(const ConfigRequest& request) const {
     return call(*plugin_, &corral_model::write_config, "write_config", request.encode());
   }
-  WeightMap weight_map(const std::string& options, const std::string& dialect) const {
+  // `present`: the weights of the checkpoint that is to be read; none where one is written.
+  WeightMap weight_map(const std::string& options, const std::string& dialect, std::vector<TensorInfo> present = {}) const {
     WeightMapRequest request;
+    request.present = std::move(present);
     request.options = options;
     request.dialect = dialect;
     return decode_reply<WeightMap>(*plugin_, "weight_map", call(*plugin_, &corral_model::weight_map, "weight_map", request.encode()));

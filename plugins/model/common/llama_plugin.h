@@ -5,7 +5,7 @@
 #include <tuple>
 
 #include "corral/model.h"
-#include "plugins/model/common/config_json.h"
+#include "plugins/model/common/configurations.h"
 #include "plugins/model/common/llama_graph.h"
 #include "plugins/model/common/rope_frequencies.h"
 #include "plugins/model/common/weight_maps.h"
@@ -22,11 +22,12 @@ class LlamaPlugin : public Model<OptionsMessage> {
 
   Graph emit(const Options& options, int64_t batch, int64_t seq_length) override { return llama::emit(shape(options), batch, seq_length); }
 
-  WeightMap weight_map(const Options& options, const std::string& dialect) override { return llama::weight_map(shape(options), dialect); }
+  WeightMap weight_map(const Options& options, const WeightMapRequest& request) override {
+    return llama::weight_map(shape(options), request);
+  }
 
   Recognition recognize(const DialectConfig& file) override {
-    if (file.dialect != "hf") throw Unsupported(format("no configuration of the dialect \"{}\"; there is: hf", file.dialect));
-    const LlamaConfig config = read_config_json(file.content);
+    const LlamaConfig config = configuration(file.dialect).read(file.content);
     Recognition r;
     std::tie(r.confidence, r.reason) = claim(config);
     r.options = options(config).encode();
@@ -34,19 +35,19 @@ class LlamaPlugin : public Model<OptionsMessage> {
   }
 
   std::string write_config(const Options& o, const ConfigRequest& request) override {
-    if (request.dialect != "hf") throw Unsupported(format("no configuration of the dialect \"{}\"; there is: hf", request.dialect));
+    const Configuration& dialect = configuration(request.dialect);
     LlamaConfig c = config(o);
     c.dtype = request.dtype;
     c.bos_token_ids = request.bos_token_ids;
     c.eos_token_ids = request.eos_token_ids;
-    return unchanged(c, request.original) ? request.original : write_config_json(c);
+    return unchanged(c, request.original, dialect) ? request.original : dialect.write(c);
   }
 
  private:
   // The file that the model came from still says the same, except for ids that only the file knows.
-  static bool unchanged(LlamaConfig c, const std::string& original) {
+  static bool unchanged(LlamaConfig c, const std::string& original, const Configuration& dialect) {
     if (original.empty()) return false;
-    const LlamaConfig before = read_config_json(original);
+    const LlamaConfig before = dialect.read(original);
     if (c.bos_token_ids.empty()) c.bos_token_ids = before.bos_token_ids;
     if (c.eos_token_ids.empty()) c.eos_token_ids = before.eos_token_ids;
     if (c.dtype.empty() || before.dtype.empty()) c.dtype = before.dtype;

@@ -1,6 +1,7 @@
 #include "plugins/model/common/weight_maps.h"
 
 #include "corral/error.h"
+#include "plugins/model/common/megatron_map.h"
 
 namespace corral::llama {
 namespace {
@@ -23,7 +24,7 @@ TensorInfo external(const ParameterInfo& p) {
 }
 
 // Parameters have their Hugging Face names and shapes, so the map is one to one.
-WeightMap hugging_face(const LlamaShape& m) {
+WeightMap hugging_face(const LlamaShape& m, const std::vector<TensorInfo>&) {
   WeightMap map;
   for (const ParameterInfo& p : parameters(m)) {
     WeightEntry e;
@@ -45,19 +46,19 @@ WeightMap hugging_face(const LlamaShape& m) {
 
 struct Dialect {
   const char* name;
-  WeightMap (*map)(const LlamaShape&);
+  WeightMap (*map)(const LlamaShape&, const std::vector<TensorInfo>& present);
 };
-constexpr Dialect kDialects[] = {{"hf", hugging_face}};
+constexpr Dialect kDialects[] = {{"hf", hugging_face}, {"megatron", megatron_map}};
 
 }  // namespace
 
-WeightMap weight_map(const LlamaShape& m, const std::string& dialect) {
+WeightMap weight_map(const LlamaShape& m, const WeightMapRequest& request) {
   std::string known;
   for (const Dialect& d : kDialects) {
-    if (dialect == d.name) return d.map(m);
+    if (request.dialect == d.name) return d.map(m, request.present);
     known += std::string(known.empty() ? "" : ", ") + d.name;
   }
-  throw Unsupported(format("no weight map for the dialect \"{}\"; there are: {}", dialect, known));
+  throw Unsupported(format("no weight map for the dialect \"{}\"; there are: {}", request.dialect, known));
 }
 
 }  // namespace corral::llama

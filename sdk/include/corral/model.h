@@ -17,7 +17,7 @@ class Model {
   virtual Graph emit(const Options& options, int64_t batch, int64_t seq_length) = 0;
   virtual Recognition recognize(const DialectConfig& config) = 0;
   virtual std::string write_config(const Options& options, const ConfigRequest& request) = 0;
-  virtual WeightMap weight_map(const Options& options, const std::string& dialect) = 0;
+  virtual WeightMap weight_map(const Options& options, const WeightMapRequest& request) = 0;
 
   // Overrides of P may be private: they are called as this class.
   template <class P>
@@ -42,7 +42,7 @@ class Model {
         },
         [](const void* r, uint64_t n, const corral_sink* s) {
           return detail::answer<WeightMapRequest>(
-              r, n, s, [](const WeightMapRequest& q) { return plugin<P>().weight_map(Options::decode(q.options), q.dialect); });
+              r, n, s, [](const WeightMapRequest& q) { return plugin<P>().weight_map(Options::decode(q.options), q); });
         }};
     return &t;
   }

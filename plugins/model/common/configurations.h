@@ -1,0 +1,20 @@
+// The configuration files of a Llama, by dialect.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "plugins/model/common/config_json.h"
+
+namespace corral::llama {
+
+struct Configuration {
+  const char* dialect;
+  LlamaConfig (*read)(std::string_view);
+  std::string (*write)(const LlamaConfig&);
+};
+
+// Throws Unsupported for a dialect that is not known here.
+const Configuration& configuration(const std::string& dialect);
+
+}  // namespace corral::llama
