@@ -1,0 +1,147 @@
+#include "plugins/checkpoint/megatron/configuration.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "corral/error.h"
+#include "plugins/checkpoint/megatron/pickle.h"
+#include "plugins/checkpoint/megatron/torch_tensor.h"
+
+namespace corral::megatron {
+namespace {
+using json = nlohmann::ordered_json;
+constexpr size_t kMostValues = 100'000;
+constexpr int kDeepest = 12;
+
+json scalar(const YAML::Node& node) {
+  const std::string& text = node.Scalar();
+  if (node.Tag() == "!") return text;  // in quotes
+  if (text.empty() || text == "~" || text == "null") return nullptr;
+  if (text == "true" || text == "false") return text == "true";
+  int64_t whole = 0;
+  if (YAML::convert<int64_t>::decode(node, whole)) return whole;
+  double number = 0;
+  if (YAML::convert<double>::decode(node, number) && std::isfinite(number)) return number;
+  return text;
+}
+
+// Aliases make a YAML document a graph that may be far larger than its text: values are counted.
+json to_json(const YAML::Node& node, int depth, size_t& values, const std::string& where) {
+  if (depth > kDeepest) fail("{}: nested more than {} deep", where, kDeepest);
+  if (++values > kMostValues) fail("{}: more than {} values", where, kMostValues);
+  if (node.IsMap()) {
+    json object = json::object();
+    for (const auto& entry : node)
+      if (entry.first.IsScalar()) object[entry.first.Scalar()] = to_json(entry.second, depth + 1, values, where);
+    return object;
+  }
+  if (node.IsSequence()) {
+    json array = json::array();
+    for (const YAML::Node& entry : node) array.push_back(to_json(entry, depth + 1, values, where));
+    return array;
+  }
+  return node.IsScalar() ? scalar(node) : json(nullptr);
+}
+
+// A number with a dot: PyYAML takes 1e-05 for a text.
+std::string shown(const json& value) {
+  std::string text = value.dump(-1, ' ', true);
+  if (value.is_number_float())
+    if (const size_t e = text.find('e'); e != std::string::npos && text.find('.') == std::string::npos) text.insert(e, ".0");
+  return text;
+}
+
+void put(const json& object, size_t indent, std::string& out) {
+  for (const auto& [key, value] : object.items()) {
+    out.append(indent, ' ').append(key).append(":");
+    if (value.is_object() && !value.empty()) {
+      out += "\n";
+      put(value, indent + 2, out);
+    } else {
+      out.append(" ").append(shown(value)).append("\n");
+    }
+  }
+}
+
+// Values that a configuration is made of; Megatron-LM's arguments hold others too, which are left alone.
+bool plain(const Node& node, json& value) {
+  switch (node.kind) {
+    case Kind::kNone:
+      value = nullptr;
+      return true;
+    case Kind::kBoolean:
+      value = node.integer != 0;
+      return true;
+    case Kind::kInteger:
+      value = node.integer;
+      return true;
+    case Kind::kNumber:
+      if (!std::isfinite(node.number)) return false;
+      value = node.number;
+      return true;
+    case Kind::kText:
+      value = std::string(node.text);
+      return true;
+    default:
+      return false;
+  }
+}
+
+// The common state may hold the arguments of a whole program: objects of these are kept as what they are, data that nobody looks into.
+bool allowed_in_common(std::string_view module, std::string_view name) {
+  const auto below = [&](std::string_view package) {
+    return module == package || (module.starts_with(package) && module[package.size()] == '.');
+  };
+  return allowed_in_torch_save(module, name) || below("megatron") || below("numpy") || (module == "argparse" && name == "Namespace") ||
+         (module == "_codecs" && name == "encode") || module == "signal" || (module == "pathlib" && name == "PosixPath");
+}
+
+}  // namespace
+
+std::string config_of_yaml(std::string_view yaml, const std::string& where) {
+  try {
+    const YAML::Node whole = YAML::Load(std::string(yaml));
+    if (!whole.IsMap() || !whole["model"] || !whole["model"].IsMap()) return "";
+    size_t values = 0;
+    json config;
+    config["model"] = to_json(whole["model"], 0, values, where);
+    return config.dump(-1, ' ', false, json::error_handler_t::replace);
+  } catch (const YAML::Exception& e) {
+    fail("{}: {}", where, e.what());
+  }
+}
+
+std::string config_of_common(std::string_view bytes, const std::string& where) {
+  const Pickle pickle(bytes, allowed_in_common, where);
+  // An object of the common state is a list of one.
+  const Node* state = &pickle.root();
+  if (state->kind == Kind::kList && state->items.size() == 1) state = &pickle.at(state->items[0]);
+  const Node* args = pickle.find(*state, "args");
+  if (!args || args->kind != Kind::kCall || args->state == kNoState || pickle.at(args->state).kind != Kind::kDict) return "";
+  json config;
+  const std::vector<Id>& items = pickle.at(args->state).items;
+  for (size_t i = 0; i + 1 < items.size(); i += 2) {
+    json value;
+    if (const Node& key = pickle.at(items[i]); key.kind == Kind::kText && plain(pickle.at(items[i + 1]), value))
+      config["args"][std::string(key.text)] = std::move(value);
+  }
+  return config.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::string run_config_yaml(const std::string& config, uint64_t iteration) {
+  json whole = config.empty() ? json::object() : json::parse(config, nullptr, false);
+  if (!whole.is_object()) fail_bug("the configuration of a model is no JSON object");
+  json& model = whole["model"];
+  if (!model.is_object()) model = json::object();
+  model["tensor_model_parallel_size"] = 1;
+  model["pipeline_model_parallel_size"] = 1;
+  whole["train"] = {{"train_iters", iteration}};
+  whole["checkpoint"] = {{"save_rng", false}, {"save_optim", false}, {"fully_parallel_save", true}, {"ckpt_format", "torch_dist"}};
+  std::string out;
+  put(whole, 0, out);
+  return out;
+}
+
+}  // namespace corral::megatron

@@ -1,0 +1,42 @@
+// A folder of Megatron Core's distributed checkpoints ("torch_dist"), cut in any way over any number of files.
+#pragma once
+
+#include <deque>
+#include <memory>
+
+#include "corral/checkpoint.h"
+#include "plugins/checkpoint/megatron/chunk_reader.h"
+
+namespace corral::megatron {
+
+// `path` is the folder of one iteration, or the one above it, whose tracker names the newest.
+Probe probe_folder(const std::string& path);
+
+class FolderReader final : public CheckpointReader {
+ public:
+  // Opens every item. Throws Error (2) naming the file and the tensor that are wrong.
+  explicit FolderReader(const std::string& path);
+  TensorList list() override { return list_; }
+  CheckpointInfo info() override;
+  void read(uint64_t tensor, uint64_t offset, void* to, uint64_t size) override;
+
+ private:
+  void open_files();
+  void check_items() const;
+  void read_elements(uint64_t tensor, int64_t first, int64_t last, char* to) const;
+  std::string object(const std::string& prefix) const;
+
+  struct Pieces {
+    std::vector<std::unique_ptr<ChunkReader>> chunks;  // by their place along the first axis
+    int64_t longest = 0;                               // along it
+    std::vector<int64_t> strides;                      // of the tensor in row-major order
+  };
+
+  std::string folder_;
+  Metadata metadata_;
+  std::deque<safetensors::File> files_;
+  std::vector<Pieces> pieces_;
+  TensorList list_;
+};
+
+}  // namespace corral::megatron

@@ -1,0 +1,50 @@
+// Writes a folder that Megatron Core, Megatron Bridge and torch.distributed.checkpoint load.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+
+#include "corral/checkpoint.h"
+#include "plugins/checkpoint/megatron/metadata.h"
+#include "plugins/checkpoint/megatron/zip.h"
+
+namespace corral::megatron {
+
+// A tensor of no bytes whose name holds "/shard_" stands for an object that a module asks for: an empty tensor in a list.
+class FolderWriter final : public CheckpointWriter {
+ public:
+  // Places everything, makes the files and reserves their bytes.
+  FolderWriter(const std::string& folder, const CheckpointWriteRequest& request);
+  void write(uint64_t tensor, uint64_t offset, const void* data, uint64_t size) override;
+  void finish() override;
+
+ private:
+  // One archive with a record of tensor bytes.
+  struct Archive {
+    Item item;
+    ZipLayout layout;
+    std::vector<std::pair<size_t, std::string>> small;  // records whose content is known
+    size_t data = 0;                                    // the record of the tensor's bytes
+    std::atomic<uint64_t> written{0};
+    std::atomic<uint32_t> crc{0};
+  };
+  struct Tensor {
+    uint64_t piece = 0, bytes = 0;  // of all pieces but the last, of the whole
+    std::vector<Archive*> archives;
+  };
+  void place(const TensorInfo& tensor);
+  void place_object(const std::string& name, std::string pickle, bool with_storage);
+  Archive& add_archive(std::string pickle, uint64_t bytes, bool with_storage);
+  void write_model_files(const CheckpointWriteRequest& request);
+
+  std::string folder_;
+  uint64_t largest_file_;
+  Metadata metadata_;
+  std::deque<Archive> archives_;
+  std::vector<Tensor> tensors_;
+  std::vector<uint64_t> file_sizes_;
+  std::vector<std::unique_ptr<safetensors::File>> files_;
+};
+
+}  // namespace corral::megatron
