@@ -12,14 +12,14 @@
 namespace corral::cli {
 
 AdapterSource adapter_of(const Arguments& arguments, const std::string& path, std::shared_ptr<CheckpointReaderHandle> reader,
-                         CheckpointInfo info) {
+                         CheckpointInfo info, const std::string& plugin) {
   AdapterSource adapter{path, std::move(reader), std::move(info), "", "", ""};
   DialectConfig config;
   config.dialect = adapter.info.dialect;
   config.content = adapter.info.config;
   uint32_t confidence = 0;
   std::string reason, reasons;
-  const std::string wanted = arguments.text("peft");
+  const std::string wanted = plugin.empty() ? arguments.text("peft") : plugin;
   if (wanted == "none") fail("{} is an adapter, but --peft none speaks of all weights: merge it into its model first", path);
   for (const std::string& name : wanted.empty() ? plugin_names(arguments, "peft") : std::vector{wanted}) {
     Recognition r;
@@ -28,7 +28,9 @@ AdapterSource adapter_of(const Arguments& arguments, const std::string& path, st
     } catch (const Unsupported&) {
       continue;  // another dialect
     } catch (const Error& e) {
-      throw Error(e.exit_code(), path + ": " + e.what());
+      // Another method's configuration is nothing that this one has to understand.
+      if (e.exit_code() != 2 || !wanted.empty()) throw Error(e.exit_code(), path + ": " + e.what());
+      r.reason = e.what();
     }
     reasons += "\n       " + name + ": " + r.reason;
     if (r.confidence <= confidence) continue;

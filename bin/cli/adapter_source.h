@@ -20,9 +20,10 @@ struct AdapterSource {
   std::string base;     // the model that it was made for, as the configuration names it
 };
 
-// A folder that is open already and says that it is an adapter.
+// A folder that is open already and says that it is an adapter. `plugin` is the method's, "" for the one that --peft names or that knows
+// it.
 AdapterSource adapter_of(const Arguments& arguments, const std::string& path, std::shared_ptr<CheckpointReaderHandle> reader,
-                         CheckpointInfo info);
+                         CheckpointInfo info, const std::string& plugin = "");
 
 // Throws Error (2) where a fingerprint says that it was trained beside another model.
 void check_base(const AdapterSource& adapter, const CheckpointReaderHandle& base, const std::string& base_path);

@@ -71,7 +71,8 @@ void recognize(const Arguments& arguments, const std::string& wanted, ModelSourc
 
 }  // namespace
 
-ModelSource open_model_folder(const Arguments& arguments, const std::string& folder, const std::string& model, const std::string& base) {
+ModelSource open_model_folder(const Arguments& arguments, const std::string& folder, const std::string& model, const std::string& base,
+                              const std::string& peft) {
   ModelSource source;
   source.path = folder;
   source.reader = std::make_shared<CheckpointReaderHandle>(find_format(arguments, source.path).open(source.path));
@@ -80,7 +81,7 @@ ModelSource open_model_folder(const Arguments& arguments, const std::string& fol
     recognize(arguments, model, source);
     return source;
   }
-  AdapterSource adapter = adapter_of(arguments, folder, source.reader, std::move(source.info));
+  AdapterSource adapter = adapter_of(arguments, folder, source.reader, std::move(source.info), peft);
   const std::string& path = base.empty() ? adapter.base : base;
   std::error_code error;
   if (path.empty() || !std::filesystem::exists(path, error))

@@ -29,9 +29,10 @@ struct ModelSource {
 // made for; --adapter goes over any model.
 ModelSource open_model(const Arguments& arguments, const std::string& path);
 
-// The same for a folder that needs no look; `model` names the plugin, or is "". `base`: the model of an adapter, "" for the one it names.
-ModelSource open_model_folder(const Arguments& arguments, const std::string& folder, const std::string& model,
-                              const std::string& base = "");
+// The same for a folder that needs no look; `model` names the plugin, or is "". `base`: the model of an adapter, "" for the one it names;
+// `peft`: its method's plugin, or "".
+ModelSource open_model_folder(const Arguments& arguments, const std::string& folder, const std::string& model, const std::string& base = "",
+                              const std::string& peft = "");
 
 // Reads all parameters that the session has into it, converted to their types there: the model's, and the adapter's where there is one.
 void load_parameters(const ModelSource& source, const train::Pipeline& pipeline, runtime::Session& session);

@@ -156,7 +156,7 @@ class Training {
   uint64_t load(runtime::Session& session, const train::Pipeline& pipeline, RunLog& log) {
     if (resumed_) {
       const ModelSource source = open_model_folder(arguments_, resumed_->path, pipeline.model().handle.plugin().descriptor().name,
-                                                   config_.text("checkpoint.pretrained"));
+                                                   config_.text("checkpoint.pretrained"), config_.plugin("peft"));
       if (source.adapter.has_value() != pipeline.has_peft())
         fail("{} holds {}, but peft.plugin = \"{}\": a run keeps its method{}", resumed_->path,
              source.adapter ? "an adapter" : "a whole model", config_.text("peft.plugin"), config_.set_by("peft.plugin"));

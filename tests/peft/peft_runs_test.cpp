@@ -70,7 +70,8 @@ class PeftRuns : public testing::Test {
   }
 
   std::string eval(const std::string& model) const {
-    return "eval --checkpoint " + model + " --data " + path("data.jsonl") + " --seq-length 33 --json --logits " + path("logits") + " ";
+    return "eval --checkpoint " + model + " --data " + path("data.jsonl") + " --seq-length 33 --json --set device.threads=1 --logits " +
+           path("logits") + " ";
   }
   // Without the place of the token that was appended.
   std::vector<double> logits() const {
@@ -87,7 +88,8 @@ class PeftRuns : public testing::Test {
     const std::string lists = peft == "none" ? "" : " peft.dim=4 peft.alpha=8";
     return "finetune --pretrained-checkpoint " + kModel + " --data " + path("data.jsonl") + " --dir " + path(run) + " --peft " + peft +
            " --seq-length 33 --global-batch-size 2 --train-iters " + std::to_string(steps) +
-           " --lr 0.003 --min-lr 0.0003 --set data.split=100,0,0 data.shuffle=false train.log_interval=1 optimizer.lr_warmup_iters=2"
+           " --lr 0.003 --min-lr 0.0003 --set device.threads=1 data.split=100,0,0 data.shuffle=false train.log_interval=1 "
+           "optimizer.lr_warmup_iters=2"
            " optimizer.lr_decay_iters=20 optimizer.weight_decay=0.1 optimizer.adam_beta2=0.95 optimizer.adam_eps=1e-5 "
            "optimizer.clip_grad=1" +
            lists + " " + rest;
@@ -249,7 +251,9 @@ TEST_F(PeftRuns, GeneratesTheSameTextWithAnAdapterAndWithItsMerge) {
     const std::string adapter = " --adapter " + kExpected + method + "_end";
     ASSERT_EQ(corral("merge --hf-model " + kModel + adapter + " --hf-path " + path(method)), 0) << text("err");
     const auto generate = [&](const std::string& model) {
-      EXPECT_EQ(corral("generate --checkpoint " + model + " --prompts " + path("prompts") + " --max-new-tokens 20 --ignore-eos --json"), 0)
+      EXPECT_EQ(corral("generate --checkpoint " + model + " --prompts " + path("prompts") +
+                       " --max-new-tokens 20 --ignore-eos --json --set device.threads=1"),
+                0)
           << text("err");
       return text("out");
     };
@@ -312,6 +316,30 @@ TEST_F(PeftRuns, TakesAMethodFromAnotherFile) {
                   .contains("base_model.model.model.layers.0.mlp.up_proj.lora_magnitude_vector"));
 }
 
+// Nothing in Corral knows this method: it is a shared object, named by its path.
+TEST_F(PeftRuns, TrainsResumesMergesAndRunsAMethodThatItDoesNotKnow) {
+  write_data(read_tensor_file(kExpected + "lora.safetensors"), 2);
+  const std::string plugin = CORRAL_ROW_FACTORS;
+  const auto words = [&](const std::string& run, int steps) {
+    std::string w = finetune(run, "train.save_interval=4", plugin, steps);
+    return w.replace(w.find(" peft.dim=4 peft.alpha=8"), 24, " peft.target=up_proj");
+  };
+  ASSERT_EQ(corral(eval(kModel)), 0) << text("err");
+  const double base = json::parse(text("out"))["loss"];
+  ASSERT_EQ(corral(words("whole", 8)), 0) << text("err");
+  EXPECT_EQ(read_tensor_file(last("whole", 8) + "/adapter_model.safetensors").size(), 2u);
+  ASSERT_EQ(corral(words("parts", 8) + " train.exit_duration_in_mins=0.0000001"), 0) << text("err");
+  ASSERT_EQ(corral("finetune --resume --dir " + path("parts") + " --set train.exit_duration_in_mins=0"), 0) << text("err");
+  EXPECT_EQ(content(last("parts", 8) + "/adapter_model.safetensors"), content(last("whole", 8) + "/adapter_model.safetensors"));
+  ASSERT_EQ(corral(eval(path("whole")) + "--peft " + plugin), 0) << text("err");
+  const double trained = json::parse(text("out"))["loss"];
+  EXPECT_LT(trained, base - 1e-3);
+  ASSERT_EQ(corral("merge --checkpoint " + path("whole") + " --peft " + plugin + " --hf-path " + path("merged")), 0) << text("err");
+  ASSERT_EQ(corral(eval(path("merged"))), 0) << text("err");
+  EXPECT_NEAR(json::parse(text("out"))["loss"].get<double>(), trained, 1e-5);
+  expect_refused(eval(path("whole")), "no installed peft plugin takes this adapter");
+}
+
 TEST_F(PeftRuns, EachFinetuneRecipeTrainsItsAdapter) {
   write_data(read_tensor_file(kExpected + "lora.safetensors"), 2);
   for (const auto& entry : fs::directory_iterator(CORRAL_SOURCE_DIR "/recipes")) {
@@ -323,7 +351,8 @@ TEST_F(PeftRuns, EachFinetuneRecipeTrainsItsAdapter) {
       const std::string run = name + method;
       ASSERT_EQ(corral("finetune --recipe " + name + " --pretrained-checkpoint " + kModel + " --data " + path("data.jsonl") + " --dir " +
                        path(run) + (method == "lora" ? "" : " --peft " + method) +
-                       " --dataset text --seq-length 33 --global-batch-size 2 --train-iters 2 --set data.packed=false data.split=100,0,0 "
+                       " --dataset text --seq-length 33 --global-batch-size 2 --train-iters 2 --set device.threads=1 data.packed=false "
+                       "data.split=100,0,0 "
                        "optimizer.lr_warmup_iters=1 train.eval_interval=0"),
                 0)
           << name << "\n"
