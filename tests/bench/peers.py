@@ -1,16 +1,20 @@
-"""Training and generation of a 125M Llama: Corral and transformers + PyTorch on the same cores, one after the other, one table with ratios.
+"""Training and generation of a 125M Llama: Corral, transformers + PyTorch and llama.cpp on the same cores, one after the other, one table with ratios.
 
-    python peers.py --corral build/bin/corral [--threads 2] [--steps 4] [--only train|generate]
+    python peers.py --corral build/bin/corral [--threads 2] [--steps 4] [--only train|generate] [--llama-python PYTHON] [--under COMMAND]
 
-Shape: hidden 768, 12 layers, 12 heads, 4 key/value heads, ffn 2048, vocabulary 32,000, sequence 512, 2,048 tokens a step.
-Best of the steps after the first. PyTorch's bf16 on a processor without bf16 instructions is timed on one step of 128 tokens and marked *.
+Shape: hidden 768, 12 layers, 12 heads, 4 key/value heads, ffn 2048, vocabulary 32,000, sequence 512, 2,048 tokens a step. Each figure comes from a
+process of its own; best of the steps after the first. --under: what each is run by, such as taskset. llama.cpp is measured where the Python of
+--llama-python has the packages cyllama and gguf; it runs f32, and f16 as its fastest type of 16 bits. PyTorch's bf16 on a processor without
+bf16 instructions is timed on one step of 128 tokens and marked *.
 """
 import argparse
 import json
 import random
 import re
 import resource
+import shlex
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -32,18 +36,21 @@ def rows(path, count, length):
             file.write(json.dumps({"input_ids": [generator.randrange(32000) for _ in range(length)]}) + "\n")
 
 
+def model_settings():
+    return [f"model.{k}={v}" for k, v in SHAPE.items()] + ["model.head_dim=64"]
+
+
 def corral_train(args, work, precision):
     rows(work / "rows.jsonl", ROWS * args.steps, SEQ)
     run = work / ("run-" + precision)
     subprocess.run(
         [args.corral, "pretrain", "--recipe", "llama3_8b_pretrain_config", "--dir", run, "--data", work / "rows.jsonl", "--precision", precision,
          "--train-iters", str(args.steps), "--global-batch-size", str(ROWS), "--micro-batch-size", str(ROWS), "--seq-length", str(SEQ), "--set",
-         *[f"model.{k}={v}" for k, v in SHAPE.items()], "model.head_dim=64", "data.shuffle=false", "data.split=1,0,0", "train.log_interval=1",
-         "train.eval_interval=0", "train.save_interval=0", "parallel.context=1", "optimizer.lr_warmup_iters=0", f"device.threads={args.threads}"],
+         *model_settings(), "data.shuffle=false", "data.split=1,0,0", "train.log_interval=1", "train.eval_interval=0", "train.save_interval=0",
+         "parallel.context=1", "optimizer.lr_warmup_iters=0", f"device.threads={args.threads}"],
         check=True, capture_output=True)
     log = [json.loads(line) for line in open(run / "metrics.jsonl")]
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    return max(r["tokens_per_second"] for r in log[1:]), peak
+    return {"speed": max(r["tokens_per_second"] for r in log[1:]), "peak": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024}
 
 
 def torch_model(dtype):
@@ -54,15 +61,19 @@ def torch_model(dtype):
     return LlamaForCausalLM(LlamaConfig(**SHAPE, head_dim=64, rope_theta=500000.0, tie_word_embeddings=False)).to(dtype)
 
 
-def torch_train(args, precision):
+def torch_dtype(precision):
+    import torch
+
+    return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+
+
+def torch_train(args, work, precision):
     import torch
 
     torch.set_num_threads(args.threads)
-    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
-    flags = open("/proc/cpuinfo").read()
-    slow = precision == "bf16" and "avx512_bf16" not in flags
+    slow = precision == "bf16" and "avx512_bf16" not in open("/proc/cpuinfo").read()
     shape, steps = ((1, 128), 1) if slow else ((ROWS, SEQ), args.steps)
-    model, best = torch_model(dtype), 0.0
+    model, best = torch_model(torch_dtype(precision)), 0.0
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
     for step in range(steps):
         begin = time.perf_counter()
@@ -73,35 +84,145 @@ def torch_train(args, precision):
         optimizer.step()
         if step or steps == 1:
             best = max(best, shape[0] * shape[1] / (time.perf_counter() - begin))
-    return best, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, slow
+    return {"speed": best, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "slow": slow}
 
 
 def corral_generate(args, work, precision):
     model = work / "model"
     if not model.exists():
-        subprocess.run([args.corral, "init", "--model", "llama3/8b", "--hf-path", model, "--set", *[f"model.{k}={v}" for k, v in SHAPE.items()],
-                        "model.head_dim=64"], check=True, capture_output=True)
+        subprocess.run([args.corral, "init", "--model", "llama3/8b", "--hf-path", model, "--set", *model_settings()], check=True, capture_output=True)
     rows(work / "prompt.jsonl", 1, PREFILL)
-    done = subprocess.run([args.corral, "generate", "--checkpoint", model, "--prompts", work / "prompt.jsonl", "--max-new-tokens", str(DECODE), "--ignore-eos",
-                           "--json", "--precision", precision, "--set", f"device.threads={args.threads}"], check=True, capture_output=True, text=True)
-    speeds = re.findall(r"([\d.]+) tokens/s", done.stderr)
-    return float(speeds[0]), float(speeds[1])
+    done = subprocess.run([args.corral, "generate", "--checkpoint", model, "--prompts", work / "prompt.jsonl", "--max-new-tokens", str(DECODE),
+                           "--ignore-eos", "--json", "--precision", precision, "--set", f"device.threads={args.threads}"], check=True, capture_output=True, text=True)
+    prefill, decode = re.findall(r"([\d.]+) tokens/s", done.stderr)
+    return {"prefill": float(prefill), "decode": float(decode)}
 
 
-def torch_generate(args):
+def torch_generate(args, work, precision):
     import torch
 
     torch.set_num_threads(args.threads)
-    model, tokens = torch_model(torch.float32).eval(), torch.randint(0, 32000, (1, PREFILL))
+    model, tokens = torch_model(torch_dtype(precision)).eval(), torch.randint(0, 32000, (1, PREFILL))
     with torch.no_grad():
         model(tokens[:, :16])
         begin = time.perf_counter()
-        out = model(tokens, use_cache=True)
+        out = model(tokens, use_cache=True, logits_to_keep=1)
         prefill = PREFILL / (time.perf_counter() - begin)
         begin = time.perf_counter()
         for _ in range(DECODE):
             out = model(out.logits[:, -1:].argmax(-1), past_key_values=out.past_key_values, use_cache=True)
-        return prefill, DECODE / (time.perf_counter() - begin)
+        return {"prefill": prefill, "decode": DECODE / (time.perf_counter() - begin)}
+
+
+def write_gguf(path, type_of_weights):
+    """Random weights of the shape, for llama.cpp."""
+    import gguf
+    import numpy
+
+    heads, kv, hidden, ffn = SHAPE["num_attention_heads"], SHAPE["num_key_value_heads"], SHAPE["hidden_size"], SHAPE["intermediate_size"]
+    file = gguf.GGUFWriter(path, "llama")
+    file.add_context_length(2048)
+    file.add_embedding_length(hidden)
+    file.add_block_count(SHAPE["num_hidden_layers"])
+    file.add_feed_forward_length(ffn)
+    file.add_head_count(heads)
+    file.add_head_count_kv(kv)
+    file.add_layer_norm_rms_eps(1e-5)
+    file.add_rope_freq_base(500000.0)
+    file.add_vocab_size(SHAPE["vocab_size"])
+    file.add_tokenizer_model("none")
+    random_numbers = numpy.random.default_rng(0)
+
+    def add(name, *shape):
+        weights = random_numbers.standard_normal(shape, dtype=numpy.float32) * 0.02
+        file.add_tensor(name + ".weight", weights.astype(type_of_weights) if len(shape) > 1 else numpy.ones(shape, numpy.float32))
+
+    add("token_embd", SHAPE["vocab_size"], hidden)
+    for i in range(SHAPE["num_hidden_layers"]):
+        for name, *shape in [("attn_norm", hidden), ("attn_q", hidden, hidden), ("attn_k", kv * 64, hidden), ("attn_v", kv * 64, hidden),
+                             ("attn_output", hidden, hidden), ("ffn_norm", hidden), ("ffn_gate", ffn, hidden), ("ffn_up", ffn, hidden), ("ffn_down", hidden, ffn)]:
+            add(f"blk.{i}.{name}", *shape)
+    add("output_norm", hidden)
+    add("output", SHAPE["vocab_size"], hidden)
+    file.write_header_to_file()
+    file.write_kv_data_to_file()
+    file.write_tensors_to_file()
+    file.close()
+
+
+def llama_generate(args, work, precision):
+    import cyllama.llama.llama_cpp as llama
+
+    path = work / f"model-{precision}.gguf"
+    write_gguf(path, {"fp32": "float32", "bf16": "float16"}[precision])
+    llama.disable_logging()
+    llama.ggml_backend_load_all()
+    model = llama.LlamaModel(str(path), llama.LlamaModelParams(), verbose=False)
+    settings = llama.LlamaContextParams()
+    settings.n_ctx, settings.n_batch, settings.n_ubatch = 1024, PREFILL, PREFILL
+    settings.n_threads = settings.n_threads_batch = args.threads
+    context = llama.LlamaContext(model, settings, verbose=False)
+    tokens = [random.Random(1).randrange(32000) for _ in range(PREFILL)]
+    prefill = 0.0
+    for _ in range(3):  # the first also touches the weights
+        context.kv_cache_clear()
+        begin = time.perf_counter()
+        context.decode(llama.llama_batch_get_one(tokens, 0))
+        context.synchronize()
+        prefill = max(prefill, PREFILL / (time.perf_counter() - begin))
+    begin = time.perf_counter()
+    for i in range(DECODE):
+        context.decode(llama.llama_batch_get_one([7 + i], PREFILL + i))
+        context.synchronize()
+    return {"prefill": prefill, "decode": DECODE / (time.perf_counter() - begin)}
+
+
+def has_llama(python):
+    return subprocess.run([python, "-c", "import cyllama, gguf"], capture_output=True).returncode == 0
+
+
+def measured(args, work, what, precision):
+    """The figures of one function above, from a process of its own."""
+    python = args.llama_python if what.startswith("llama") else sys.executable
+    command = [*shlex.split(args.under), python, __file__, "--corral", args.corral, "--threads", str(args.threads), "--steps", str(args.steps),
+               "--measure", what, precision, str(work)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        print(f"{what} {precision} failed: {(done.stderr.strip().splitlines() or ['no message'])[-1]}", file=sys.stderr)
+        return None
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def row(name, ours, theirs, rest=""):
+    """`theirs`: (peer, figure) pairs; the ratio is against the best."""
+    known = [(peer, figure) for peer, figure in theirs if figure]
+    best = max((figure for _, figure in known), default=None)
+    print(f"{name:18} {ours:9.1f}  {f'{ours / best:5.2f}x' if best else '     -'}  {', '.join(f'{peer} {figure:.1f}' for peer, figure in known):48} {rest}",
+          flush=True)
+
+
+def table(args, work):
+    print(f"{'tokens/s':18} {'Corral':>9}  {'ratio':>6}  peers")
+    precisions = ("fp32", "bf16")
+    if args.only != "generate":
+        ours = {p: measured(args, work, "corral_train", p) for p in precisions}
+        torch = {p: measured(args, work, "torch_train", p) for p in precisions}
+        for p in precisions:
+            # In bf16 the best that PyTorch can do may be fp32.
+            peers = [(f"PyTorch {q}{'*' if torch[q]['slow'] else ''}", torch[q]["speed"]) for q in (("fp32",) if p == "fp32" else precisions) if torch[q]]
+            memory = f"MiB {ours[p]['peak']:.0f}" + (f" of {torch[p]['peak']:.0f}, {ours[p]['peak'] / torch[p]['peak']:.2f}x" if torch[p] else "")
+            row(f"training {p}", ours[p]["speed"], peers, f"{ours[p]['speed'] * flop_per_token() / 1e9:.0f} GFLOP/s, {memory}")
+    if args.only != "train":
+        ours = {p: measured(args, work, "corral_generate", p) for p in precisions}
+        torch = {p: measured(args, work, "torch_generate", p) for p in precisions}
+        llama = {p: measured(args, work, "llama_generate", p) if has_llama(args.llama_python) else None for p in precisions}
+        for p in precisions:
+            for what in ("prefill", "decode"):
+                peers = [(f"PyTorch {q}", torch[q][what]) for q in (("fp32",) if p == "fp32" else precisions) if torch[q]]
+                if llama[p]:
+                    peers.append(("llama.cpp " + {"fp32": "f32", "bf16": "f16"}[p], llama[p][what]))
+                read = ours[p][what] * PARAMETERS * (4 if p == "fp32" else 2) / 1e9
+                row(f"{what} {PREFILL if what == 'prefill' else DECODE} {p}", ours[p][what], peers, f"reads {read:.1f} GB/s" if what == "decode" else "")
 
 
 def main():
@@ -110,24 +231,16 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--only", choices=["train", "generate"])
+    parser.add_argument("--llama-python", default=sys.executable)
+    parser.add_argument("--under", default="", help="command that each measurement is run by")
+    parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    print(f"{'what':24} {'Corral':>10} {'PyTorch':>10} {'ratio':>7}   {'GFLOP/s':>8} {'MiB':>7} {'MiB':>7}")
+    if args.measure:
+        what, precision, work = args.measure
+        print(json.dumps(globals()[what](args, Path(work), precision)))
+        return
     with tempfile.TemporaryDirectory(prefix="corral-bench-") as folder:
-        work = Path(folder)
-        ours = {}
-        if args.only != "generate":
-            ours = {p: corral_train(args, work, p) for p in ("fp32", "bf16")}
-        generated = {p: corral_generate(args, work, p) for p in ("fp32", "bf16")} if args.only != "train" else {}
-        for precision, (speed, peak) in ours.items():
-            theirs, their_peak, slow = torch_train(args, precision)
-            print(f"{'training ' + precision:24} {speed:10.1f} {theirs:9.1f}{'*' if slow else ' '} {speed / theirs:7.2f}   "
-                  f"{speed * flop_per_token() / 1e9:8.1f} {peak:7.0f} {their_peak:7.0f}", flush=True)
-        if generated:
-            prefill, decode = torch_generate(args)
-            for precision, (p, d) in generated.items():
-                print(f"{'prefill 512 ' + precision:24} {p:10.1f} {prefill:9.1f}  {p / prefill:7.2f}")
-                print(f"{'decode 128 ' + precision:24} {d:10.1f} {decode:9.1f}  {d / decode:7.2f}")
-    print("tokens/s; PyTorch generates in fp32 in every row")
+        table(args, Path(folder))
 
 
 if __name__ == "__main__":

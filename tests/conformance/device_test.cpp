@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "kernel/runtime/device_conformance.h"
-#include "tests/conformance/load_device.h"
+#include "tests/conformance/on_device.h"
 
 namespace corral {
 namespace {

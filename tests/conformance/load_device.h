@@ -2,7 +2,6 @@
 #pragma once
 
 #include <dlfcn.h>
-#include <gtest/gtest.h>
 
 #include <memory>
 #include <string>
@@ -14,7 +13,7 @@
 namespace corral {
 
 // The plugin stays loaded until the process ends, as in the program.
-inline std::shared_ptr<const DeviceHandle> load_device(const std::string& path) {
+inline std::shared_ptr<const DeviceHandle> load_device(const std::string& path, const DeviceOpen& request = {}) {
   void* const library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library) fail_environment("{}", dlerror());
   const auto* descriptor = static_cast<const corral_plugin_descriptor*>(dlsym(library, "corral_plugin"));
@@ -22,25 +21,7 @@ inline std::shared_ptr<const DeviceHandle> load_device(const std::string& path) 
   if (descriptor->init(&host_table()) != CORRAL_OK) fail("{}: init failed: {}", path, take_sentence());
   const auto plugin = std::make_shared<const Plugin>(format("{}/{}", descriptor->kind, descriptor->name), path, descriptor,
                                                      descriptor->get_interface(CORRAL_DEVICE_ID));
-  return std::make_shared<const DeviceHandle>(DeviceHandle::open(plugin, {}));
+  return std::make_shared<const DeviceHandle>(DeviceHandle::open(plugin, request));
 }
-
-// CORRAL_CPU may name what this machine lacks: such a test is skipped with the device's own sentence.
-class OnDevice : public testing::Test {
- protected:
-  static std::string lacking() {
-    try {
-      load_device(CORRAL_DEVICE);
-      return "";
-    } catch (const Error& e) {
-      if (e.exit_code() != 3) throw;
-      return e.what();
-    }
-  }
-  void SetUp() override {
-    static const std::string reason = lacking();
-    if (!reason.empty()) GTEST_SKIP() << reason;
-  }
-};
 
 }  // namespace corral

@@ -9,7 +9,7 @@
 #include "kernel/passes/autodiff.h"
 #include "kernel/passes/recompute.h"
 #include "kernel/runtime/session.h"
-#include "tests/conformance/load_device.h"
+#include "tests/conformance/on_device.h"
 #include "tests/unit/passes_small_model.h"
 
 namespace corral {

@@ -49,11 +49,11 @@ TEST(Packages, WithoutRootOrSudoPrintTheOneLineThatIsMissingAndGoOnWhereNothingI
   const Folder fake;
   fake.write("id", "#!/bin/sh\necho 1000\n", true);
   fake.write("sudo", "#!/bin/sh\nexit 1\n", true);
-  fake.write("dpkg-query", "#!/bin/sh\ncase $4 in libdnnl-dev|cmake) exit 1 ;; esac\necho installed\n", true);
+  fake.write("dpkg-query", "#!/bin/sh\ncase $4 in libdeflate-dev|cmake) exit 1 ;; esac\necho installed\n", true);
   const std::string path = "PATH=" + (fake / "") + ":$PATH ";
   const Done missing = sh(path + kSource + "/bin/packages </dev/null");
   EXPECT_EQ(missing.code, 3);
-  EXPECT_EQ(missing.output, "missing packages; as root: apt-get install -y --no-install-recommends --no-remove cmake libdnnl-dev\n");
+  EXPECT_EQ(missing.output, "missing packages; as root: apt-get install -y --no-install-recommends --no-remove cmake libdeflate-dev\n");
   fake.write("dpkg-query", "#!/bin/sh\necho installed\n", true);
   const Done nothing = sh(path + kSource + "/bin/packages --tests </dev/null");
   EXPECT_EQ(nothing.code, 0);

@@ -21,7 +21,11 @@ void dots(const float* x, const W* w, int64_t k, float* y, int64_t y_step) {
   for (; i + kLanes <= k; i += kLanes) {
     Vec weights[kWeights];
 #pragma GCC unroll 4
-    for (int64_t j = 0; j < kWeights; ++j) weights[j] = load(w + j * k + i);
+    for (int64_t j = 0; j < kWeights; ++j) {
+      weights[j] = load(w + j * k + i);
+      // A row is about a page, where the processor's own prefetching ends: the rows that come next are asked for here.
+      __builtin_prefetch(w + (kWeights + j) * k + i, 0, 2);
+    }
 #pragma GCC unroll 4
     for (int64_t r = 0; r < kRowsHere; ++r) {
       const Vec numbers = load(x + r * k + i);
