@@ -57,7 +57,8 @@ inline Vec root(Vec x) {
 template <class F>
 inline float reduce(Vec x, F f) {
 #if defined(__AVX512F__)
-  __m256 half = f(_mm512_castps512_ps256((__m512)x), (__m256)__builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15));
+  __m256 half =
+      f((__m256)__builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7), (__m256)__builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15));
 #else
   __m256 half = (__m256)x;
 #endif
