@@ -10,6 +10,7 @@
 #include "bin/cli/load_plugin.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/element.h"
+#include "kernel/checkpoint/fingerprint.h"
 #include "kernel/checkpoint/format_io.h"
 #include "kernel/checkpoint/mapped_parameters.h"
 #include "kernel/checkpoint/new_folder.h"
@@ -115,7 +116,7 @@ class Merge {
   std::vector<NamedFile> files() const {
     std::vector<NamedFile> all = source_.info.files;
     for (const NamedFile& f : source_.adapter->info.files) {
-      if (f.name == "README.md" || f.name == "base_fingerprint.json" || f.name == "training_args.bin") continue;
+      if (f.name == "README.md" || f.name == checkpoint::kFingerprintName) continue;
       std::erase_if(all, [&](const NamedFile& g) { return g.name == f.name; });
       all.push_back(f);
     }
