@@ -168,10 +168,10 @@ std::string_view Encoder::bytes_of(int32_t id, bool skip_special) const {
   return skip_special && special_[static_cast<size_t>(id)] ? std::string_view() : definition_.tokens[static_cast<size_t>(id)];
 }
 
-int32_t Encoder::id_of_added(std::string_view content) const {
+int32_t Encoder::id_of(std::string_view content) const {
   for (const AddedToken& t : definition_.added)
     if (t.content == content) return t.id;
-  return -1;
+  return table_.find(content);
 }
 
 }  // namespace corral::tokenizer

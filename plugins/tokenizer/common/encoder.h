@@ -46,8 +46,8 @@ class Encoder {
   std::string_view bytes_of(int32_t id, bool skip_special) const;
 
   const Definition& definition() const { return definition_; }
-  // -1: none.
-  int32_t id_of_added(std::string_view content) const;
+  // Of the added token of this content, else of the token; -1: none.
+  int32_t id_of(std::string_view content) const;
 
  private:
   struct Room;

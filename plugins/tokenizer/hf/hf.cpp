@@ -46,8 +46,8 @@ class HfInstance final : public corral::TokenizerInstance {
     info_.num_ids = static_cast<uint32_t>(d.tokens.size());
     info_.description = std::move(description);
     const auto named = [&](const std::string& name, const char* key, const std::string& file) {
-      const int32_t id = encoder_.id_of_added(name);
-      if (id < 0) corral::fail("{}: {} = \"{}\": no added token of the tokenizer", file, key, name);
+      const int32_t id = encoder_.id_of(name);
+      if (id < 0) corral::fail("{}: {} = \"{}\": no token of the tokenizer", file, key, name);
       return id;
     };
     if (!names.bos.empty())
@@ -56,10 +56,10 @@ class HfInstance final : public corral::TokenizerInstance {
       info_.bos_ids.push_back(d.prefix[0]);
     if (!names.eos.empty()) info_.eos_ids.push_back(named(names.eos, "eos_token", names.eos_file));
     for (const char* end : kEnds) {
-      const int32_t id = encoder_.id_of_added(end);
+      const int32_t id = encoder_.id_of(end);
       if (id >= 0 && std::find(info_.eos_ids.begin(), info_.eos_ids.end(), id) == info_.eos_ids.end()) info_.eos_ids.push_back(id);
     }
-    info_.end_of_text_id = encoder_.id_of_added(kEndOfText);
+    info_.end_of_text_id = encoder_.id_of(kEndOfText);
     if (info_.end_of_text_id < 0 && !info_.eos_ids.empty()) info_.end_of_text_id = info_.eos_ids[0];
     for (const AddedToken& t : d.added) {
       if (!t.special) continue;

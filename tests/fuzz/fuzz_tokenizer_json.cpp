@@ -1,0 +1,55 @@
+// tokenizer.json: whatever the bytes, the file is refused with a sentence, or every text becomes ids that are there and that give it back.
+#include <cstdint>
+#include <cstdlib>
+#include <vector>
+
+#include "corral/error.h"
+#include "plugins/tokenizer/common/encoder.h"
+#include "plugins/tokenizer/common/tokenizer_json.h"
+
+namespace {
+using namespace corral::tokenizer;
+
+void require(bool claim) {
+  if (!claim) std::abort();
+}
+
+constexpr std::string_view kTexts[] = {"",
+                                       "abc abc",
+                                       "it's 1234\r\n\n  x",
+                                       "na\xC3\xAFve \xF0\x9F\x98\x80",
+                                       "<|begin_of_text|>a<|eot_id|>",
+                                       "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
+
+void use(const Encoder& encoder) {
+  const size_t count = encoder.definition().tokens.size();
+  for (const std::string_view text : kTexts)
+    for (const bool plain : {false, true}) {
+      std::vector<int32_t> ids(text.size() + kMostAround);
+      IdWriter out(ids.data(), ids.size());
+      try {
+        encoder.encode(text, {.add_special = !plain, .plain = plain}, out);
+      } catch (const corral::NoSpace&) {
+        require(false);  // so much always suffices
+      } catch (const corral::Error& error) {
+        require(error.what()[0] != '\0');  // a pattern that takes too long
+        continue;
+      }
+      std::string back;
+      for (uint64_t i = 0; i < out.count(); ++i) {
+        require(ids[i] >= 0 && static_cast<size_t>(ids[i]) < count);
+        back += encoder.bytes_of(ids[i], false);
+      }
+      require(!plain || back == text);
+    }
+}
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  try {
+    use(Encoder(parse_tokenizer_json({reinterpret_cast<const char*>(data), size}, "f")));
+  } catch (const corral::Error& error) {
+    require(error.exit_code() == 2 && error.what()[0] != '\0');
+  }
+  return 0;
+}
