@@ -45,20 +45,25 @@ std::vector<double>& Interpreter::named(std::string_view tensor_name) {
 void Interpreter::run(const std::function<bool(const Node&)>& chosen) {
   for (const Node& n : g_.nodes) {
     if (!chosen(n)) continue;
-    std::vector<TensorType> types;
-    std::vector<std::vector<double>> inputs;
-    std::vector<bool> present;
-    for (TensorId t : n.inputs) {
-      types.push_back({g_.tensors[t].dtype, g_.tensors[t].shape});
-      inputs.push_back(values_[t]);
-      present.push_back(t != 0);
-    }
-    const auto outputs = run_reference(find_op(op_of(g_, n)), attributes_of(g_, n), types, std::move(inputs), present);
-    for (size_t k = 0; k < n.outputs.size(); ++k) {
-      if (n.outputs[k] == 0) continue;
-      std::vector<double>& to = values_[n.outputs[k]];
-      for (size_t i = 0; i < to.size(); ++i) to[i] = (n.accumulate >> k & 1 ? to[i] : 0) + outputs[k][i];
-    }
+    if (n.body.empty()) run_one(n);
+    for (const Node& part : body_of(n)) run_one(part);
+  }
+}
+
+void Interpreter::run_one(const Node& n) {
+  std::vector<TensorType> types;
+  std::vector<std::vector<double>> inputs;
+  std::vector<bool> present;
+  for (TensorId t : n.inputs) {
+    types.push_back({g_.tensors[t].dtype, g_.tensors[t].shape});
+    inputs.push_back(values_[t]);
+    present.push_back(t != 0);
+  }
+  const auto outputs = run_reference(find_op(op_of(g_, n)), attributes_of(g_, n), types, std::move(inputs), present);
+  for (size_t k = 0; k < n.outputs.size(); ++k) {
+    if (n.outputs[k] == 0) continue;
+    std::vector<double>& to = values_[n.outputs[k]];
+    for (size_t i = 0; i < to.size(); ++i) to[i] = (n.accumulate >> k & 1 ? to[i] : 0) + outputs[k][i];
   }
 }
 

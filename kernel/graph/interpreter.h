@@ -23,6 +23,7 @@ class Interpreter {
   }
 
  private:
+  void run_one(const Node& n);
   const Graph& g_;
   std::vector<std::vector<double>> values_;
 };

@@ -45,9 +45,9 @@ void print_attribute(const Graph& g, const Attribute& a, std::ostream& out) {
     out << a.integer;
 }
 
-void print_node(const Graph& g, const Node& n, std::ostream& out) {
+void print_node(const Graph& g, const Node& n, const char* indent, std::ostream& out) {
   for (size_t i = 0; i < n.outputs.size(); ++i) {
-    out << (i ? ", " : "    ");
+    out << (i ? ", " : indent);
     if (i < 32 && n.accumulate >> i & 1) out << "+";
     print_tensor(g, n.outputs[i], out);
   }
@@ -62,6 +62,7 @@ void print_node(const Graph& g, const Node& n, std::ostream& out) {
   out << ")";
   for (const Attribute& a : n.attributes) print_attribute(g, a, out << " ");
   out << "\n";
+  for (const Node& part : body_of(n)) print_node(g, part, "      | ", out);
 }
 
 void print_ports(const Graph& g, const char* what, const std::vector<Port>& ports, std::ostream& out) {
@@ -122,7 +123,7 @@ void print(const Graph& g, std::ostream& out) {
     scope = n.scope;
     phase = n.phase;
     when = n.when;
-    print_node(g, n, out);
+    print_node(g, n, "    ", out);
   }
   print_ports(g, "output ", g.outputs, out);
   print_totals(g, out);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "kernel/graph/op.h"
@@ -14,7 +15,8 @@ constexpr int64_t kMostElements = int64_t{1} << 46;
 
 class Verifier {
  public:
-  explicit Verifier(const Graph& g) : g_(g), written_(g.tensors.size()), state_(g.tensors.size()), made_(g.tensors.size(), kBefore) {}
+  explicit Verifier(const Graph& g)
+      : g_(g), written_(g.tensors.size()), state_(g.tensors.size()), inner_(g.tensors.size()), made_(g.tensors.size(), kBefore) {}
 
   void run() {
     if (g_.names.empty() || !g_.names[0].empty()) fail_bug("graph: names[0] must be empty");
@@ -90,10 +92,17 @@ class Verifier {
       if (t != 0 && !written_[t]) fail_bug("{}: reads \"{}\" before it is written", where(g_, i), name_of(g_, t));
       if (t != 0) lives_until(t, n, i);
     }
+    if (n.body.empty()) return typed(n, i, where(g_, i));
+    if (try_op(g_.names[n.op])) fail_bug("{}: has a body, but the operation is the kernel's own", where(g_, i));
+    body(i, n);
+  }
+
+  // An operation of the kernel: attributes, types and shapes.
+  void typed(const Node& n, size_t i, const std::string& at) {
     const OpDef* const known = try_op(g_.names[n.op]);
-    const OpDef& def = known ? *known : find_op(g_.names[n.op], where(g_, i));
+    const OpDef& def = known ? *known : find_op(g_.names[n.op], at);
     const Attrs attrs = attributes_of(g_, n);
-    for (const NamedAttribute& a : attrs) attribute(def, a.name, i);
+    for (const NamedAttribute& a : attrs) attribute(def, a.name, at);
     std::vector<TensorType> types;
     std::vector<const TensorType*> inputs;
     types.reserve(n.inputs.size());
@@ -101,43 +110,81 @@ class Verifier {
       types.push_back({g_.tensors[t].dtype, g_.tensors[t].shape});
       inputs.push_back(t == 0 ? nullptr : &types.back());
     }
-    const std::vector<TensorType> expected = infer(def, attrs, inputs, where(g_, i));
-    outputs(i, n, def, attrs, expected);
+    const std::vector<TensorType> expected = infer(def, attrs, inputs, at);
+    outputs(i, n, def, attrs, expected, at);
   }
 
-  void attribute(const OpDef& def, const std::string& attr, size_t i) const {
+  // The parts of a node: known operations that name nothing of the graph but the node's inputs and outputs.
+  void body(size_t i, const Node& n) {
+    std::unordered_map<TensorId, bool> made;  // by the parts so far; whether the first of them added to it
+    const auto names = [](const std::vector<TensorId>& list, TensorId t) { return std::find(list.begin(), list.end(), t) != list.end(); };
+    const std::vector<Node> parts = body_of(n);
+    for (size_t k = 0; k < parts.size(); ++k) {
+      const Node& part = parts[k];
+      name(part.op);
+      for (const Attribute& a : part.attributes) name(a.name);
+      const std::string at = format("{}, part {} of its body, {}", where(g_, i), k, g_.names[part.op]);
+      for (TensorId t : part.inputs) {
+        id(t, "a part of a body");
+        if (t != 0 && !made.contains(t) && !names(n.inputs, t))
+          fail_bug("{}: reads \"{}\", which is no input of the node and made by no part before", at, name_of(g_, t));
+      }
+      for (TensorId t : part.outputs) {
+        id(t, "a part of a body");
+        if (t != 0 && !names(n.outputs, t) && (state_[t] || (written_[t] && !made.contains(t)) || inner_[t]))
+          fail_bug("{}: writes \"{}\", which is no output of the node and not its own", at, name_of(g_, t));
+      }
+      typed(part, i, at);
+      for (size_t o = 0; o < part.outputs.size(); ++o)
+        if (part.outputs[o] != 0) made.emplace(part.outputs[o], part.accumulate >> o & 1);
+    }
+    for (size_t o = 0; o < n.outputs.size(); ++o) {
+      id(n.outputs[o], "an output");
+      const auto from = made.find(n.outputs[o]);
+      if (n.outputs[o] == 0 || from == made.end()) fail_bug("{}: output {} is made by no part of its body", where(g_, i), o);
+      if (o >= 32 || from->second != (n.accumulate >> o & 1)) fail_bug("{}: its body accumulates otherwise than it says", where(g_, i));
+      made.erase(from);
+    }
+    for (const auto& [t, added] : made) {
+      written_[t] = false;
+      inner_[t] = true;
+    }
+  }
+
+  void attribute(const OpDef& def, const std::string& attr, const std::string& at) const {
     if (std::any_of(def.attrs.begin(), def.attrs.end(), [&](const AttrDef& d) { return d.name == attr; })) return;
     std::vector<std::string> known;
     for (const AttrDef& d : def.attrs) known.push_back(d.name);
-    fail_bug("{}: no attribute \"{}\"{}", where(g_, i), attr, did_you_mean(attr, known));
+    fail_bug("{}: no attribute \"{}\"{}", at, attr, did_you_mean(attr, known));
   }
 
-  void outputs(size_t i, const Node& n, const OpDef& def, const Attrs& attrs, const std::vector<TensorType>& expected) {
+  void outputs(size_t i, const Node& n, const OpDef& def, const Attrs& attrs, const std::vector<TensorType>& expected,
+               const std::string& at) {
     const Operands& o = def.operands(attrs);
-    if (n.outputs.size() != expected.size()) fail_bug("{}: {} outputs, expected {}", where(g_, i), n.outputs.size(), expected.size());
-    if (n.outputs.size() < 32 && n.accumulate >> n.outputs.size())
-      fail_bug("{}: accumulates into an output it does not have", where(g_, i));
+    if (n.outputs.size() != expected.size()) fail_bug("{}: {} outputs, expected {}", at, n.outputs.size(), expected.size());
+    if (n.outputs.size() < 32 && n.accumulate >> n.outputs.size()) fail_bug("{}: accumulates into an output it does not have", at);
     for (size_t k = 0; k < n.outputs.size(); ++k) {
       const TensorId t = n.outputs[k];
       id(t, "an output");
       const auto updated = def.updates.find(o.outputs[k]);
       const TensorId own = updated == def.updates.end() ? 0 : input(n, o, updated->second);
       if (updated != def.updates.end() && own != t)
-        fail_bug("{}: updates {} in place, so output and input must be one tensor", where(g_, i), updated->second);
-      if (t == 0 && updated == def.updates.end() && !o.optional_outputs[k]) fail_bug("{}: output {} is absent", where(g_, i), o.outputs[k]);
+        fail_bug("{}: updates {} in place, so output and input must be one tensor", at, updated->second);
+      if (t == 0 && updated == def.updates.end() && !o.optional_outputs[k]) fail_bug("{}: output {} is absent", at, o.outputs[k]);
       if (t == 0) continue;
       if (g_.tensors[t].shape != expected[k].shape)
-        fail_bug("{}: output {} {}: its operands give {}", where(g_, i), o.outputs[k], shape_text(g_.tensors[t].shape),
+        fail_bug("{}: output {} {}: its operands give {}", at, o.outputs[k], shape_text(g_.tensors[t].shape),
                  shape_text(expected[k].shape));
       if (!takes(def, o.outputs[k], g_.tensors[t].dtype))
-        fail_bug("{}: output {} has the type {}", where(g_, i), o.outputs[k], dtype_name(g_.tensors[t].dtype));
+        fail_bug("{}: output {} has the type {}", at, o.outputs[k], dtype_name(g_.tensors[t].dtype));
       if (std::find(n.outputs.begin(), n.outputs.begin() + static_cast<ptrdiff_t>(k), t) != n.outputs.begin() + static_cast<ptrdiff_t>(k))
-        fail_bug("{}: writes \"{}\" twice", where(g_, i), name_of(g_, t));
+        fail_bug("{}: writes \"{}\" twice", at, name_of(g_, t));
+      if (inner_[t]) fail_bug("{}: writes \"{}\", which belongs to the body of another node", at, name_of(g_, t));
       const bool adds = k < 32 && n.accumulate >> k & 1;
       if (adds && std::find(def.accumulates.begin(), def.accumulates.end(), o.outputs[k]) == def.accumulates.end())
-        fail_bug("{}: output {} cannot be accumulated", where(g_, i), o.outputs[k]);
-      if (adds && !written_[t]) fail_bug("{}: adds to \"{}\", which nothing wrote", where(g_, i), name_of(g_, t));
-      if (written_[t] && !state_[t] && !adds) fail_bug("{}: writes \"{}\" a second time", where(g_, i), name_of(g_, t));
+        fail_bug("{}: output {} cannot be accumulated", at, o.outputs[k]);
+      if (adds && !written_[t]) fail_bug("{}: adds to \"{}\", which nothing wrote", at, name_of(g_, t));
+      if (written_[t] && !state_[t] && !adds) fail_bug("{}: writes \"{}\" a second time", at, name_of(g_, t));
       written_[t] = true;
       made_[t] = i;
     }
@@ -160,7 +207,7 @@ class Verifier {
 
   static constexpr size_t kBefore = SIZE_MAX;
   const Graph& g_;
-  std::vector<bool> written_, state_;
+  std::vector<bool> written_, state_, inner_;
   std::vector<size_t> made_;  // the node that last wrote a tensor
 };
 

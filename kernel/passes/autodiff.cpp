@@ -35,6 +35,7 @@ class Autodiff {
     b_.scope = g_.names[g_.nodes.back().scope];
     contribute(losses, emit("fill", {losses}, {{"value", attribute(1.0)}})[0], false);
     for (size_t i = forward_; i-- > 0;) differentiate(i);
+    remove_unread_repeats();
   }
 
  private:
@@ -47,10 +48,13 @@ class Autodiff {
       if (s.kind == StateKind::PARAMETER && s.trained) needed_[s.tensor] = true;
       constant[s.tensor] = true;
     }
-    for (size_t i = 0; i < forward_; ++i) {
-      const Node& n = g_.nodes[i];
+    const auto pass_on = [&](const auto& n) {
       const bool any = std::any_of(n.inputs.begin(), n.inputs.end(), [&](TensorId t) { return needed_[t]; });
       for (TensorId t : n.outputs) needed_[t] = needed_[t] || (any && !constant[t]);
+    };
+    for (size_t i = 0; i < forward_; ++i) {
+      pass_on(g_.nodes[i]);
+      for (const BodyNode& part : g_.nodes[i].body) pass_on(part);
     }
   }
 
@@ -78,6 +82,66 @@ class Autodiff {
     // A copy: emitting moves the nodes.
     const Node n = g_.nodes[i];
     if (n.phase != Phase::FORWARD || op_of(g_, n) == "fill") return;
+    const std::string where = graph::where(g_, i);
+    if (n.body.empty()) return differentiate(n, n, where);
+    const auto any = [](const std::vector<TensorId>& list, const auto& is) { return std::any_of(list.begin(), list.end(), is); };
+    if (!any(n.outputs, [&](TensorId t) { return t < contributions_.size() && !contributions_[t].empty(); }) ||
+        !any(n.inputs, [&](TensorId t) { return needed_[t]; }))
+      return;
+    const std::vector<Node> parts = body_of(n), again = repeat(n, parts);
+    for (size_t k = parts.size(); k-- > 0;) differentiate(parts[k], again[k], where + ", " + op_of(g_, parts[k]) + " of its body");
+  }
+
+  // What the parts of a node hand to each other is not kept: the backward phase makes it again. Gives back the parts over tensors that are
+  // there then.
+  std::vector<Node> repeat(const Node& n, const std::vector<Node>& parts) {
+    std::unordered_map<TensorId, TensorId> copies;
+    const auto present = [&](TensorId t) {
+      const auto copy = copies.find(t);
+      const bool kept = copy == copies.end() || std::find(n.outputs.begin(), n.outputs.end(), t) != n.outputs.end();
+      return kept ? t : copy->second;
+    };
+    std::vector<Node> result;
+    for (Node part : parts) {
+      part.phase = Phase::BACKWARD;
+      Node seen = part;  // by the gradient rule
+      for (TensorId& t : part.inputs) t = present(t);
+      for (size_t k = 0; k < part.outputs.size(); ++k) {
+        TensorId& t = part.outputs[k];
+        if (t == 0) continue;
+        const auto [copy, added] = copies.emplace(t, static_cast<TensorId>(g_.tensors.size()));
+        if (added) {
+          g_.tensors.push_back(Tensor(g_.tensors[t]));
+          part.accumulate &= ~(1u << k);  // what it adds to is outside, where the sum is kept
+        }
+        t = copy->second;
+      }
+      seen.inputs = part.inputs;
+      for (TensorId& t : seen.outputs) t = present(t);
+      repeats_.push_back(g_.nodes.size());
+      g_.nodes.push_back(std::move(part));
+      result.push_back(std::move(seen));
+    }
+    return result;
+  }
+
+  void remove_unread_repeats() {
+    std::unordered_map<TensorId, size_t> readers;
+    for (const Node& n : g_.nodes)
+      for (TensorId t : n.inputs) ++readers[t];
+    std::vector<bool> unread(g_.nodes.size());
+    for (auto at = repeats_.rbegin(); at != repeats_.rend(); ++at) {
+      const Node& n = g_.nodes[*at];
+      if (std::any_of(n.outputs.begin(), n.outputs.end(), [&](TensorId t) { return readers[t] > 0; })) continue;
+      for (TensorId t : n.inputs) --readers[t];
+      unread[*at] = true;
+    }
+    size_t i = 0;
+    std::erase_if(g_.nodes, [&](const Node&) { return unread[i++]; });
+  }
+
+  // `n` as its gradient rule sees it: `seen` names tensors of the backward phase where `n` names what is gone by then.
+  void differentiate(const Node& n, const Node& seen, const std::string& where) {
     std::vector<TensorId> output_gradients;
     bool any = false;
     for (size_t k = 0; k < n.outputs.size(); ++k) {
@@ -94,12 +158,12 @@ class Autodiff {
       wanted = wanted || needed.back();
     }
     if (!any || !wanted) return;
-    const OpDef& def = graph::find_op(op_of(g_, n), graph::where(g_, i));
-    if (!def.gradient) fail_bug("autodiff: {} has no gradient", graph::where(g_, i));
+    const OpDef& def = graph::find_op(op_of(g_, n), where);
+    if (!def.gradient) fail_bug("autodiff: {} has no gradient", where);
     b_.scope = g_.names[n.scope];
     const Attrs attrs = graph::attributes_of(g_, n);
     needed.resize(def.operands(attrs).inputs.size());
-    GradCall call(def, attrs, graph::where(g_, i), n, output_gradients, needed,
+    GradCall call(def, attrs, where, seen, output_gradients, needed,
                   [&](const std::string& op, const std::vector<TensorId>& inputs, const Attrs& a) { return emit(op, inputs, a); });
     const size_t emitted = g_.nodes.size();
     def.gradient(call);
@@ -195,6 +259,7 @@ class Autodiff {
   std::vector<bool> needed_;
   std::vector<std::vector<Contribution>> contributions_;
   std::unordered_map<TensorId, TensorId> gradient_state_;
+  std::vector<size_t> repeats_;  // nodes that make something of a body again
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "corral/error.h"
 #include "kernel/passes/eliminate.h"
+#include "kernel/passes/expand.h"
 
 namespace corral::passes {
 namespace {
@@ -36,24 +37,31 @@ void replace_loss(Graph& g, bool last_only) {
 }  // namespace
 
 Graph without_dropout(Graph g) {
+  g = expand_around(std::move(g), {"dropout"});
   std::vector<TensorId> stands_for(g.tensors.size());
   for (TensorId t = 0; t < stands_for.size(); ++t) stands_for[t] = t;
   std::vector<Node> kept;
   for (Node& n : g.nodes) {
     for (TensorId& t : n.inputs) t = stands_for[t];
-    if (op_of(g, n) == "dropout") stands_for[n.outputs[0]] = n.inputs[0];
-    else kept.push_back(std::move(n));
+    for (BodyNode& part : n.body)
+      for (TensorId& t : part.inputs) t = stands_for[t];
+    if (op_of(g, n) == "dropout")
+      stands_for[n.outputs[0]] = n.inputs[0];
+    else
+      kept.push_back(std::move(n));
   }
   g.nodes = std::move(kept);
   return g;
 }
 
 Graph logits_of_all(Graph g) {
+  g = expand_around(std::move(g), {"linear_lse"});
   replace_loss(g, false);
   return eliminate(std::move(g), true);
 }
 
 Graph generation(Graph g, int64_t cache_length) {
+  g = expand_around(std::move(g), {"linear_lse", "attention"});
   replace_loss(g, true);
   const TensorId positions = find_port(g, g.inputs, "positions");
   GraphBuilder b(g);

@@ -1,5 +1,6 @@
 #include "kernel/passes/recompute.h"
 
+#include <algorithm>
 #include <functional>
 #include <unordered_map>
 #include <unordered_set>
@@ -59,9 +60,16 @@ class Recompute {
     for (const size_t i : from->second) {
       Node n = g_.nodes[i];
       n.phase = Phase::BACKWARD;
-      for (TensorId& input : n.inputs) input = again(input, makers, result);
+      std::unordered_map<TensorId, TensorId> read{{0, 0}};
+      for (TensorId& input : n.inputs) input = read[input] = again(input, makers, result);
       for (TensorId& output : n.outputs)
         if (output != 0) output = copy_of(output);
+      for (BodyNode& part : n.body)
+        for (auto* operands : {&part.inputs, &part.outputs})
+          for (TensorId& operand : *operands) {
+            const auto input = read.find(operand);
+            operand = input != read.end() ? input->second : copy_of(operand);
+          }
       result.push_back(std::move(n));
     }
     return copies_.at(t);
@@ -96,9 +104,13 @@ std::unordered_set<TensorId> crossing(const Graph& g) {
 Graph recompute(Graph g, const std::string& granularity, int64_t num_layers) {
   if (granularity == "none") return g;
   if (granularity == "selective") {
-    Recompute(g, [&](const Node& n) {
-      const graph::OpDef* def = graph::try_op(op_of(g, n));
+    const auto cheap = [&](uint32_t op) {
+      const graph::OpDef* def = graph::try_op(g.names[op]);
       return def && def->cheap;
+    };
+    Recompute(g, [&](const Node& n) {
+      if (n.body.empty()) return cheap(n.op);
+      return std::all_of(n.body.begin(), n.body.end(), [&](const BodyNode& part) { return cheap(part.op); });
     }).run();
     return g;
   }

@@ -5,6 +5,7 @@
 #include "corral/error.h"
 #include "kernel/graph/op.h"
 #include "kernel/graph/verify.h"
+#include "kernel/passes/expand.h"
 
 namespace corral::runtime {
 namespace {
@@ -16,7 +17,7 @@ class AbiNode {
     layouts_.reserve(n.inputs.size() + n.outputs.size());
     for (TensorId t : n.inputs) inputs_.push_back(layout(g, t));
     for (TensorId t : n.outputs) outputs_.push_back(layout(g, t));
-    const graph::OpDef& def = graph::find_op(op_of(g, n));
+    const graph::OpDef* const def = graph::try_op(op_of(g, n));
     attributes_.reserve(n.attributes.size());
     for (const Attribute& a : n.attributes) attributes_.push_back(attribute(g, a, def));
     for (const corral_attribute& a : attributes_) attribute_pointers_.push_back(&a);
@@ -41,22 +42,37 @@ class AbiNode {
     return &layouts_.back();
   }
 
-  static corral_attribute attribute(const Graph& g, const Attribute& a, const graph::OpDef& def) {
+  // The kernel does not know what attributes an operation has that is not its own: there the value that is set counts, and a zero is
+  // given as both numbers.
+  static corral_attribute attribute(const Graph& g, const Attribute& a, const graph::OpDef* def) {
     corral_attribute result{CORRAL_SIZE(corral_attribute), g.names[a.name].c_str(), nullptr, nullptr, nullptr, 0};
-    const auto known = std::find_if(def.attrs.begin(), def.attrs.end(), [&](const graph::AttrDef& d) { return d.name == g.names[a.name]; });
-    switch (known == def.attrs.end() ? graph::AttrKind::kText : known->kind) {
-      case graph::AttrKind::kInteger:
-        result.integers = &a.integer, result.count = 1;
-        break;
-      case graph::AttrKind::kNumber:
-        result.numbers = &a.number, result.count = 1;
-        break;
-      case graph::AttrKind::kNumbers:
-        result.numbers = a.numbers.data(), result.count = a.numbers.size();
-        break;
-      case graph::AttrKind::kText:
-        result.text = a.text.c_str();
-        break;
+    if (def) {
+      const auto known =
+          std::find_if(def->attrs.begin(), def->attrs.end(), [&](const graph::AttrDef& d) { return d.name == g.names[a.name]; });
+      switch (known == def->attrs.end() ? graph::AttrKind::kText : known->kind) {
+        case graph::AttrKind::kInteger:
+          result.integers = &a.integer, result.count = 1;
+          break;
+        case graph::AttrKind::kNumber:
+          result.numbers = &a.number, result.count = 1;
+          break;
+        case graph::AttrKind::kNumbers:
+          result.numbers = a.numbers.data(), result.count = a.numbers.size();
+          break;
+        case graph::AttrKind::kText:
+          result.text = a.text.c_str();
+          break;
+      }
+    } else if (!a.text.empty()) {
+      result.text = a.text.c_str();
+    } else if (!a.numbers.empty()) {
+      result.numbers = a.numbers.data(), result.count = a.numbers.size();
+    } else if (!a.integers.empty()) {
+      result.integers = a.integers.data(), result.count = a.integers.size();
+    } else {
+      result.numbers = a.integer != 0 ? nullptr : &a.number;
+      result.integers = a.number != 0 ? nullptr : &a.integer;
+      result.count = 1;
     }
     return result;
   }
@@ -76,6 +92,8 @@ Session::Session(std::shared_ptr<const DeviceHandle> device, std::vector<Graph> 
   kernels_.resize(graphs_.size());
   for (size_t i = 0; i < graphs_.size(); ++i) {
     graph::verify(graphs_[i]);
+    graphs_[i] = passes::expand(std::move(graphs_[i]),
+                                [&](const Graph& g, const Node& n) { return !device_->unsupported(*AbiNode(g, n).get()).empty(); });
     for (size_t n = 0; n < graphs_[i].nodes.size(); ++n) prepare_node(i, n);
     pointers.push_back(&graphs_[i]);
   }

@@ -10,7 +10,7 @@
 #include "kernel/passes/recompute.h"
 #include "kernel/runtime/session.h"
 #include "tests/conformance/on_device.h"
-#include "tests/unit/passes_small_model.h"
+#include "tests/unit/passes_fused_model.h"
 
 namespace corral {
 namespace {
@@ -105,6 +105,15 @@ TEST_F(Step, InBfloat16StaysNearTheReference) {
   const Values got = run(g);
   expect_near(got, reference(g), 0.1);
   EXPECT_NE(got.at("losses"), run(passes::autodiff(small_model())).at("losses"));
+}
+
+// What the device does not know by name runs as its body, and a gradient through it needs no rule of its own.
+TEST_F(Step, IsTheSameBitForBitWithOperationsThatTheDeviceDoesNotKnow) {
+  const Graph plain = passes::autodiff(small_model()), fused = passes::autodiff(fused_model());
+  const Values expected = run(plain);
+  EXPECT_EQ(run(fused), expected);
+  EXPECT_EQ(run(passes::recompute(fused, "selective", 0)), expected);
+  EXPECT_EQ(run(passes::recompute(fused, "full", 0)), expected);
 }
 
 TEST_F(Step, IsTheSameBitForBitWithRecomputation) {

@@ -44,11 +44,15 @@ class Bf16 final : public corral::Precision<corral::options::bf16::Options> {
       if (stored) lower(g, s.tensor);
       keep[s.tensor] = true;
     }
-    for (const corral::Node& n : g.nodes) {
-      const auto* rule = std::find_if(std::begin(kRounded), std::end(kRounded), [&](const Rounded& r) { return r.op == op_of(g, n); });
-      if (rule == std::end(kRounded)) continue;
+    const auto round = [&](const auto& n) {
+      const auto* rule = std::find_if(std::begin(kRounded), std::end(kRounded), [&](const Rounded& r) { return r.op == g.names[n.op]; });
+      if (rule == std::end(kRounded)) return;
       for (size_t i = 0; i < std::min(rule->outputs, n.outputs.size()); ++i)
         if (!keep[n.outputs[i]]) lower(g, n.outputs[i]);
+    };
+    for (const corral::Node& n : g.nodes) {
+      round(n);
+      for (const corral::BodyNode& part : n.body) round(part);
     }
     return g;
   }

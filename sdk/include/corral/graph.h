@@ -124,6 +124,28 @@ class GraphBuilder {
     return g.nodes.back();
   }
 
+  // Makes the nodes from number `first` on the body of one node, which takes their place: the fused form of known operations, or an
+  // operation of one's own, whose name holds a dot. `inputs` is all that the body reads of the graph, `outputs` what it gives to it. What
+  // the node means follows from its body; a device that does not know its name runs the body.
+  Node& fuse(size_t first, std::string_view op, std::vector<TensorId> inputs, std::vector<TensorId> outputs,
+             std::vector<NamedAttribute> attributes = {}) {
+    std::vector<BodyNode> body;
+    for (size_t i = first; i < g.nodes.size(); ++i) {
+      Node& n = g.nodes[i];
+      BodyNode part;
+      part.op = n.op;
+      part.inputs = std::move(n.inputs);
+      part.outputs = std::move(n.outputs);
+      part.attributes = std::move(n.attributes);
+      part.accumulate = n.accumulate;
+      body.push_back(std::move(part));
+    }
+    g.nodes.resize(first);
+    Node& fused = node(op, std::move(inputs), std::move(outputs), std::move(attributes));
+    fused.body = std::move(body);
+    return fused;
+  }
+
   Graph& g;
   std::string scope;
   Phase phase = Phase::FORWARD;
@@ -140,6 +162,23 @@ class GraphBuilder {
 
 inline const std::string& name_of(const Graph& g, TensorId id) { return g.names[g.tensors[id].name]; }
 inline const std::string& op_of(const Graph& g, const Node& n) { return g.names[n.op]; }
+
+// The parts of a node's body as nodes in its place; none for an operation of the kernel.
+inline std::vector<Node> body_of(const Node& n) {
+  std::vector<Node> nodes;
+  for (const BodyNode& part : n.body) {
+    Node& inner = nodes.emplace_back();
+    inner.op = part.op;
+    inner.inputs = part.inputs;
+    inner.outputs = part.outputs;
+    inner.attributes = part.attributes;
+    inner.accumulate = part.accumulate;
+    inner.scope = n.scope;
+    inner.phase = n.phase;
+    inner.when = n.when;
+  }
+  return nodes;
+}
 
 inline const Attribute* find_attribute(const Graph& g, const Node& n, std::string_view name) {
   for (const Attribute& a : n.attributes)
