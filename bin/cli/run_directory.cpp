@@ -25,20 +25,22 @@ void RunLog::open(const std::string& path) {
   std::fputs(std::exchange(before_, "").c_str(), file_.get());
 }
 
-void RunLog::say(const std::string& line) {
+void RunLog::say(std::string_view line) {
   if (live_) std::fprintf(stderr, "\r%*s\r", static_cast<int>(live_), "");
   live_ = 0;
-  std::fprintf(stderr, "%s\n", line.c_str());
+  const auto size = static_cast<int>(line.size());
+  std::fprintf(stderr, "%.*s\n", size, line.data());
   if (!file_) {
-    before_ += line + "\n";
+    before_.append(line).append("\n");
     return;
   }
-  std::fprintf(file_.get(), "%s\n", line.c_str());
+  std::fprintf(file_.get(), "%.*s\n", size, line.data());
   std::fflush(file_.get());
 }
 
-void RunLog::live(const std::string& line) {
-  std::fprintf(stderr, "\r%-*s", static_cast<int>(live_), line.c_str());
+void RunLog::live(std::string_view line) {
+  std::fprintf(stderr, "\r%.*s%*s", static_cast<int>(line.size()), line.data(),
+               static_cast<int>(live_ > line.size() ? live_ - line.size() : 0), "");
   std::fflush(stderr);
   live_ = line.size();
 }

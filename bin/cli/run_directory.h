@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "kernel/config/run_config.h"
 
@@ -17,9 +18,9 @@ class RunLog {
  public:
   // The file that keeps the lines, those said before too.
   void open(const std::string& path);
-  void say(const std::string& line);
+  void say(std::string_view line);
   // Replaced by the next line; not kept.
-  void live(const std::string& line);
+  void live(std::string_view line);
 
  private:
   struct Close {

@@ -10,6 +10,7 @@
 #include "bin/cli/job.h"
 #include "bin/cli/load_plugin.h"
 #include "bin/cli/model_files.h"
+#include "bin/cli/resident_memory.h"
 #include "bin/cli/run_directory.h"
 #include "bin/cli/session_tensors.h"
 #include "corral/error.h"
@@ -82,6 +83,7 @@ class Training {
 
     RunLog log;
     banner(log, session);
+    const uint64_t before_arena = resident_bytes("VmRSS:");
     session.allocate();
     const uint64_t first_step = load(session, pipeline, log);
     // Only what can be trained leaves a directory behind.
@@ -94,8 +96,8 @@ class Training {
     train::MetricsFile metrics(dir_ + "/metrics.jsonl", first_step);
     std::vector<TrackerHandle> trackers = open_trackers();
     train::LoopHooks hooks;
-    hooks.say = [&](const std::string& line) { log.say(line); };
-    hooks.live = [&](const std::string& line) { log.live(line); };
+    hooks.say = [&](std::string_view line) { log.say(line); };
+    hooks.live = [&](std::string_view line) { log.live(line); };
     hooks.save = [&](uint64_t finished) { save(session, pipeline, finished, log); };
     hooks.track = [&](uint64_t s, const train::StepResult& r, double lr, double speed) {
       track(trackers, s, {{"loss", r.loss()}, {"lr", lr}, {"grad_norm", r.grad_norm}, {"tokens_per_second", speed}});
@@ -107,6 +109,8 @@ class Training {
                      settings(first_step), std::move(hooks));
     const train::Ending ending = loop.run();
     for (TrackerHandle& t : trackers) t.close();
+    log.say(format("memory: {} at its peak, {} of it before the arena", checkpoint::size_text(resident_bytes("VmHWM:")),
+                   checkpoint::size_text(before_arena)));
     if (ending == train::Ending::kTimeUp) log.say("the time is up: saved; go on with --resume");
     if (ending == train::Ending::kStopped) {
       log.say("stopped: saved; go on with --resume");
@@ -318,7 +322,15 @@ std::optional<checkpoint::Found> find_resumed(const std::string& dir, const std:
 
 int train_command(const Arguments& arguments, const std::string& mode) {
   config::Sources from = sources(arguments);
-  const config::RunConfig first = resolve(from, arguments);
+  // The model that a flag names says which options of model.* there are.
+  std::optional<ModelSource> source;
+  const auto open = [&](const std::string& path) {
+    source = open_model(arguments, path);
+    if (mode == "pretrain" && source->adapter) fail("{} is an adapter: merge it into its model first, or use `corral finetune`", path);
+  };
+  for (const config::Assignment& a : from.flags)
+    if (a.key == "checkpoint.pretrained" && !a.literals.empty() && !arguments.has("resume")) open(a.literals[0].text);
+  const config::RunConfig first = source ? configure_for(arguments, from, *source) : resolve(from, arguments);
   if (mode == "pretrain" && !first.plugin("peft").empty())
     fail("peft.plugin = \"{}\": pretraining trains all weights; use `corral finetune`{}", first.plugin("peft"),
          first.set_by("peft.plugin"));
@@ -331,10 +343,9 @@ int train_command(const Arguments& arguments, const std::string& mode) {
     return Training(arguments, resolve(from, arguments), std::nullopt, resumed).run();
   }
   if (const std::string& path = first.text("checkpoint.pretrained"); !path.empty()) {
-    ModelSource source = open_model(arguments, path);
-    if (mode == "pretrain" && source.adapter) fail("{} is an adapter: merge it into its model first, or use `corral finetune`", path);
-    config::RunConfig config = configure_for(arguments, from, source);
-    if (source.adapter) config.set("checkpoint.pretrained", source.path, "adapter " + source.adapter->path);
+    if (!source) open(path);
+    config::RunConfig config = configure_for(arguments, from, *source);
+    if (source->adapter) config.set("checkpoint.pretrained", source->path, "adapter " + source->adapter->path);
     return Training(arguments, std::move(config), std::move(source), std::nullopt).run();
   }
   if (mode == "finetune" && !dumps) fail("finetune needs weights to begin from: --pretrained-checkpoint HF_FOLDER or RUN");

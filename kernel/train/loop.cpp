@@ -69,9 +69,7 @@ Ending Loop::run() {
     const double seconds = since(begin);
     seconds_per_step_ = seconds_per_step_ > 0 ? 0.9 * seconds_per_step_ + 0.1 * seconds : seconds;
     report(finished, result, value_of(values, "lr"), seconds);
-    if (finished == settings_.first_step + 3 && settings_.train_iters > finished)
-      hooks_.say("the whole run takes about " +
-                 duration(seconds_per_step_ * static_cast<double>(settings_.train_iters - settings_.first_step)));
+    if (finished == settings_.first_step + 3 && settings_.train_iters > finished) say_whole_time();
     if (due(settings_.eval_interval, finished) && eval_fetch_) {
       const StepResult e = evaluate(settings_.eval_iters);
       metrics_.write(finished, {{"eval_loss", e.loss()}});
@@ -107,6 +105,14 @@ StepResult Loop::evaluate(uint64_t batches) {
     evaluation_.forward(batch, result);
   }
   return result;
+}
+
+// Lines of a step are made without taking memory.
+void Loop::say_whole_time() {
+  char line[100];
+  std::snprintf(line, sizeof line, "the whole run takes about %s",
+                duration(seconds_per_step_ * static_cast<double>(settings_.train_iters - settings_.first_step)).c_str());
+  hooks_.say(line);
 }
 
 void Loop::report(uint64_t finished, const StepResult& result, double lr, double seconds) {

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 #include <functional>
-#include <string>
+#include <string_view>
 
 #include "kernel/train/batch.h"
 #include "kernel/train/metrics.h"
@@ -21,8 +21,8 @@ struct LoopSettings {
 };
 
 struct LoopHooks {
-  std::function<void(const std::string& line)> say;
-  std::function<void(const std::string& line)> live;  // overwrites itself on a terminal
+  std::function<void(std::string_view line)> say;
+  std::function<void(std::string_view line)> live;  // overwrites itself on a terminal
   std::function<void(uint64_t finished_steps)> save;
   std::function<void(uint64_t step, const StepResult&, double lr, double tokens_per_second)> track;
   std::function<void(uint64_t step, double eval_loss)> track_eval;
@@ -44,6 +44,7 @@ class Loop {
 
  private:
   bool due(uint64_t interval, uint64_t finished) const { return interval && finished % interval == 0; }
+  void say_whole_time();
   void report(uint64_t finished, const StepResult& result, double lr, double seconds);
 
   Step& step_;

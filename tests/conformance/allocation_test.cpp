@@ -2,14 +2,20 @@
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 
 #include "kernel/passes/autodiff.h"
-#include "kernel/runtime/session.h"
-#include "kernel/train/step.h"
+#include "kernel/passes/recompute.h"
+#include "kernel/plugin/dataset.h"
+#include "kernel/plugin/precision.h"
+#include "kernel/runtime/initialize.h"
+#include "kernel/train/loop.h"
 #include "tests/conformance/load_device.h"
 #include "tests/unit/passes_small_model.h"
 
@@ -58,45 +64,79 @@ void* mmap(void* address, size_t size, int protection, int flags, int file, off_
 namespace corral {
 namespace {
 
-class Allocations : public testing::Test {
- protected:
-  Allocations() : device_(load_device(CORRAL_DEVICE)), session_(device_, {passes::autodiff(small_model())}) { session_.allocate(); }
+constexpr uint64_t kFrom = 3, kTo = 12;
+constexpr int64_t kMicroBatch = 2, kMicroBatches = 3;
 
-  template <class Work>
-  static uint64_t counted(const Work& work) {
-    allocations = 0;
-    counting = true;
-    work();
-    counting = false;
-    return allocations;
+// Steps 3 to 12 of the loop that trains, with plugins as they are built; every step is logged.
+class Allocations : public testing::TestWithParam<const char*> {
+ protected:
+  Allocations() : folder_(std::filesystem::path(testing::TempDir()) / ("corral_allocations_" + std::to_string(getpid()))) {
+    std::filesystem::create_directories(folder_);
+  }
+  ~Allocations() override { std::filesystem::remove_all(folder_); }
+
+  static std::string built(const std::string& plugin) {
+    return CORRAL_BINARY_DIR "/plugins/" + plugin + "/" + plugin.substr(plugin.find('/') + 1) + ".so";
   }
 
-  std::shared_ptr<const DeviceHandle> device_;
-  runtime::Session session_;
+  void train(const std::string& precision, const std::string& dataset) {
+    const train::Chosen<OptimizerHandle> optimizer{OptimizerHandle(load_built(built("optimizer/adamw"), CORRAL_OPTIMIZER_ID)), ""};
+    const PrecisionHandle in(load_built(built("precision/" + precision), CORRAL_PRECISION_ID));
+    Graph graph = passes::recompute(passes::autodiff(small_model()), "full", 1);
+    graph = optimizer.handle.transform(in.transform(std::move(graph), ""), "");
+    runtime::Session session(load_device(CORRAL_DEVICE), {std::move(graph)});
+    session.allocate();
+    runtime::initialize_parameters(session, 1);
+    train::Step step(session, 0, 1);
+
+    DatasetRequest request;
+    request.paths = {(folder_ / "rows.jsonl").string()};
+    request.split = "100,0,0";
+    request.shuffle = true;
+    request.seq_length = step.seq_length();
+    request.end_of_text_id = -1;
+    std::ofstream rows(request.paths[0]);
+    for (int i = 0; i < 5; ++i) rows << "{\"input_ids\": [1, 2, " << i << ", 4, 5, 6]}\n";
+    rows.close();
+    const auto data = std::make_shared<const DatasetHandle>(DatasetHandle::open(load_built(dataset, CORRAL_DATASET_ID), request, nullptr));
+
+    train::MetricsFile metrics((folder_ / "metrics.jsonl").string(), 0);
+    train::LoopSettings settings;
+    settings.train_iters = kTo + 1;
+    settings.global_batch_size = kMicroBatch * kMicroBatches;
+    settings.log_interval = settings.sample_interval = 1;
+    train::LoopHooks hooks;
+    hooks.say = hooks.live = [this](std::string_view line) { said_ += line.size(); };
+    hooks.track = [](uint64_t, const train::StepResult&, double, double) {};
+    hooks.save = [](uint64_t) {};
+    hooks.sample = [](uint64_t finished) {
+      if (finished == kFrom - 1) allocations = 0;
+      counting = finished + 1 >= kFrom && finished < kTo;
+    };
+    const auto fetch = [data](uint64_t first_row, train::Batch& batch) {
+      data->fetch(0, first_row, static_cast<uint64_t>(batch.rows), batch.tokens.data(), batch.targets.data(), batch.positions.data(),
+                  batch.first_key.data());
+    };
+    train::Loop loop(step, step, fetch, {}, train::StepValueTable(optimizer, settings.train_iters), metrics, settings, std::move(hooks));
+    EXPECT_EQ(loop.run(), train::Ending::kDone);
+    EXPECT_GT(said_, 0u);
+  }
+
+  std::filesystem::path folder_;
+  size_t said_ = 0;
 };
 
-TEST_F(Allocations, AStepMakesNoneFromTheThirdOn) {
-  train::Step step(session_, 0, 1);
-  train::Batch batch(step.rows(), step.seq_length());
-  const auto run = [&] {
-    train::StepResult result;
-    for (int64_t i = 0; i < 3; ++i) step.forward_backward(batch, 0, i, 3, 0, result);
-    step.forward(batch, result);
-  };
-  run();
-  run();
-  EXPECT_EQ(counted([&] {
-              for (int n = 3; n <= 12; ++n) run();
-            }),
-            0u);
+TEST_P(Allocations, AStepMakesNoneFromTheThirdOn) {
+  train(GetParam(), built("dataset/text"));
+  EXPECT_EQ(allocations, 0u);
 }
 
-TEST_F(Allocations, OfAPluginAreSeen) {
-  // Preparing a kernel allocates inside the plugin.
-  const Graph& g = session_.graph(0);
-  EXPECT_GT(counted([&] { const runtime::Session again(device_, {g}); }), 0u);
-  // And so does a plugin that answers a question, whose reply the host keeps in a string.
-  EXPECT_GT(counted([&] { device_->info(); }), 0u);
+INSTANTIATE_TEST_SUITE_P(Precisions, Allocations, testing::Values("fp32", "bf16"), [](const auto& info) { return info.param; });
+
+class AllocationsOf : public Allocations {};
+TEST_F(AllocationsOf, ABadPluginAreSeen) {
+  train("fp32", CORRAL_WASTEFUL_DATASET);
+  EXPECT_GE(allocations, (kTo - kFrom) * kMicroBatches);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Opens a built device plugin with the dynamic linker alone.
+// Opens built plugins with the dynamic linker alone.
 #pragma once
 
 #include <dlfcn.h>
@@ -13,15 +13,18 @@
 namespace corral {
 
 // The plugin stays loaded until the process ends, as in the program.
-inline std::shared_ptr<const DeviceHandle> load_device(const std::string& path, const DeviceOpen& request = {}) {
+inline std::shared_ptr<const Plugin> load_built(const std::string& path, const char* interface) {
   void* const library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library) fail_environment("{}", dlerror());
   const auto* descriptor = static_cast<const corral_plugin_descriptor*>(dlsym(library, "corral_plugin"));
   if (!descriptor) fail("{} exports no corral_plugin", path);
   if (descriptor->init(&host_table()) != CORRAL_OK) fail("{}: init failed: {}", path, take_sentence());
-  const auto plugin = std::make_shared<const Plugin>(format("{}/{}", descriptor->kind, descriptor->name), path, descriptor,
-                                                     descriptor->get_interface(CORRAL_DEVICE_ID));
-  return std::make_shared<const DeviceHandle>(DeviceHandle::open(plugin, request));
+  return std::make_shared<const Plugin>(format("{}/{}", descriptor->kind, descriptor->name), path, descriptor,
+                                        descriptor->get_interface(interface));
+}
+
+inline std::shared_ptr<const DeviceHandle> load_device(const std::string& path, const DeviceOpen& request = {}) {
+  return std::make_shared<const DeviceHandle>(DeviceHandle::open(load_built(path, CORRAL_DEVICE_ID), request));
 }
 
 }  // namespace corral

@@ -1,0 +1,39 @@
+// A plugin that takes memory in every step: rows of a few tokens, made by way of a vector.
+#include <algorithm>
+
+#include "corral/dataset.h"
+
+namespace {
+
+struct NoOptions {
+  static NoOptions decode(const std::string&) { return {}; }
+};
+
+class Rows final : public corral::DatasetInstance {
+ public:
+  explicit Rows(int64_t length) : length_(static_cast<uint64_t>(length)) {}
+  corral::DatasetInfo info() override { return {}; }
+  void fetch(uint64_t, uint64_t, uint64_t rows, const corral_batch& batch) override {
+    std::vector<int32_t> ids(rows * length_);
+    for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i % 7);
+    std::copy(ids.begin(), ids.end(), batch.tokens);
+    std::copy(ids.begin(), ids.end(), batch.targets);
+    for (size_t i = 0; i < ids.size(); ++i) {
+      batch.positions[i] = static_cast<int32_t>(i % length_);
+      batch.first_key[i] = 0;
+    }
+  }
+
+ private:
+  uint64_t length_;
+};
+
+class Wasteful final : public corral::Dataset<NoOptions> {
+  std::unique_ptr<corral::DatasetInstance> open(const NoOptions&, const corral::DatasetRequest& request, corral::Encoder) override {
+    return std::make_unique<Rows>(request.seq_length);
+  }
+};
+
+}  // namespace
+
+CORRAL_PLUGIN(Wasteful)
