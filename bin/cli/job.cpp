@@ -73,9 +73,9 @@ train::Pipeline make_pipeline(const Arguments& arguments, const config::RunConfi
     pipeline.set_peft({PeftHandle(load_plugin(arguments, "peft", config.plugin("peft", true))), config.options("peft")});
   pipeline.set_recompute(config.text("recompute.granularity"), config.integer("recompute.num_layers"));
   if (const std::string wanted = arguments.text("dump-graph"); !wanted.empty()) {
-    const std::vector<std::string> stages{"model", "peft", "autodiff", "recompute", "precision", "optimizer", "plan"};
+    const std::vector<std::string> stages{"model", "peft", "autodiff", "recompute", "precision", "optimizer", "partition", "plan"};
     if (std::find(stages.begin(), stages.end(), wanted) == stages.end())
-      fail("--dump-graph {}: no such stage; there are model, peft, autodiff, recompute, precision, optimizer, plan", wanted);
+      fail("--dump-graph {}: no such stage; there are model, peft, autodiff, recompute, precision, optimizer, partition, plan", wanted);
     pipeline.set_dump([wanted](const std::string& stage, const Graph& g) {
       if (stage == wanted) graph::print(g, std::cout);
     });

@@ -3,6 +3,7 @@
 #include "kernel/graph/verify.h"
 #include "kernel/passes/autodiff.h"
 #include "kernel/passes/generation.h"
+#include "kernel/passes/partition.h"
 #include "kernel/passes/recompute.h"
 
 namespace corral::train {
@@ -48,17 +49,23 @@ Graph Pipeline::training(int64_t rows, int64_t seq_length, const Chosen<Optimize
   g = optimizer.handle.transform(lower(std::move(g)), optimizer.options);
   graph::verify(g);
   dump("optimizer", g);
+  g = passes::partition(std::move(g));
+  dump("partition", g);
   return g;
 }
 
-Graph Pipeline::gradients(int64_t rows, int64_t seq_length) const { return lower(passes::autodiff(emit(rows, seq_length, true))); }
+Graph Pipeline::gradients(int64_t rows, int64_t seq_length) const {
+  return passes::partition(lower(passes::autodiff(emit(rows, seq_length, true))));
+}
 
-Graph Pipeline::evaluation(int64_t rows, int64_t seq_length) const { return lower(emit(rows, seq_length, true)); }
+Graph Pipeline::evaluation(int64_t rows, int64_t seq_length) const { return passes::partition(lower(emit(rows, seq_length, true))); }
 
-Graph Pipeline::logits(int64_t rows, int64_t seq_length) const { return lower(passes::logits_of_all(emit(rows, seq_length, true))); }
+Graph Pipeline::logits(int64_t rows, int64_t seq_length) const {
+  return passes::partition(lower(passes::logits_of_all(emit(rows, seq_length, true))));
+}
 
 Graph Pipeline::generation(int64_t rows, int64_t seq_length, int64_t cache_length) const {
-  return lower(passes::generation(emit(rows, seq_length, true), cache_length));
+  return passes::partition(lower(passes::generation(emit(rows, seq_length, true), cache_length)));
 }
 
 }  // namespace corral::train

@@ -1,4 +1,4 @@
-// From the chosen plugins to the graphs of a run: model, peft, autodiff, recompute, precision, optimizer.
+// From the chosen plugins to the graphs of a run: model, peft, autodiff, recompute, precision, optimizer, partition.
 #pragma once
 
 #include <functional>
@@ -22,7 +22,7 @@ struct Chosen {
 
 class Pipeline {
  public:
-  // Called with each stage's graph: model, peft, autodiff, recompute, precision, optimizer.
+  // Called with each stage's graph: model, peft, autodiff, recompute, precision, optimizer, partition.
   using Dump = std::function<void(const std::string& stage, const Graph& g)>;
 
   Pipeline(Chosen<ModelHandle> model, Chosen<PrecisionHandle> precision) : model_(std::move(model)), precision_(std::move(precision)) {}
