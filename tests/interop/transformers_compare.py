@@ -49,7 +49,8 @@ def corral(program, *arguments, check=True):
 
 
 def make_model(case, folder):
-    arguments = [sys.executable, Path(__file__).parent / "oracle" / "make_llama.py", "--out", folder, "--seed", 7, "--shards", 2]
+    arguments = [sys.executable, Path(__file__).parent / "oracle" / "make_llama.py", "--out", folder, "--seed", 7, "--shards", 2,
+                 "--text", __file__]
     for key, value in case.items():
         arguments += ["--" + key.replace("_", "-")] + ([] if value is True else [value])
     subprocess.run(list(map(str, arguments)), check=True, capture_output=True)
@@ -160,7 +161,8 @@ def compare_generation(report, name, program, folder, work):
     with open(work / "prompts.jsonl", "w") as file:
         for p in prompts:
             file.write(json.dumps({"input_ids": p[0].tolist()}) + "\n")
-    done = corral(program, "generate", "--checkpoint", folder, "--prompts", work / "prompts.jsonl", "--max-new-tokens", 24, "--ignore-eos", "--json")
+    done = corral(program, "generate", "--checkpoint", folder, "--prompts", work / "prompts.jsonl", "--max-new-tokens", 24, "--temperature", 0,
+                  "--ignore-eos", "--json")
     ours = [json.loads(line)["output_ids"] for line in done.stdout.splitlines()]
     with torch.no_grad():
         theirs = [model.generate(p, attention_mask=torch.ones_like(p), do_sample=False, max_new_tokens=24)[0, p.shape[1]:].tolist() for p in prompts]

@@ -145,16 +145,25 @@ json as_json(const Value& value) {
   return std::visit([](const auto& v) { return json(v); }, value);
 }
 
-// One line for each key that is not what the row says.
-std::string differences(const RunConfig& config, const json& row) {
+// One line for each key that is not what the row says. `value_of` gives null where there is no such key.
+template <class ValueOf>
+std::string differences_of(const ValueOf& value_of, const json& row) {
   std::string all;
   for (const auto& [key, want] : expected_values(row)) {
-    const Setting* setting = config.find(key);
+    const json have = value_of(key);
     // A format without such layers has no such option.
-    const json have = setting ? as_json(setting->value) : key.find("_in_bf16") != std::string::npos ? json(0) : json();
-    if (have != want) all += key + " = " + have.dump() + ", published: " + want.dump() + "\n";
+    if (have != want && !(have.is_null() && want == 0 && key.find("_in_bf16") != std::string::npos))
+      all += key + " = " + have.dump() + ", published: " + want.dump() + "\n";
   }
   return all;
+}
+
+std::string differences(const RunConfig& config, const json& row) {
+  const auto value_of = [&](const std::string& key) {
+    const Setting* setting = config.find(key);
+    return setting ? as_json(setting->value) : json();
+  };
+  return differences_of(value_of, row);
 }
 
 std::string label(const json& row) { return row["recipe"].get<std::string>() + " " + row["variant"].get<std::string>(); }
@@ -163,6 +172,24 @@ TEST(Recipes, HaveThePublishedValuesInEveryVariant) {
   const RecipeFolders folders({kRecipes});
   ASSERT_EQ(rows().size(), 36u);
   for (const json& row : rows()) EXPECT_EQ(differences(resolve(sources_of(row, row["recipe"]), folders, plugins()), row), "") << label(row);
+}
+
+// The program shows them, with the flags that a user has for them.
+TEST(Recipes, AreShownByTheProgramInEveryVariant) {
+  for (const json& row : rows()) {
+    std::string words = " recipes show " + row["recipe"].get<std::string>() + " --json";
+    if (row["task"] == "finetune")
+      words += " --peft " + row["variant"].get<std::string>() + " --set data.packed=false";
+    else if (row["variant"] != "default")
+      words += " --precision " + row["variant"].get<std::string>();
+    FILE* const output = popen((CORRAL_BINARY_DIR "/bin/corral" + words).c_str(), "r");
+    ASSERT_NE(output, nullptr);
+    std::string text;
+    for (int c = std::fgetc(output); c != EOF; c = std::fgetc(output)) text += static_cast<char>(c);
+    ASSERT_EQ(pclose(output), 0) << words;
+    const json shown = json::parse(text);
+    EXPECT_EQ(differences_of([&](const std::string& key) { return shown.contains(key) ? shown[key]["value"] : json(); }, row), "") << words;
+  }
 }
 
 TEST(Recipes, TakeTheOriginalNamesOfPrecisions) {

@@ -28,6 +28,19 @@ TEST(Schedule, WsdStaysAtTheTopUntilItsFinalDecay) {
   EXPECT_NEAR(learning_rate(schedule("WSD"), 6), 3e-4 + 2.0 / 3 * 2.7e-3, 1e-18);
 }
 
+TEST(Schedule, TheFinalDecayOfWsdHasFourForms) {
+  const auto half_way = [](const char* style) { return (learning_rate({"WSD", 3e-3, 3e-4, 0, 2, 8, 4, style}, 6) - 3e-4) / 2.7e-3; };
+  EXPECT_NEAR(half_way("linear"), 0.5, 1e-12);
+  EXPECT_NEAR(half_way("cosine"), 0.5, 1e-12);
+  EXPECT_NEAR(half_way("exponential"), 0.41421356237309515, 1e-12);
+  EXPECT_NEAR(half_way("minus_sqrt"), 0.2928932188134524, 1e-12);
+}
+
+TEST(Schedule, TheInverseSquareRootFallsFromTheWarmUpOnDownToTheLeastRate) {
+  EXPECT_NEAR(learning_rate(schedule("inverse-square-root"), 8), 1.5e-3, 1e-15);
+  EXPECT_EQ(learning_rate({"inverse-square-root", 3e-3, 2e-3, 0, 2, 8, 3, "linear"}, 8), 2e-3);
+}
+
 TEST(Schedule, LinearIsHalfWayDownHalfWay) { EXPECT_NEAR(learning_rate(schedule("linear"), 5), (3e-3 + 3e-4) / 2, 1e-18); }
 
 TEST(Schedule, WarmUpThatDoesNotEndIsRefusedWithAValueThatFits) {
