@@ -29,14 +29,33 @@ void add_folder(const std::string& folder, std::vector<std::string>& files) {
   files.insert(files.end(), found.begin(), found.end());
 }
 
-// A row, or an error that says where; nlohmann's own text begins with its name and number.
+// A row, or an error that says where; nlohmann's own text begins with its name, a number and the line.
 json parse_row(const std::string& line, const std::string& place) {
   try {
     return json::parse(line);
   } catch (const json::parse_error& e) {
     const std::string what = e.what();
-    const size_t at = what.find("] ");
-    fail("{}: {}", place, at == std::string::npos ? what : what.substr(at + 2));
+    const size_t at = what.find("column ");
+    fail("{}: {}", place, at == std::string::npos ? what : what.substr(at));
+  }
+}
+
+// As nlohmann checks rows.
+void check_utf8(std::string_view text, const std::string& place) {
+  try {
+    json(text).dump();
+  } catch (const json::type_error&) {
+    size_t lines = 1, valid = 0;
+    // The first line that fails alone: characters do not reach over a line's end.
+    for (size_t end; valid < text.size(); valid = end + 1, ++lines) {
+      end = std::min(text.find('\n', valid), text.size());
+      try {
+        json(text.substr(valid, end - valid)).dump();
+      } catch (const json::type_error&) {
+        break;
+      }
+    }
+    fail("{}:{}: invalid UTF-8", place, lines);
   }
 }
 
@@ -112,6 +131,7 @@ bool Documents::next(std::string_view& text) {
     if (in.bad()) fail("--data: cannot read {}: {}", place_, std::strerror(errno));
     text = text_;
     if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+    check_utf8(text, place_);
     return true;
   }
 }

@@ -81,23 +81,31 @@ size_t merge_long(std::span<int32_t> ids, const MergeTable& merges, MergeRoom& r
 
 }  // namespace
 
-void TokenTable::reserve(size_t count) { slots_.assign(std::bit_ceil(std::max<size_t>(16, 2 * count)), -1); }
+void TokenTable::reserve(size_t count) { slots_.assign(std::bit_ceil(std::max<size_t>(16, 2 * count)), Slot{}); }
 
-size_t TokenTable::slot(std::string_view text) const {
+// The slot of the text, or the empty one where it belongs, with its hash.
+TokenTable::Slot TokenTable::seek(std::string_view text, size_t& place) const {
+  const uint64_t hash = XXH3_64bits(text.data(), text.size());
+  const auto tag = static_cast<uint32_t>(hash >> 32);
   const size_t mask = slots_.size() - 1;
-  size_t i = XXH3_64bits(text.data(), text.size()) & mask;
-  while (slots_[i] >= 0 && (*tokens_)[static_cast<size_t>(slots_[i])] != text) i = (i + 1) & mask;
-  return i;
+  for (place = hash & mask;; place = (place + 1) & mask) {
+    const Slot& slot = slots_[place];
+    if (slot.id < 0) return {tag, -1};
+    if (slot.hash == tag && (*tokens_)[static_cast<size_t>(slot.id)] == text) return slot;
+  }
 }
 
 bool TokenTable::insert(int32_t id) {
-  int32_t& place = slots_[slot((*tokens_)[static_cast<size_t>(id)])];
-  if (place >= 0) return false;
-  place = id;
-  return true;
+  size_t place;
+  const Slot found = seek((*tokens_)[static_cast<size_t>(id)], place);
+  if (found.id < 0) slots_[place] = {found.hash, id};
+  return found.id < 0;
 }
 
-int32_t TokenTable::find(std::string_view text) const { return slots_[slot(text)]; }
+int32_t TokenTable::find(std::string_view text) const {
+  size_t place;
+  return seek(text, place).id;
+}
 
 MergeTable::MergeTable(const std::vector<Merge>& merges) {
   slots_.resize(std::bit_ceil(std::max<size_t>(16, merges.size() * 3 / 2 + 1)));

@@ -21,9 +21,13 @@ class TokenTable {
   int32_t find(std::string_view text) const;
 
  private:
-  size_t slot(std::string_view text) const;
+  struct Slot {
+    uint32_t hash = 0;  // tells most others apart without a look at their text
+    int32_t id = -1;
+  };
+  Slot seek(std::string_view text, size_t& place) const;
   const std::vector<std::string>* tokens_;
-  std::vector<int32_t> slots_;
+  std::vector<Slot> slots_;
 };
 
 class MergeTable {

@@ -1,7 +1,9 @@
 #include "plugins/tokenizer/common/encoder.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
+#include <new>
 
 #include "corral/error.h"
 #include "plugins/tokenizer/common/utf8.h"
@@ -16,39 +18,54 @@ std::vector<AddedToken> those(const std::vector<AddedToken>& tokens, bool normal
 }
 }  // namespace
 
-void IdWriter::put(std::span<const int32_t> ids) {
-  if (static_cast<size_t>(end_ - at_) < ids.size()) throw NoSpace(format("room for {} ids is too little for this text", end_ - begin_));
-  at_ = std::copy(ids.begin(), ids.end(), at_);
-}
+void IdWriter::no_space() const { throw NoSpace(format("room for {} ids is too little for this text", end_ - begin_)); }
 
 // What one call needs, used again by later ones. Most text is made of few different pieces: their ids are remembered, each in the one place
 // that its bytes choose, a cache line.
-struct Encoder::Room {
-  static constexpr size_t kLongest = 24, kMostIds = 8, kEntries = 1 << 14;
+struct Encoder::Entry {
+  static constexpr size_t kLongest = 24, kMostIds = 8;
   struct Key {
     uint64_t words[3];
     bool operator==(const Key&) const = default;
   };
-  struct alignas(64) Entry {
-    Key key;
-    uint32_t length;  // 0: empty
-    uint32_t count;
-    int32_t ids[kMostIds];
-  };
-  std::vector<Entry> entries{kEntries};
+  alignas(64) Key key;
+  uint32_t length;  // 0: empty
+  uint32_t count;
+  int32_t ids[kMostIds];
+};
+
+struct Encoder::Room {
+  using Key = Entry::Key;
+  static constexpr int kPlaceBits = 16;
+  // Of pages that are zero until they are used: 4 MB, of which a short text touches little.
+  std::unique_ptr<void, decltype(&std::free)> pages{std::calloc((size_t{1} << kPlaceBits) + 1, sizeof(Entry)), &std::free};
+  Entry* entries = aligned(pages.get());
   std::vector<int32_t> ids;
   MergeRoom merge;
 
+  static Entry* aligned(void* pages) {
+    if (!pages) throw std::bad_alloc();
+    return reinterpret_cast<Entry*>((reinterpret_cast<uintptr_t>(pages) + sizeof(Entry) - 1) / sizeof(Entry) * sizeof(Entry));
+  }
+  // All bytes of a piece of up to 24, some of them twice; together with the length it is the piece.
   static Key key_of(std::string_view piece) {
-    Key key{};
-    std::memcpy(key.words, piece.data(), piece.size());
-    return key;
+    const char* const begin = piece.data();
+    const size_t size = piece.size();
+    const auto load = [](const char* at, auto word) {
+      std::memcpy(&word, at, sizeof word);
+      return static_cast<uint64_t>(word);
+    };
+    const auto eight = [&](size_t at) { return load(begin + at, uint64_t{}); };
+    if (size > 16) return {{eight(0), eight(8), eight(size - 8)}};
+    if (size >= 8) return {{eight(0), eight(size - 8), 0}};
+    if (size >= 4) return {{load(begin, uint32_t{}) | load(begin + size - 4, uint32_t{}) << 32, 0, 0}};
+    return {{load(begin, uint8_t{}) | load(begin + size / 2, uint8_t{}) << 8 | load(begin + size - 1, uint8_t{}) << 16, 0, 0}};
   }
   static size_t place(const Key& key) {
     uint64_t h = (key.words[0] ^ 0x9E3779B97F4A7C15ull) * 0xBF58476D1CE4E5B9ull;
     h = (h ^ h >> 32 ^ key.words[1]) * 0x94D049BB133111EBull;
     h = (h ^ h >> 32 ^ key.words[2]) * 0xBF58476D1CE4E5B9ull;
-    return h >> (64 - 14);
+    return h >> (64 - kPlaceBits);
   }
 };
 
@@ -102,42 +119,64 @@ void Encoder::merge_piece(std::string_view piece, Room& room) const {
   room.ids.resize(merge(room.ids, merges_, room.merge));
 }
 
-void Encoder::piece(std::string_view piece, Room& room, IdWriter& out) const {
-  Room::Entry* entry = nullptr;
-  if (piece.size() <= Room::kLongest) {
-    const Room::Key key = Room::key_of(piece);
-    entry = &room.entries[Room::place(key)];
-    if (entry->length == piece.size() && entry->key == key) return out.put({entry->ids, entry->count});
-    entry->key = key;
-    entry->length = static_cast<uint32_t>(piece.size());
-  }
+void Encoder::piece(std::string_view piece, Room& room, Entry* entry, IdWriter& out) const {
   const int32_t whole = definition_.ignore_merges ? table_.find(piece) : -1;
   if (whole >= 0)
     room.ids.assign(1, whole);
   else
     merge_piece(piece, room);
-  if (entry) {
-    entry->count = static_cast<uint32_t>(room.ids.size());
-    if (entry->count <= Room::kMostIds)
-      std::copy(room.ids.begin(), room.ids.end(), entry->ids);
-    else
-      entry->length = 0;
-  }
   out.put(room.ids);
+  if (!entry || room.ids.size() > Entry::kMostIds) return;
+  entry->key = Room::key_of(piece);
+  entry->length = static_cast<uint32_t>(piece.size());
+  entry->count = static_cast<uint32_t>(room.ids.size());
+  std::copy(room.ids.begin(), room.ids.end(), entry->ids);
+}
+
+// Some pieces at a time, so that what is remembered of the later ones comes from memory while the first are looked at.
+template <class Next>
+void Encoder::pieces(Next next, Room& room, IdWriter& out) const {
+  struct Ahead {
+    std::string_view piece;
+    Room::Key key;
+    Entry* entry;
+  };
+  constexpr size_t kAhead = 16;
+  Ahead ahead[kAhead];
+  for (size_t count = kAhead; count == kAhead;) {
+    for (count = 0; count < kAhead; ++count) {
+      Ahead& a = ahead[count];
+      a.piece = next();
+      if (a.piece.empty()) break;
+      a.entry = nullptr;
+      if (a.piece.size() > Entry::kLongest) continue;
+      a.key = Room::key_of(a.piece);
+      a.entry = room.entries + Room::place(a.key);
+      __builtin_prefetch(a.entry);
+    }
+    for (size_t i = 0; i < count; ++i) {
+      const Ahead& a = ahead[i];
+      if (a.entry && a.entry->length == a.piece.size() && a.entry->key == a.key)
+        out.put({a.entry->ids, a.entry->count});
+      else
+        piece(a.piece, room, a.entry, out);
+    }
+  }
 }
 
 void Encoder::ordinary(std::string_view text, Room& room, IdWriter& out) const {
   if (pattern_) {
-    Pattern::Pieces pieces(*pattern_, text);
-    for (std::string_view next = pieces.next(); !next.empty(); next = pieces.next()) piece(next, room, out);
-    return;
+    Pattern::Pieces found(*pattern_, text);
+    return pieces([&] { return found.next(); }, room, out);
   }
   const char *at = text.data(), *const end = at + text.size();
-  while (at < end) {
-    const char* after = llama_.piece(at, end);
-    piece({at, static_cast<size_t>(after - at)}, room, out);
-    at = after;
-  }
+  pieces(
+      [&] {
+        const char* const begin = at;
+        if (at < end) at = llama_.piece(at, end);
+        return std::string_view(begin, static_cast<size_t>(at - begin));
+      },
+      room, out);
 }
 
 void Encoder::added(std::string_view text, const AddedFinder& finder, bool last, Room& room, IdWriter& out) const {

@@ -21,11 +21,16 @@ namespace corral::tokenizer {
 class IdWriter {
  public:
   IdWriter(int32_t* ids, uint64_t capacity) : begin_(ids), at_(ids), end_(ids + capacity) {}
+  // Both throw NoSpace.
   void put(int32_t id) { put(std::span<const int32_t>(&id, 1)); }
-  void put(std::span<const int32_t> ids);  // throws NoSpace
+  void put(std::span<const int32_t> ids) {
+    if (static_cast<size_t>(end_ - at_) < ids.size()) no_space();
+    for (const int32_t id : ids) *at_++ = id;
+  }
   uint64_t count() const { return static_cast<uint64_t>(at_ - begin_); }
 
  private:
+  [[noreturn]] void no_space() const;
   int32_t *begin_, *at_, *end_;
 };
 
@@ -50,11 +55,14 @@ class Encoder {
   int32_t id_of(std::string_view content) const;
 
  private:
+  struct Entry;
   struct Room;
   class Borrowed;
   void added(std::string_view text, const AddedFinder& finder, bool last, Room& room, IdWriter& out) const;
   void ordinary(std::string_view text, Room& room, IdWriter& out) const;
-  void piece(std::string_view piece, Room& room, IdWriter& out) const;
+  template <class Next>
+  void pieces(Next next, Room& room, IdWriter& out) const;
+  void piece(std::string_view piece, Room& room, Entry* entry, IdWriter& out) const;
   void merge_piece(std::string_view piece, Room& room) const;
 
   const Definition definition_;

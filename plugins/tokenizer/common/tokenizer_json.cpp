@@ -155,11 +155,11 @@ class Reader {
       const auto in_vocab = vocab.find(content.get<std::string>());
       const uint64_t expected = in_vocab != vocab.end() ? in_vocab->second : definition_.tokens.size();
       if (id != expected) refuse(where + ".id", " = {}, expected {} for {}", shown(id), expected, shown(content));
+      // One that model.vocab has keeps the bytes that its letters stand for, as other programs decode it.
       if (in_vocab == vocab.end()) {
-        definition_.tokens.emplace_back();
+        definition_.tokens.push_back(content.get<std::string>());
         definition_.mergeable.push_back(false);
       }
-      definition_.tokens[expected] = content.get<std::string>();
       definition_.added.push_back(
           {static_cast<int32_t>(expected), content.get<std::string>(), at(token, "special") == true, at(token, "normalized") == true});
     }

@@ -168,6 +168,17 @@ TEST(Encoder, FindsTheLeftmostLongestAddedTokenAndNormalizedOnesInWhatIsLeft) {
   EXPECT_EQ(ids_of(encoder, "xx", {.plain = true}).size(), 2u);
 }
 
+TEST(Encoder, LeavesABytesTokenToTheByteWhereItIsAnAddedTokenToo) {
+  json content = small();
+  const auto id = content["model"]["vocab"]["\u00ef"].get<int32_t>();  // stands for the byte EF
+  content["added_tokens"].push_back({{"id", id}, {"content", "\u00ef"}});
+  const Encoder encoder(parse_tokenizer_json(content.dump(), "f"));
+  EXPECT_EQ(ids_of(encoder, "\u00ef"), (std::vector<int32_t>{id}));
+  const std::string text = "\uFF01";  // EF BC 81
+  EXPECT_EQ(ids_of(encoder, text)[0], id);
+  EXPECT_EQ(text_of(encoder, ids_of(encoder, text)), text);
+}
+
 // By the definition: again and again the pair of the lowest rank, the first of equals.
 std::vector<int32_t> merge_slowly(std::vector<int32_t> ids, const MergeTable& merges) {
   for (;;) {

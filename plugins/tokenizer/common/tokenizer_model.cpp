@@ -47,15 +47,18 @@ Line parts_of(std::string_view line) {
   return blank == std::string_view::npos ? Line{} : Line{line.substr(0, blank), line.substr(blank + 1)};
 }
 
-// Each way to make a token of two others; merging the lowest token first is merging by rank.
+// Each way to make a token of two others, ordered by the token, then by its parts; merging the lowest token first is merging by rank.
 std::vector<Merge> merges_of(const std::vector<std::string>& tokens, const TokenTable& table) {
   std::vector<Merge> merges;
   for (size_t id = 0; id < tokens.size(); ++id) {
     const std::string_view token = tokens[id];
+    const auto first = static_cast<ptrdiff_t>(merges.size());
     for (size_t cut = 1; cut < token.size(); ++cut) {
       const int32_t left = table.find(token.substr(0, cut)), right = left < 0 ? -1 : table.find(token.substr(cut));
       if (right >= 0) merges.push_back({left, right, static_cast<int32_t>(id), static_cast<uint32_t>(id)});
     }
+    std::sort(merges.begin() + first, merges.end(),
+              [](const Merge& a, const Merge& b) { return a.left != b.left ? a.left < b.left : a.right < b.right; });
   }
   return merges;
 }

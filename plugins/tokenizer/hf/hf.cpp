@@ -69,7 +69,21 @@ class HfInstance final : public corral::TokenizerInstance {
   }
 
   corral::TokenizerInfo info() override { return info_; }
-  corral::FileList files() override { return files_; }
+  // A tokenizer.model alone opens in few programs: the files that others want are made beside it.
+  corral::FileList files() override {
+    corral::FileList all = files_;
+    const auto there = [&](const std::string& name) {
+      return std::any_of(files_.files.begin(), files_.files.end(), [&](const corral::NamedFile& f) { return f.name == name; });
+    };
+    if (there("tokenizer.json")) return all;
+    for (WrittenFile& made : make_tokenizer_files(encoder_.definition(), kEndOfText)) {
+      if (there(made.name)) continue;
+      corral::NamedFile& file = all.files.emplace_back();
+      file.name = made.name;
+      file.content = std::move(made.content);
+    }
+    return all;
+  }
 
   uint64_t encode(std::string_view text, uint64_t flags, int32_t* ids, uint64_t capacity) override {
     IdWriter out(ids, capacity);

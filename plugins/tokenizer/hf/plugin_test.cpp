@@ -88,6 +88,28 @@ TEST_F(HfTokenizer, SaysWhichIdsBeginAndEndATextAndGivesItsFilesByteForByte) {
   for (const NamedFile& file : files.files) EXPECT_EQ(file.content, read_file(kSmall + "/" + file.name)) << file.name;
 }
 
+TEST_F(HfTokenizer, MakesTheFilesThatOthersWantOfATokenizerModelAlone) {
+  const std::string model = kSmall + "/tokenizer.model";
+  ASSERT_EQ(open(model), CORRAL_OK) << last_error;
+  EXPECT_EQ(ask<TokenizerInfo>(hf_->info, instance_).bos_ids, (std::vector<int64_t>{3840}));
+  const ScratchFolder scratch;
+  std::filesystem::copy_file(model, scratch.path("tokenizer.model"));
+  EXPECT_EQ(hf_->close(std::exchange(instance_, nullptr)), CORRAL_OK);
+  ASSERT_EQ(open(scratch.path("tokenizer.model")), CORRAL_OK) << last_error;
+  const auto files = ask<FileList>(hf_->files, instance_);
+  ASSERT_EQ(files.files.size(), 4u);
+  EXPECT_EQ(files.files[0].content, read_file(model));
+  ASSERT_EQ(files.files[1].name, "tokenizer.json");
+  // The same as the oracle made of the same ranks.
+  const auto merges = [](const std::string& content) {
+    std::vector<std::string> all;
+    for (const nlohmann::json& merge : nlohmann::json::parse(content)["model"]["merges"])
+      all.push_back(merge.is_string() ? merge.get<std::string>() : merge[0].get<std::string>() + " " + merge[1].get<std::string>());
+    return all;
+  };
+  EXPECT_EQ(merges(files.files[1].content), merges(read_file(kSmall + "/tokenizer.json")));
+}
+
 TEST_F(HfTokenizer, TakesSpecialTokensInTextUnlessItIsPlain) {
   ASSERT_EQ(open(kSmall), CORRAL_OK) << last_error;
   EXPECT_EQ(encode("a<|eot_id|>", 0), (std::vector<int32_t>{64, 3849}));
