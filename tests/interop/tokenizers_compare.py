@@ -1,6 +1,8 @@
 """Ids and texts of `corral tokenizer` beside those of tokenizers and tiktoken: hard texts and random ones, for a given tokenizer and a freshly trained one.
 
-    python tokenizers_compare.py --corral build/bin/corral --tokenizer tests/golden/tokenizer/small
+    python tokenizers_compare.py --corral build/bin/corral --tokenizer tests/golden/tokenizer/small [--transformers]
+
+--transformers: also opens the trained one with transformers: ids, begin and end token, and chats as Llama 3 writes them.
 """
 import argparse
 import base64
@@ -14,8 +16,8 @@ from pathlib import Path
 import tiktoken
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
-ORACLE = Path(__file__).resolve().parent / "oracle"
-sys.path.insert(0, str(ORACLE))
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/interop/oracle"))
 import make_tokenizer  # noqa: E402
 import tokenizer_corpus  # noqa: E402
 
@@ -105,10 +107,25 @@ def train(corral, texts, out):
     print(f"trained: {len(ours['merges'])} merges equal to tokenizers'")
 
 
+def compare_with_transformers(corral, folder, texts):
+    from transformers import AutoTokenizer
+
+    other = AutoTokenizer.from_pretrained(folder)
+    assert (other.bos_token, other.eos_token) == ("<|begin_of_text|>", "<|end_of_text|>"), (other.bos_token, other.eos_token)
+    for text, got in zip(texts, corral.encode(folder, texts)):
+        assert got == other(text).input_ids, f"{folder}: ids differ for {text[:80]!r}"
+    golden = json.loads((ROOT / "tests/golden/tokenizer/llama3.json").read_text())
+    for chat in golden["chats"]:
+        text = other.apply_chat_template(chat["messages"], tokenize=False, add_generation_prompt=chat["add_generation_prompt"])
+        assert text == chat["text"], f"{folder}: a chat is {text!r}, expected {chat['text']!r}"
+    print(f"{folder}: transformers opens it; {len(texts)} texts and {len(golden['chats'])} chats equal")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corral", required=True)
     parser.add_argument("--tokenizer", required=True, type=Path)
+    parser.add_argument("--transformers", action="store_true")
     args = parser.parse_args()
     generator = random.Random(11)
     written = [text for group in tokenizer_corpus.WRITTEN.values() for text in group]
@@ -117,11 +134,13 @@ def main():
         corral = Corral(args.corral, work)
         compare(corral, args.tokenizer, texts)
         compare_with_tiktoken(corral, args.tokenizer / "tokenizer.model", texts)
-        readmes = Path(__file__).resolve().parents[2].glob("plugins/*/*/README.md")
+        readmes = ROOT.glob("plugins/*/*/README.md")
         prose = [part for readme in sorted(readmes) for part in readme.read_text().split("\n\n")]
         # Corral does not learn from special tokens that a text spells; the other does.
         train(corral, [text for text in prose + written if "<|" not in text], Path(work) / "trained")
         compare(corral, Path(work) / "trained", texts)
+        if args.transformers:
+            compare_with_transformers(corral, Path(work) / "trained", texts)
 
 
 if __name__ == "__main__":
