@@ -2,6 +2,8 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -86,6 +88,8 @@ int main(int argc, char** argv) {
   // A thread of a device that waits for another spins for some microseconds, then sleeps: where others use the processors too, one that
   // spins on keeps away the very thread that it waits for. Read when a plugin loads its OpenMP.
   if (!std::getenv("OMP_WAIT_POLICY")) setenv("GOMP_SPINCOUNT", "1000", 0);
+  // A file above the user's limit is an error of its write, said as a full disk is; the signal would end the program in the middle of it.
+  std::signal(SIGXFSZ, SIG_IGN);
   FLAGS_logtostderr = true;
   google::InitGoogleLogging(argv[0]);
   int code = corral::cli::guarded({argv + 1, argv + argc});

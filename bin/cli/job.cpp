@@ -7,6 +7,7 @@
 
 #include "bin/cli/configuration.h"
 #include "bin/cli/load_plugin.h"
+#include "bin/cli/model_files.h"
 #include "corral/error.h"
 #include "kernel/graph/print.h"
 
@@ -119,9 +120,11 @@ std::shared_ptr<const TokenizerHandle> open_tokenizer(const Arguments& arguments
 
 std::shared_ptr<const TokenizerHandle> open_tokenizer(const Arguments& arguments, const config::RunConfig& config,
                                                       const ModelSource& source) {
-  if (source.adapter && config.text("tokenizer.path").empty())
-    if (auto tokenizer = open_tokenizer(arguments, config, source.adapter->path)) return tokenizer;
-  return open_tokenizer(arguments, config, source.path);
+  std::shared_ptr<const TokenizerHandle> tokenizer;
+  if (source.adapter && config.text("tokenizer.path").empty()) tokenizer = open_tokenizer(arguments, config, source.adapter->path);
+  if (!tokenizer) tokenizer = open_tokenizer(arguments, config, source.path);
+  check_vocabulary(config, tokenizer.get());
+  return tokenizer;
 }
 
 std::shared_ptr<const DatasetHandle> open_dataset(const Arguments& arguments, const config::RunConfig& config,

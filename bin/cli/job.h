@@ -31,7 +31,7 @@ train::Chosen<OptimizerHandle> choose_optimizer(const Arguments& arguments, cons
 // The tokenizer of tokenizer.path, else of the folder, where it has one. Empty where there is none.
 std::shared_ptr<const TokenizerHandle> open_tokenizer(const Arguments& arguments, const config::RunConfig& config,
                                                       const std::string& folder);
-// The adapter's own, else the model's.
+// The adapter's own, else the model's; refuses one with more ids than the model has rows, fewer are said.
 std::shared_ptr<const TokenizerHandle> open_tokenizer(const Arguments& arguments, const config::RunConfig& config,
                                                       const ModelSource& source);
 

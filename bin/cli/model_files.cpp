@@ -49,19 +49,24 @@ std::vector<NamedFile> adapter_files(const std::string& fingerprint, const Token
   return files;
 }
 
-void settle_vocabulary(config::RunConfig& config, const TokenizerHandle* tokenizer, bool has_weights) {
+void check_vocabulary(const config::RunConfig& config, const TokenizerHandle* tokenizer) {
   if (!tokenizer) return;
   const auto ids = static_cast<int64_t>(tokenizer->info().num_ids);
   const int64_t rows = config.integer("model.vocab_size");
-  const std::string& from = config.find("model.vocab_size")->from;
-  if (!has_weights && !from.starts_with("--"))
-    config.set("model.vocab_size", ids, "tokenizer");
-  else if (ids > rows)
+  if (ids > rows)
     fail("model.vocab_size = {}, but the tokenizer has {} ids: use the model's own tokenizer{}", rows, ids,
          config.set_by("model.vocab_size"));
-  else if (ids < rows)
+  if (ids < rows)
     std::fprintf(stderr, "the tokenizer has %lld ids, the model %lld rows: the rest stays unused\n", static_cast<long long>(ids),
                  static_cast<long long>(rows));
+}
+
+void settle_vocabulary(config::RunConfig& config, const TokenizerHandle* tokenizer, bool has_weights) {
+  if (!tokenizer) return;
+  if (!has_weights && !config.find("model.vocab_size")->from.starts_with("--"))
+    config.set("model.vocab_size", static_cast<int64_t>(tokenizer->info().num_ids), "tokenizer");
+  else
+    check_vocabulary(config, tokenizer);
 }
 
 }  // namespace corral::cli

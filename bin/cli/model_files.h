@@ -17,6 +17,9 @@ std::vector<NamedFile> model_files(const config::RunConfig& config, const train:
 // What goes along with an adapter: the tokenizer's files, and `fingerprint` of the model that it is for.
 std::vector<NamedFile> adapter_files(const std::string& fingerprint, const TokenizerHandle* tokenizer);
 
+// Refuses a tokenizer with more ids than the model has rows; fewer are said.
+void check_vocabulary(const config::RunConfig& config, const TokenizerHandle* tokenizer);
+
 // model.vocab_size is the tokenizer's number of ids unless a flag sets it.
 void settle_vocabulary(config::RunConfig& config, const TokenizerHandle* tokenizer, bool has_weights);
 

@@ -38,6 +38,8 @@ constexpr Flag kRecipe[] = {
     {"checkpoint-format", Flag::kValue, "PLUGIN", "format of the weights that are written", "checkpoint.format"},
     {"pretrained-checkpoint", Flag::kValue, "PATH", "weights to begin from", "checkpoint.pretrained"},
     {"tracker", Flag::kValues, "PLUGIN", "where metrics go", "tracker.plugins"},
+    {"sample-interval", Flag::kValue, "N", "steps between texts that the model in training writes", "train.sample_interval"},
+    {"sample-prompt", Flag::kPaths, "TEXT", "text that they continue", "train.sample_prompt"},
     {"dump-graph", Flag::kValue, "STAGE", "print the graph after this stage"},
     {"json", Flag::kNothing, "", "print results as JSON"},
 };

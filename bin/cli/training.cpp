@@ -13,6 +13,7 @@
 #include "bin/cli/resident_memory.h"
 #include "bin/cli/run_directory.h"
 #include "bin/cli/session_tensors.h"
+#include "bin/cli/training_sample.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/files.h"
 #include "kernel/checkpoint/fingerprint.h"
@@ -78,6 +79,8 @@ class Training {
     const auto data = open_dataset(arguments_, config_, tokenizer_.get(), false);
     const bool evaluates = config_.integer("train.eval_interval") > 0 && part_rows(*data, 1) > 0;
     if (evaluates) graphs.push_back(pipeline.evaluation(rows, length));
+    std::optional<TrainingSample> sample;
+    if (config_.integer("train.sample_interval") > 0) sample.emplace(config_, tokenizer_).add_graphs(pipeline, graphs);
     if (pipeline.has_peft()) graphs.push_back(pipeline.initialization());
     runtime::Session session(open_device(arguments_, config_), std::move(graphs));
 
@@ -103,7 +106,8 @@ class Training {
       track(trackers, s, {{"loss", r.loss()}, {"lr", lr}, {"grad_norm", r.grad_norm}, {"tokens_per_second", speed}});
     };
     hooks.track_eval = [&](uint64_t s, double loss) { track(trackers, s, {{"eval_loss", loss}}); };
-    hooks.sample = [](uint64_t) {};
+    if (sample) sample->open(session);
+    hooks.sample = [&](uint64_t finished) { log.say(format("step {}  sample: {}", finished, sample->write())); };
     train::Loop loop(step, evaluation, fetch_part(data, 0), evaluates ? fetch_part(data, 1) : train::Fetch(),
                      train::StepValueTable(optimizer, static_cast<uint64_t>(config_.integer("train.train_iters"))), metrics,
                      settings(first_step), std::move(hooks));
@@ -287,6 +291,7 @@ class Training {
     s.eval_interval = get("train.eval_interval");
     s.eval_iters = get("train.eval_iters");
     s.save_interval = get("train.save_interval");
+    s.sample_interval = get("train.sample_interval");
     s.minutes = config_.number("train.exit_duration_in_mins");
     s.terminal = isatty(STDERR_FILENO) != 0;
     return s;

@@ -41,7 +41,6 @@ class Evaluation {
         part_(data_->info().parts.at(0)),
         pipeline_(make_pipeline(arguments, config)),
         session_(open_device(arguments, config), graphs()) {
-    check_vocabulary();
     session_.allocate();
     load_parameters(source, pipeline_, session_);
   }
@@ -83,13 +82,6 @@ class Evaluation {
     return graphs;
   }
 
-  void check_vocabulary() const {
-    const int64_t vocabulary = config_.integer("model.vocab_size");
-    if (tokenizer_ && tokenizer_->info().num_ids > static_cast<uint64_t>(vocabulary))
-      fail("the tokenizer has {} ids, but the model's embedding {} rows: use the model's own tokenizer", tokenizer_->info().num_ids,
-           vocabulary);
-  }
-
   void collect_logits(size_t program, const train::Batch& batch, int64_t present) {
     for (const auto& [name, values] :
          {std::pair{"tokens", &batch.tokens}, {"positions", &batch.positions}, {"first_key", &batch.first_key}})
@@ -127,13 +119,17 @@ class Evaluation {
   }
 
   void print(const train::StepResult& result) const {
-    const double loss = result.loss(), bits = part_.bytes ? result.loss_sum / std::log(2.0) / static_cast<double>(part_.bytes) : 0;
+    const double loss = result.loss();
+    const auto bits_per_byte = [&](double nats) { return nats / std::log(2.0) / static_cast<double>(part_.bytes); };
+    const double bits = part_.bytes ? bits_per_byte(result.loss_sum) : 0;
+    const double unigram_bits = part_.bytes ? bits_per_byte(part_.unigram_entropy * static_cast<double>(result.targets)) : 0;
     if (arguments_.has("json")) {
       nlohmann::ordered_json json{{"loss", loss}, {"perplexity", std::exp(loss)}};
       if (part_.bytes) json["bits_per_byte"] = bits;
       json["targets"] = result.targets;
       json["rows"] = part_.rows;
       if (part_.unigram_entropy > 0) json["unigram_loss"] = part_.unigram_entropy;
+      if (unigram_bits > 0) json["unigram_bits_per_byte"] = unigram_bits;
       return print_json(json);
     }
     std::printf("loss           %.6f nats a target\nperplexity     %.4f\n", loss, std::exp(loss));
@@ -142,6 +138,7 @@ class Evaluation {
                 static_cast<unsigned long long>(part_.rows));
     if (part_.unigram_entropy > 0)
       std::printf("unigram loss   %.6f (what the frequencies of the tokens alone would give)\n", part_.unigram_entropy);
+    if (unigram_bits > 0) std::printf("               %.4f bits per byte\n", unigram_bits);
   }
 
   const Arguments& arguments_;

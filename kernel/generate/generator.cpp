@@ -21,12 +21,12 @@ size_t prefill_size(size_t tokens) {
 }
 }  // namespace
 
-Generator::Generator(runtime::Session& session) : session_(session) {
-  for (size_t g = 0; g < std::size(kSizes); ++g)
+Generator::Generator(runtime::Session& session, size_t first_graph) : session_(session) {
+  for (size_t g = first_graph; g < first_graph + std::size(kSizes); ++g)
     programs_.push_back({session.program(g, [](const Node& n) { return n.when == When::EVERY; }), session.input(g, "tokens"),
                          session.input(g, "positions"), session.input(g, "first_key"), session.input(g, "last"),
                          session.output(g, "logits")});
-  prepare_ = session.program(0, [](const Node& n) { return n.when == When::FIRST; });
+  prepare_ = session.program(first_graph, [](const Node& n) { return n.when == When::FIRST; });
   slots_.resize(static_cast<size_t>(programs_[0].tokens.shape[0]));
   logits_.resize(slots_.size() * static_cast<size_t>(programs_[0].logits.shape[2]));
 }

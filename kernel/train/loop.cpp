@@ -33,6 +33,14 @@ double value_of(const StepValueTable::Row& values, const char* name) {
   return 0;
 }
 
+// What was asked of the optimizer cannot be done from these weights: the settings are at fault, or the data.
+[[noreturn]] void diverged(const char* what, double value, uint64_t step, uint64_t saved, double lr) {
+  fail(
+      "step {}: the {} is {}: training has diverged at lr {}; nothing of it is saved\n       {}with a lower optimizer.lr, a longer "
+      "optimizer.lr_warmup_iters or a smaller optimizer.clip_grad",
+      step, what, value, lr, saved == 0 ? "begin anew " : format("begin from the checkpoint of step {} ", saved));
+}
+
 }  // namespace
 
 Loop::Loop(Step& step, Step& evaluation, Fetch fetch, Fetch eval_fetch, StepValueTable values, MetricsFile& metrics, LoopSettings settings,
@@ -60,11 +68,10 @@ Ending Loop::run() {
     StepResult result;
     for (int64_t i = 0; i < micro; ++i)
       step_.forward_backward(data.next(), finished, i, micro, finished * rows_a_step + static_cast<uint64_t>(i * step_.rows()), result);
-    if (!std::isfinite(result.loss_sum))
-      fail_bug("step {}: the loss is no number; the last checkpoint is of step {}. A lower optimizer.lr, or optimizer.clip_grad, may help",
-               finished + 1, saved);
     const auto& values = values_.at(finished);
+    if (!std::isfinite(result.loss_sum)) diverged("loss", result.loss(), finished + 1, saved, value_of(values, "lr"));
     step_.update(values, result);
+    if (!std::isfinite(result.grad_norm)) diverged("gradient's norm", result.grad_norm, finished + 1, saved, value_of(values, "lr"));
     ++finished;
     const double seconds = since(begin);
     seconds_per_step_ = seconds_per_step_ > 0 ? 0.9 * seconds_per_step_ + 0.1 * seconds : seconds;

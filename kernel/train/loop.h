@@ -37,7 +37,7 @@ class Loop {
   Loop(Step& step, Step& evaluation, Fetch fetch, Fetch eval_fetch, StepValueTable values, MetricsFile& metrics, LoopSettings settings,
        LoopHooks hooks);
 
-  // Throws Error (4) with the step where a loss is no number. Saves before it returns unless nothing was done.
+  // Throws Error (2) with the step where a loss or a gradient is no number. Saves before it returns unless nothing was done.
   Ending run();
 
   StepResult evaluate(uint64_t batches);

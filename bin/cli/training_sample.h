@@ -1,0 +1,38 @@
+// Text that a model in training writes now and then, for a person to read.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernel/config/run_config.h"
+#include "kernel/generate/generator.h"
+#include "kernel/plugin/tokenizer.h"
+#include "kernel/train/pipeline.h"
+
+namespace corral::cli {
+
+// train.sample_interval and train.sample_prompt. Everything is made before the first step; the programs share the run's arena.
+class TrainingSample {
+ public:
+  // Throws Error (2) where there is no tokenizer, or nothing to begin a text with.
+  TrainingSample(const config::RunConfig& config, std::shared_ptr<const TokenizerHandle> tokenizer);
+
+  // Appends the generation graphs; they are this one's from then on.
+  void add_graphs(const train::Pipeline& pipeline, std::vector<Graph>& graphs);
+  // Of the allocated session that the graphs went into.
+  void open(runtime::Session& session);
+  // The prompt and its continuation on one line: the same for the same weights.
+  std::string write();
+
+ private:
+  static constexpr uint64_t kNewTokens = 64;
+  std::shared_ptr<const TokenizerHandle> tokenizer_;
+  std::vector<int32_t> ids_;
+  generate::Sampling sampling_;
+  generate::Limits limits_;
+  size_t first_graph_ = 0;
+  std::unique_ptr<generate::Generator> generator_;
+};
+
+}  // namespace corral::cli

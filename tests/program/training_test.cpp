@@ -1,0 +1,150 @@
+// What a user sees of a run: banner, lines, samples, signals.
+#include <signal.h>
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "tests/program/run_program.h"
+
+namespace {
+namespace fs = std::filesystem;
+
+class TrainingProgram : public ProgramTest {
+ protected:
+  void SetUp() override {
+    ProgramTest::SetUp();
+    std::string rows;
+    for (int i = 0; i < 60; ++i) rows += "{\"text\": \"the cat number " + std::to_string(i * 7 % 60) + " sat on the mat\"}\n";
+    write_text(*this / "data.jsonl", rows);
+  }
+
+  // A small run's words.
+  std::string words(const std::string& steps, const std::string& more = "") const {
+    return "pretrain --recipe llama32_1b_pretrain_config --tokenizer " + golden("llama3") + " --data " + (*this / "data.jsonl") +
+           " --train-iters " + steps +
+           " --global-batch-size 2 --micro-batch-size 2 --seq-length 16 --precision fp32 --set device.threads=1 data.split=1 "
+           "train.eval_interval=0 "
+           "optimizer.lr_warmup_iters=0 train.log_interval=5 tracker.plugins= model.num_hidden_layers=1 model.hidden_size=16 "
+           "model.intermediate_size=16 model.num_attention_heads=2 model.num_key_value_heads=1 model.head_dim=8 " +
+           more;
+  }
+  static std::vector<std::string> lines_with(const std::string& text, const std::string& part) {
+    std::vector<std::string> found;
+    std::istringstream in(text);
+    for (std::string line; std::getline(in, line);)
+      if (line.find(part) != line.npos) found.push_back(line);
+    return found;
+  }
+
+  // Starts the program, and waits until it logged a step.
+  pid_t start(const std::string& run) const {
+    fs::remove(*this / "err");
+    const pid_t child = ::fork();
+    if (child == 0) {
+      const std::string command = "exec " CORRAL_BINARY_DIR "/bin/corral " + words("1000000", "--dir " + run) + " 2>" + (*this / "err");
+      ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+      ::_exit(127);
+    }
+    for (int i = 0; i < 600 && text_of(*this / "err").find("step 5/") == std::string::npos; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    return child;
+  }
+  static int wait(pid_t child) {
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+};
+
+TEST_F(TrainingProgram, SaysTokensAStepTheTimeOfTheWholeRunAndALineALogInterval) {
+  const Shown shown = corral(words("12", "--dir " + (*this / "run")));
+  ASSERT_EQ(shown.code, 0) << shown.err;
+  EXPECT_EQ(shown.out, "");
+  EXPECT_EQ(lines_with(shown.err, ": 2 sequences x 16 = 32 tokens a step, 12 steps, fp32 on cpu").size(), 1u) << shown.err;
+  EXPECT_EQ(lines_with(shown.err, "the whole run takes about ").size(), 1u) << shown.err;
+  const auto steps = lines_with(shown.err, "tokens/s");
+  ASSERT_EQ(steps.size(), 3u) << shown.err;  // 5, 10 and the last
+  for (const char* part : {"step 5/12", "loss ", "lr ", "grad norm ", "ETA "})
+    EXPECT_NE(steps[0].find(part), std::string::npos) << steps[0];
+  EXPECT_EQ(shown.err.find('\r'), std::string::npos) << "a live line without a terminal";
+  EXPECT_EQ(lines_with(text_of(*this / "run/log.txt"), "tokens a step").size(), 1u);
+}
+
+TEST_F(TrainingProgram, WritesTheSameSamplesEveryTimeAndTheWeightsDoNotChangeByThem) {
+  const std::string sample = " --sample-interval 4 --sample-prompt 'the cat'";
+  for (const std::string run : {"a", "b"}) ASSERT_EQ(corral(words("8", sample + " --dir " + (*this / run))).code, 0);
+  ASSERT_EQ(corral(words("8", "--dir " + (*this / "c"))).code, 0);
+  const auto samples = lines_with(text_of(*this / "a/log.txt"), "sample: ");
+  ASSERT_EQ(samples.size(), 2u) << text_of(*this / "a/log.txt");
+  EXPECT_EQ(samples[0].rfind("step 4  sample: the cat", 0), 0u) << samples[0];
+  EXPECT_EQ(samples, lines_with(text_of(*this / "b/log.txt"), "sample: "));
+  const std::string weights = "/checkpoints/iter_0000008/model.safetensors";
+  EXPECT_TRUE(text_of((*this / "a") + weights) == text_of((*this / "c") + weights));
+}
+
+TEST_F(TrainingProgram, ASampleNeedsATokenizer) {
+  write_text(*this / "data.jsonl", "{\"input_ids\": [1, 2, 3]}\n");
+  std::string command = words("2", "--sample-interval 1 model.vocab_size=16 --dir " + (*this / "run"));
+  command.replace(command.find("--tokenizer "), ("--tokenizer " + golden("llama3")).size(), "");
+  command.replace(command.find("model.vocab_size=16 "), 20, "--set model.vocab_size=16 ");
+  const Shown shown = corral(command);
+  EXPECT_EQ(shown.code, 2);
+  EXPECT_NE(shown.err.find("--tokenizer PATH"), std::string::npos) << shown.err;
+  EXPECT_FALSE(fs::exists(*this / "run"));
+}
+
+TEST_F(TrainingProgram, ARunThatDivergesEndsWithTheStepAndWhatWouldHelpAndSavesNothing) {
+  const Shown shown = corral(words("5", "optimizer.clip_grad=0 model.initializer_range=1e30 --dir " + (*this / "run")));
+  EXPECT_EQ(shown.code, 2);
+  EXPECT_EQ(lines_with(shown.err, "error: step 1: the ").size(), 1u) << shown.err;
+  EXPECT_NE(shown.err.find("training has diverged at lr "), std::string::npos) << shown.err;
+  EXPECT_NE(shown.err.find("begin anew with a lower optimizer.lr"), std::string::npos) << shown.err;
+  EXPECT_FALSE(fs::exists(*this / "run/checkpoints"));
+}
+
+TEST_F(TrainingProgram, ASignalEndsTheRunAfterItsStepSavedAndResumable) {
+  for (const int signal : {SIGTERM, SIGINT}) {
+    const std::string run = *this / std::to_string(signal);
+    const pid_t child = start(run);
+    ::kill(child, signal);
+    EXPECT_EQ(wait(child), 130);
+    const std::string err = text_of(*this / "err");
+    EXPECT_NE(err.find("stopped: saved; go on with --resume"), std::string::npos) << err;
+    const int step = std::stoi(text_of(run + "/checkpoints/latest_checkpointed_iteration.txt"));
+    EXPECT_GE(step, 5);
+    const Shown resumed = corral("pretrain --dir " + run + " --resume --train-iters " + std::to_string(step + 1));
+    EXPECT_EQ(resumed.code, 0) << resumed.err;
+  }
+}
+
+TEST_F(TrainingProgram, ASecondSignalEndsItAtOnce) {
+  const pid_t child = start(*this / "run");
+  // Stopped, it has not taken the first signal yet when the second one comes.
+  ::kill(child, SIGSTOP);
+  ::kill(child, SIGINT);
+  ::kill(child, SIGTERM);
+  ::kill(child, SIGCONT);
+  EXPECT_EQ(wait(child), 130);
+  EXPECT_FALSE(fs::exists(*this / "run/checkpoints/latest_checkpointed_iteration.txt"));
+}
+
+TEST_F(TrainingProgram, RunsWithoutADirectoryGoBelowSaveDir) {
+  const Shown shown = corral(words("1", "--name mine"), "SAVE_DIR=" + (*this / "saved") + " ");
+  EXPECT_EQ(shown.code, 0) << shown.err;
+  EXPECT_TRUE(fs::exists(*this / "saved/mine/config.textproto"));
+}
+
+TEST_F(TrainingProgram, EvaluationTellsBitsAByteBesideWhatFrequenciesAloneWouldTake) {
+  ASSERT_EQ(corral(words("3", "--dir " + (*this / "run"))).code, 0);
+  const Shown shown =
+      corral("eval --json --checkpoint " + (*this / "run") + " --seq-length 16 --set device.threads=1 --data " + (*this / "data.jsonl"));
+  ASSERT_EQ(shown.code, 0) << shown.err;
+  const nlohmann::json all = nlohmann::json::parse(shown.out);
+  EXPECT_NEAR(all["bits_per_byte"].get<double>() / all["unigram_bits_per_byte"].get<double>(),
+              all["loss"].get<double>() / all["unigram_loss"].get<double>(), 1e-9);
+  EXPECT_GT(all["unigram_bits_per_byte"].get<double>(), 0.5);
+}
+
+}  // namespace
