@@ -141,7 +141,10 @@ Arguments parse(const Command& command, const std::vector<std::string>& words) {
     const std::string near = nearest(word, names);
     fail("\"{}\": `corral {}` takes {}{}{}", word, command.name, most == 0 ? "no such word" : command.words,
          near.empty() ? "" : "\n       did you mean `corral " + std::string(command.name) + " " + near + "`?",
-         arguments.has("set") ? "\n       each value of --set is KEY=VALUE" : "");
+         arguments.has("set") ? "\n       each value of --set is KEY=VALUE"
+         : std::any_of(flags.begin(), flags.end(), [](const Flag& f) { return std::string_view(f.name) == "checkpoint"; })
+             ? "\n       a model is named by --checkpoint PATH"
+             : "");
   }
   return arguments;
 }

@@ -71,6 +71,9 @@ std::vector<Prompt> read_prompts(const Arguments& arguments, const TokenizerHand
   const Reader reader(arguments, tokenizer, vocabulary);
   if (arguments.has("prompt") == arguments.has("prompts")) fail("generate needs one of --prompt TEXT and --prompts FILE");
   if (arguments.has("prompts")) return reader.file(arguments.text("prompts"));
+  const std::vector<std::string> words = arguments.list("prompt");
+  if (words.size() > 1)
+    fail("--prompt has {} texts, \"{}\" and \"{}\" first: put one into quotes, or use --prompts FILE", words.size(), words[0], words[1]);
   std::string text = arguments.text("prompt");
   if (text == "-") text.assign(std::istreambuf_iterator<char>(std::cin), {});
   return {reader.text("--prompt", text)};

@@ -354,6 +354,8 @@ int train_command(const Arguments& arguments, const std::string& mode) {
     return Training(arguments, std::move(config), std::move(source), std::nullopt).run();
   }
   if (mode == "finetune" && !dumps) fail("finetune needs weights to begin from: --pretrained-checkpoint HF_FOLDER or RUN");
+  if (first.plugin("model").empty())
+    fail("{} needs a model: --recipe NAME (`corral recipes` lists them), or --model llama32/1b, for one", mode);
   return Training(arguments, first, std::nullopt, std::nullopt).run();
 }
 

@@ -131,6 +131,18 @@ const std::vector<Case>& cases() {
        {"--max-new-tokens = \"many\": expected an integer"}},
       {"RunWithoutADataFlag", nothing, "pretrain --recipe llama32_1b_pretrain_config --dir $F/run", kInput, {"--data FILE"}},
 
+      {"RunWithoutAModel",
+       data("{\"text\": \"a\"}\n"),
+       "pretrain --tokenizer " + Place::golden("llama3").string() + " --data $F/data.jsonl --dir $F/run",
+       kInput,
+       {"pretrain needs a model: --recipe NAME"}},
+      {"PromptWithoutQuotes",
+       model("llama3"),
+       "generate --checkpoint $F/model --prompt two words",
+       kInput,
+       {"--prompt has 2 texts", "put one into quotes"}},
+      {"ModelAsAWord", nothing, "generate $F/model --prompt a", kInput, {"takes no such word", "a model is named by --checkpoint PATH"}},
+
       // Files that are not there.
       {"NoDataFile", nothing, train("$F/none.jsonl"), kInput, {"$F/none.jsonl", "no such file"}},
       {"NoTokenizer",
