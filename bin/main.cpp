@@ -12,6 +12,7 @@
 
 #include "bin/cli/command.h"
 #include "corral/error.h"
+#include "kernel/plugin/host.h"
 
 #ifndef CORRAL_VERSION
 #error "the build passes CORRAL_VERSION"
@@ -92,6 +93,7 @@ int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);
   FLAGS_logtostderr = true;
   google::InitGoogleLogging(argv[0]);
+  corral::install_crash_line();
   int code = corral::cli::guarded({argv + 1, argv + argc});
   // A result that did not reach its file is no result.
   if (std::fflush(stdout) != 0 || std::ferror(stdout)) code = corral::cli::say(3, std::string("standard output: ") + std::strerror(errno));

@@ -12,7 +12,7 @@ namespace corral::config {
 // Bytes as the plugin's folder makes them.
 struct PluginSchema {
   std::string kind, name;
-  std::string descriptor_set;  // serialized FileDescriptorSet with a message `Options`; comments above fields are their help
+  std::string descriptor_set;  // serialized FileDescriptorSet with a message `Options`, or empty; comments above fields are their help
   std::string presets;         // text of presets.textproto: preset { name: "8b" set { hidden_size: 4096 } } ...; or empty
 };
 

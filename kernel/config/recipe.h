@@ -17,7 +17,7 @@ struct Assignment {
   std::string where;  // "a.textproto:12", or empty
 };
 
-// when { key: "peft.plugin" value: "lora" set { ... } }: `set` holds where the key has one of the values.
+// when { key: "peft.plugin" value: NAME set { ... } }: `set` holds where the key has one of the values.
 struct When {
   std::string key;
   std::vector<Literal> values;

@@ -13,7 +13,7 @@ namespace corral::config {
 
 struct Setting {
   Value value;
-  std::string from;  // "default", "recipe", "recipe, when peft.plugin = lora", "model.size 8b", "--config FILE", "--set", "--tp" ...
+  std::string from;  // "default", "recipe", "recipe, when KEY = VALUE", "model.size 8b", "--config FILE", "--set", "--tp" ...
 };
 
 class RunConfig {
@@ -27,7 +27,7 @@ class RunConfig {
 
   const Setting* find(const std::string& key) const;
   bool is_set(const std::string& key) const;  // by anyone but a default or a model's size
-  // The last line of an error about this key: "\n       set by --set, after recipe llama31_8b_pretrain_config".
+  // The last line of an error about this key: "\n       set by --set, after recipe NAME".
   std::string set_by(const std::string& key) const;
 
   // A value that follows from something else, such as model.vocab_size from the tokenizer; replaces what is there.

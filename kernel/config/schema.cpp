@@ -174,15 +174,24 @@ void put_all(pb::Message& message, const std::string& prefix, const std::map<std
 Value get_one(const pb::Message& message, const pb::FieldDescriptor& field) {
   const pb::Reflection& r = *message.GetReflection();
   switch (field.cpp_type()) {
-    case pb::FieldDescriptor::CPPTYPE_BOOL: return r.GetBool(message, &field);
-    case pb::FieldDescriptor::CPPTYPE_INT32: return int64_t{r.GetInt32(message, &field)};
-    case pb::FieldDescriptor::CPPTYPE_INT64: return int64_t{r.GetInt64(message, &field)};
-    case pb::FieldDescriptor::CPPTYPE_UINT32: return int64_t{r.GetUInt32(message, &field)};
-    case pb::FieldDescriptor::CPPTYPE_UINT64: return static_cast<int64_t>(r.GetUInt64(message, &field));
-    case pb::FieldDescriptor::CPPTYPE_FLOAT: return double{r.GetFloat(message, &field)};
-    case pb::FieldDescriptor::CPPTYPE_DOUBLE: return r.GetDouble(message, &field);
-    case pb::FieldDescriptor::CPPTYPE_ENUM: return r.GetEnum(message, &field)->name();
-    default: return r.GetString(message, &field);
+    case pb::FieldDescriptor::CPPTYPE_BOOL:
+      return r.GetBool(message, &field);
+    case pb::FieldDescriptor::CPPTYPE_INT32:
+      return int64_t{r.GetInt32(message, &field)};
+    case pb::FieldDescriptor::CPPTYPE_INT64:
+      return int64_t{r.GetInt64(message, &field)};
+    case pb::FieldDescriptor::CPPTYPE_UINT32:
+      return int64_t{r.GetUInt32(message, &field)};
+    case pb::FieldDescriptor::CPPTYPE_UINT64:
+      return static_cast<int64_t>(r.GetUInt64(message, &field));
+    case pb::FieldDescriptor::CPPTYPE_FLOAT:
+      return double{r.GetFloat(message, &field)};
+    case pb::FieldDescriptor::CPPTYPE_DOUBLE:
+      return r.GetDouble(message, &field);
+    case pb::FieldDescriptor::CPPTYPE_ENUM:
+      return r.GetEnum(message, &field)->name();
+    default:
+      return r.GetString(message, &field);
   }
 }
 
@@ -259,11 +268,22 @@ Schema::Schema() {
 Schema::~Schema() = default;
 Schema::Schema(Schema&&) noexcept = default;
 
+namespace {
+// A plugin may have none: it is given the empty message.
+std::string no_options() {
+  pb::FileDescriptorSet set;
+  pb::FileDescriptorProto& file = *set.add_file();
+  file.set_name("options.proto");
+  file.add_message_type()->set_name("Options");
+  return set.SerializeAsString();
+}
+}  // namespace
+
 void Schema::add(const Section& section, const PluginSchema& plugin) {
   auto& slot = plugins_[{plugin.kind, plugin.name}];
   if (slot) return;
   const std::string who = "plugin " + plugin.kind + "/" + plugin.name;
-  slot = std::make_unique<Descriptors>(plugin.descriptor_set, "Options", who);
+  slot = std::make_unique<Descriptors>(plugin.descriptor_set.empty() ? no_options() : plugin.descriptor_set, "Options", who);
   add_fields(*slot->options, std::string(section.prefix) + "." + (section.named ? plugin.name + "." : ""), 0);
 }
 

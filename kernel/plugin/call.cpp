@@ -7,7 +7,7 @@ namespace corral {
 void check(corral_status status, const Plugin& plugin, const char* function) {
   if (status == CORRAL_OK) return;
   const std::string sentence = take_sentence();
-  const std::string where = "plugin " + plugin.label() + ", function " + function;
+  const std::string where = "plugin " + plugin.place(function);
   const std::string named = where + ": " + (sentence.empty() ? "it failed and gave no reason" : sentence);
   // What is the user's to mend is said in the plugin's own words.
   const std::string& text = sentence.empty() ? named : sentence;
@@ -40,11 +40,11 @@ void fail_escaped(const Plugin& plugin, const char* function) {
     what = std::string("an exception: ") + printable(e.what());
   } catch (...) {
   }
-  throw Error(4, "plugin " + plugin.label() + ", function " + function + ": it let " + what + " escape");
+  throw Error(4, "plugin " + plugin.place(function) + ": it let " + what + " escape");
 }
 
 void fail_reply(const Plugin& plugin, const char* function, const char* why) {
-  throw Error(4, "plugin " + plugin.label() + ", function " + function + ": " + why);
+  throw Error(4, "plugin " + plugin.place(function) + ": " + why);
 }
 
 }  // namespace detail

@@ -23,7 +23,8 @@ namespace detail {
 
 class MarkCall {
  public:
-  MarkCall(const Plugin& plugin, const char* function) noexcept : before_(std::exchange(current_call, {plugin.label().c_str(), function})) {
+  MarkCall(const Plugin& plugin, const char* function) noexcept
+      : before_(std::exchange(current_call, {plugin.label().c_str(), plugin.interface_name().c_str(), function})) {
     clear_sentence();
   }
   ~MarkCall() { current_call = before_; }

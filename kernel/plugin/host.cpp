@@ -66,9 +66,12 @@ void say(const char* text) noexcept {
 }
 
 void say_crash(const char* how) noexcept {
-  if (!current_call.plugin) return;
   say("error: plugin ");
   say(current_call.plugin);
+  if (current_call.interface && *current_call.interface) {
+    say(", interface ");
+    say(current_call.interface);
+  }
   say(", function ");
   say(current_call.function);
   say(": ");
@@ -77,9 +80,14 @@ void say_crash(const char* how) noexcept {
 }
 
 void on_signal(int number) {
-  say_crash(number == SIGABRT  ? "it aborted the process"
-            : number == SIGBUS ? "it crashed (SIGBUS)"
-                               : "it crashed (SIGSEGV, SIGILL or SIGFPE)");
+  if (current_call.plugin) {
+    say_crash(number == SIGABRT   ? "it aborted the process"
+              : number == SIGBUS  ? "it crashed (SIGBUS)"
+              : number == SIGSEGV ? "it crashed (SIGSEGV)"
+              : number == SIGILL  ? "it crashed (SIGILL)"
+                                  : "it crashed (SIGFPE)");
+    _exit(4);
+  }
   std::signal(number, SIG_DFL);
   std::raise(number);
 }

@@ -26,13 +26,14 @@ std::string printable(std::string_view bytes);
 
 // The call that this thread makes into a plugin, so that a crash can be told with the plugin's name. All are static or outlive the call.
 struct CallMark {
-  const char* plugin = nullptr;  // kind/name
+  const char* plugin = nullptr;     // kind/name
+  const char* interface = nullptr;  // its id; "" where none is meant
   const char* function = nullptr;
 };
 extern constinit thread_local CallMark current_call;
 
-// Writes one line that names the plugin and function where the process dies by a signal or by std::terminate within a plugin; then lets it
-// die.
+// Where the process would die by a signal or by std::terminate within a plugin: writes one line that names plugin, interface and function,
+// and exits with 4. Outside of plugins it dies as ever.
 void install_crash_line();
 
 }  // namespace corral

@@ -37,7 +37,10 @@ std::shared_ptr<const Plugin> load_plugin_file(const PluginInfo& info) {
     // Bound at once: a symbol that is missing is a message now, not the end of the process at its first use.
     library->load(info.path, mode::rtld_now | mode::rtld_local);
   } catch (const std::exception& e) {
-    throw Error(3, "plugin " + label + ": the loader refuses " + info.path + ": " + printable(e.what()));
+    // A symbol that is nowhere is the plugin's fault; a library that is missing or too old is this machine's.
+    const std::string why = printable(e.what());
+    throw Error(why.find("undefined symbol") == std::string::npos ? 3 : 2,
+                "plugin " + label + ": the loader refuses " + info.path + ": " + why);
   }
   if (!library->has("corral_plugin")) fail("plugin {}: {} exports no corral_plugin", label, info.path);
   const auto& descriptor = library->get<const corral_plugin_descriptor>("corral_plugin");
@@ -52,8 +55,14 @@ std::shared_ptr<const Plugin> load_plugin_file(const PluginInfo& info) {
     detail::fail_escaped(bare, "init");
   }
   check(status, bare, "init");
-  const void* interface = descriptor.get_interface(interface_id(info.kind).c_str());
-  if (!interface) throw Error(4, "plugin " + label + ": it offers no interface " + interface_id(info.kind));
+  const void* interface = nullptr;
+  const detail::MarkCall asking(bare, "get_interface");
+  try {
+    interface = descriptor.get_interface(interface_id(info.kind).c_str());
+  } catch (...) {
+    detail::fail_escaped(bare, "get_interface");
+  }
+  if (!interface) fail("plugin {}: it offers no interface {}\n       file: {}", label, interface_id(info.kind), info.path);
   return std::make_shared<const Plugin>(label, info.path, &descriptor, interface);
 }
 

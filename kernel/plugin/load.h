@@ -14,8 +14,8 @@ std::string interface_id(const std::string& kind);
 // What is wrong with a descriptor, as a sentence; "" where it may be used. `info` is what the manifest says of the plugin.
 std::string fault_of(const corral_plugin_descriptor& descriptor, const PluginInfo& info);
 
-// Throws Error: 2 where the file is no such plugin, 3 where the loader refuses it, 4 where the plugin breaks its contract, and what init
-// says.
+// Throws Error: 2 where the file is no such plugin or lacks a symbol, 3 where the loader refuses it, 4 where the plugin breaks its
+// contract, and what init says.
 std::shared_ptr<const Plugin> load_plugin_file(const PluginInfo& info);
 
 }  // namespace corral

@@ -13,12 +13,19 @@ class Plugin {
  public:
   // Made by load (kernel/plugin/load.h); `interface` is the table of the kind's id, `label` is kind/name.
   Plugin(std::string label, std::string path, const corral_plugin_descriptor* descriptor, const void* interface)
-      : label_(std::move(label)), path_(std::move(path)), descriptor_(descriptor), interface_(interface) {}
+      : label_(std::move(label)), path_(std::move(path)), descriptor_(descriptor), interface_(interface) {
+    if (interface_) interface_name_ = "corral." + label_.substr(0, label_.find('/')) + "/1";
+  }
   Plugin(const Plugin&) = delete;
   Plugin& operator=(const Plugin&) = delete;
 
   const std::string& label() const { return label_; }
   const std::string& path() const { return path_; }
+  const std::string& interface_name() const { return interface_name_; }  // the interface's id; "" before there is one
+  // For messages: where a call went.
+  std::string place(const std::string& function) const {
+    return label_ + (interface_name_.empty() ? "" : ", interface " + interface_name_) + ", function " + function;
+  }
   const corral_plugin_descriptor& descriptor() const { return *descriptor_; }
 
   // The table of the plugin's kind; T is the kind's table type, which the one who asks knows from the kind.
@@ -31,7 +38,7 @@ class Plugin {
   std::recursive_mutex& control() const { return control_; }
 
  private:
-  std::string label_, path_;
+  std::string label_, path_, interface_name_;
   const corral_plugin_descriptor* descriptor_;
   const void* interface_;
   mutable std::recursive_mutex control_;

@@ -76,7 +76,7 @@ typedef struct corral_plugin_descriptor {
   const char *name; /* the name that flags use */
   const char *version;
   const char *license;
-  /* Called once before anything else, and again only after shutdown. `host` outlives the plugin's use. [control] State: loaded. */
+  /* Called once before anything else, and again only after shutdown. `host` is the host's and lives until shutdown has returned. Lifetime: load to shutdown. [control] State: loaded. */
   corral_status (*init)(const corral_host *host);
   /* The interface table of exactly this id, static and owned by the plugin, or null. [any] State: init to shutdown. */
   const void *(*get_interface)(const char *kind_id);
@@ -197,13 +197,13 @@ typedef struct corral_tokenizer {
   corral_status (*files)(corral_tokenizer_instance *instance, const corral_sink *reply);
   /* Ids of UTF-8 text into `ids`, the caller's; *count says how many. `size` + 16 ids of capacity always suffice; CORRAL_NO_SPACE otherwise. [any] State: open to close. */
   corral_status (*encode)(corral_tokenizer_instance *instance, const char *text, uint64_t size, uint64_t flags, int32_t *ids, uint64_t capacity, uint64_t *count);
-  /* Bytes of ids to the sink, UTF-8 with U+FFFD for what is none. [any] CORRAL_INVALID for an id that is not there. State: open to close. */
+  /* Bytes of ids to the sink, UTF-8 with U+FFFD for what is none. Lifetime: call. [any] CORRAL_INVALID for an id that is not there. State: open to close. */
   corral_status (*decode)(corral_tokenizer_instance *instance, const int32_t *ids, uint64_t count, uint64_t flags, const corral_sink *reply);
-  /* Bytes that one id stands for, raw (may be part of a character): for streaming. [any] State: open to close. */
+  /* Bytes that one id stands for, raw (may be part of a character): for streaming. Lifetime: call. [any] State: open to close. */
   corral_status (*bytes_of)(corral_tokenizer_instance *instance, int32_t id, uint64_t flags, const corral_sink *reply);
   /* Frees the instance. [control] State: open; ends it. */
   corral_status (*close)(corral_tokenizer_instance *instance);
-  /* Trains on all documents of the source; the request is a TokenizerTrainRequest whose folder receives the files -> FileList without contents. [control] State: init to shutdown. */
+  /* Trains on all documents of the source; the request is a TokenizerTrainRequest whose folder receives the files -> FileList without contents. Lifetime: call. [control] State: init to shutdown. */
   corral_status (*train)(const void *request, uint64_t request_size, const corral_text_source *source, const corral_sink *reply);
 } corral_tokenizer;
 
@@ -214,7 +214,7 @@ typedef struct corral_dataset_instance corral_dataset_instance;
 typedef struct corral_encoder {
   uint64_t struct_size;
   void *context;
-  /* Like corral_tokenizer.encode. [any] State: open to close of the dataset. */
+  /* Like corral_tokenizer.encode. Lifetime: call. [any] State: open to close of the dataset. */
   corral_status (*encode)(const struct corral_encoder *encoder, const char *text, uint64_t size, uint64_t flags, int32_t *ids, uint64_t capacity, uint64_t *count);
 } corral_encoder;
 
@@ -233,7 +233,7 @@ typedef struct corral_dataset {
   corral_status (*open)(const void *request, uint64_t request_size, const corral_encoder *encoder, corral_dataset_instance **instance);
   /* -> DatasetInfo. Lifetime: call. [any] State: open to close. */
   corral_status (*info)(corral_dataset_instance *instance, const corral_sink *reply);
-  /* Fills `rows` rows, numbers first_row … of the endless, shuffled sequence of part `part`. A pure function of its arguments: nothing to save. [any] State: open to close. */
+  /* Fills `rows` rows, numbers first_row … of the endless, shuffled sequence of part `part`. A pure function of its arguments: nothing to save. Lifetime: call. [any] State: open to close. */
   corral_status (*fetch)(corral_dataset_instance *instance, uint64_t part, uint64_t first_row, uint64_t rows, const corral_batch *batch);
   /* Frees the instance. [control] State: open; ends it. */
   corral_status (*close)(corral_dataset_instance *instance);
@@ -246,7 +246,7 @@ typedef struct corral_tracker {
   uint64_t struct_size;
   /* The request is a TrackerOpen. The caller owns *instance until close. [control] State: init to shutdown. */
   corral_status (*open)(const void *request, uint64_t request_size, corral_tracker_instance **instance);
-  /* One Metrics message. [control] State: open to close. */
+  /* One Metrics message. Lifetime: call. [control] State: open to close. */
   corral_status (*log)(corral_tracker_instance *instance, const void *metrics, uint64_t metrics_size);
   /* Flushes and frees the instance. [control] State: open; ends it. */
   corral_status (*close)(corral_tracker_instance *instance);
@@ -302,11 +302,12 @@ typedef struct corral_device {
   corral_status (*info)(corral_device_instance *device, const corral_sink *reply);
   /* Frees the device; all that was made of it is freed before. [control] State: open; ends it. */
   corral_status (*close)(corral_device_instance *device);
-  /* CORRAL_OK where `prepare` would take this node, CORRAL_UNSUPPORTED with the reason where not. [any] State: open to close. */
+  /* CORRAL_OK where `prepare` would take this node, CORRAL_UNSUPPORTED with the reason where not. Lifetime: call. [any] State: open to close. */
   corral_status (*supports)(corral_device_instance *device, const corral_node *node);
   /* Prepares a node once for these layouts. The caller owns *kernel until release; *workspace is how many bytes a launch needs. Holds no address. [control] State: open to close. */
   corral_status (*prepare)(corral_device_instance *device, const corral_node *node, corral_kernel **kernel, uint64_t *workspace);
-  /* Queues a prepared node; addresses in the order of the node, null where absent, aligned to 64 bytes; allocates nothing. [stream] State: prepare to release. */
+  /* Queues a prepared node; addresses in the order of the node, null where absent, aligned to 64 bytes; allocates nothing.
+     Lifetime: the arrays until it returns, the memory until the queue has passed it. [stream] State: prepare to release. */
   corral_status (*launch)(corral_kernel *kernel, void *const *inputs, void *const *outputs, void *workspace, corral_stream *stream);
   /* Frees a prepared node. [control] State: prepare; ends it. */
   corral_status (*release)(corral_kernel *kernel);
@@ -314,23 +315,23 @@ typedef struct corral_device {
   corral_status (*allocate)(corral_device_instance *device, uint64_t size, uint32_t memory_kind, uint32_t flags, void **memory);
   /* Frees what allocate gave. [control] State: open to close. */
   corral_status (*free)(corral_device_instance *device, void *memory);
-  /* Queues a copy between device or host addresses. [stream] State: open to close. */
+  /* Queues a copy between device or host addresses. Lifetime: the memory until the queue has passed it. [stream] State: open to close. */
   corral_status (*copy)(corral_device_instance *device, void *to, const void *from, uint64_t size, corral_stream *stream);
-  /* Queues setting `size` bytes to zero. [stream] State: open to close. */
+  /* Queues setting `size` bytes to zero. Lifetime: the memory until the queue has passed it. [stream] State: open to close. */
   corral_status (*zero)(corral_device_instance *device, void *to, uint64_t size, corral_stream *stream);
   /* A new queue. The caller owns *stream until stream_close. [control] State: open to close. */
   corral_status (*stream_open)(corral_device_instance *device, corral_stream **stream);
-  /* Waits until all that is queued is done. [stream] State: stream_open to stream_close. */
+  /* Waits until all that is queued is done. Lifetime: call. [stream] State: stream_open to stream_close. */
   corral_status (*stream_wait)(corral_stream *stream);
   /* Frees an idle queue. [control] State: stream_open; ends it. */
   corral_status (*stream_close)(corral_stream *stream);
   /* A new mark for queues. The caller owns *event until event_close. [control] State: open to close. */
   corral_status (*event_open)(corral_device_instance *device, corral_event **event);
-  /* Marks the present end of a queue. [stream] State: event_open to event_close. */
+  /* Marks the present end of a queue. Lifetime: both outlive the mark's use. [stream] State: event_open to event_close. */
   corral_status (*event_record)(corral_event *event, corral_stream *stream);
-  /* Makes a queue wait for a mark. [stream] State: event_record to event_close. */
+  /* Makes a queue wait for a mark. Lifetime: the mark until the queue has passed it. [stream] State: event_record to event_close. */
   corral_status (*event_await)(corral_event *event, corral_stream *stream);
-  /* *done is 1 where the queue has passed the mark. [any] State: event_record to event_close. */
+  /* *done is 1 where the queue has passed the mark. Lifetime: call. [any] State: event_record to event_close. */
   corral_status (*event_query)(corral_event *event, uint32_t *done);
   /* Frees a mark. [control] State: event_open; ends it. */
   corral_status (*event_close)(corral_event *event);
