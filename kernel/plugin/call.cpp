@@ -1,6 +1,9 @@
 #include "kernel/plugin/call.h"
 
+#include <algorithm>
+#include <array>
 #include <exception>
+#include <mutex>
 
 namespace corral {
 
@@ -49,7 +52,48 @@ void fail_reply(const Plugin& plugin, const char* function, const char* why) {
 
 }  // namespace detail
 
-ReplySink::ReplySink(uint64_t cap) : sink_{CORRAL_SIZE(corral_sink), this, write}, cap_(cap) {}
+#ifdef NDEBUG
+bool enforce_lifetimes = false;
+#else
+bool enforce_lifetimes = true;
+#endif
+
+namespace {
+
+// What was lent stays where it was for a while, so that its use after the call meets it and not somebody else's memory.
+void bury(std::shared_ptr<void> lent) {
+  static std::mutex mutex;
+  static std::array<std::shared_ptr<void>, 64> graves;
+  static size_t next = 0;
+  const std::lock_guard lock(mutex);
+  graves[next++ % graves.size()] = std::move(lent);
+}
+
+corral_status write_late(const corral_sink*, const void*, uint64_t) noexcept {
+  die("a plugin wrote to a sink after the call that lent it");
+}
+
+}  // namespace
+
+LentRequest::LentRequest(const std::string& bytes) : bytes_(bytes) {
+  if (enforce_lifetimes) copy_ = std::make_shared<std::string>(bytes);
+}
+
+LentRequest::~LentRequest() {
+  if (!copy_) return;
+  std::fill(copy_->begin(), copy_->end(), '\xdb');
+  bury(std::move(copy_));
+}
+
+ReplySink::ReplySink(uint64_t cap) : sink_{CORRAL_SIZE(corral_sink), this, write}, cap_(cap) {
+  if (enforce_lifetimes) lent_ = std::make_shared<corral_sink>(sink_);
+}
+
+ReplySink::~ReplySink() {
+  if (!lent_) return;
+  *lent_ = {CORRAL_SIZE(corral_sink), nullptr, write_late};
+  bury(std::move(lent_));
+}
 
 corral_status ReplySink::write(const corral_sink* sink, const void* data, uint64_t size) noexcept {
   auto* self = static_cast<ReplySink*>(sink->context);

@@ -1,6 +1,7 @@
 // The host's edge: a call into a plugin, its status as an exception, its reply as bytes or as a message.
 #pragma once
 
+#include <memory>
 #include <protozero/exception.hpp>
 #include <string>
 #include <utility>
@@ -34,18 +35,40 @@ class MarkCall {
 };
 }  // namespace detail
 
+// Where true, what is lent for a call is worthless after it: requests are overwritten, and a sink that is used then ends the process with a
+// line that says so. On in debug builds and in validation.
+extern bool enforce_lifetimes;
+
+// A request as it is lent: a copy that is overwritten after the call where lifetimes are enforced.
+class LentRequest {
+ public:
+  explicit LentRequest(const std::string& bytes);
+  ~LentRequest();
+  LentRequest(const LentRequest&) = delete;
+  LentRequest& operator=(const LentRequest&) = delete;
+  const char* data() const { return copy_ ? copy_->data() : bytes_.data(); }
+
+ private:
+  const std::string& bytes_;
+  std::shared_ptr<std::string> copy_;
+};
+
 // The reply of one call. Refuses what would make it larger than the cap.
 class ReplySink {
  public:
   static constexpr uint64_t kDefaultCap = uint64_t{1} << 29;
   explicit ReplySink(uint64_t cap = kDefaultCap);
-  const corral_sink* get() const { return &sink_; }
+  ~ReplySink();
+  ReplySink(const ReplySink&) = delete;
+  ReplySink& operator=(const ReplySink&) = delete;
+  const corral_sink* get() const { return lent_ ? lent_.get() : &sink_; }
   bool refused() const { return refused_; }
   std::string take() { return std::move(bytes_); }
 
  private:
   static corral_status write(const corral_sink* sink, const void* data, uint64_t size) noexcept;
   corral_sink sink_;
+  std::shared_ptr<corral_sink> lent_;  // where lifetimes are enforced
   std::string bytes_;
   uint64_t cap_;
   bool refused_ = false;
@@ -100,7 +123,8 @@ std::string invoke_for_reply(const Plugin& plugin, corral_status (*Table::*membe
 // A cold-path function, bytes to bytes.
 template <class Table>
 std::string call(const Plugin& plugin, corral_call Table::*member, const char* function, const std::string& request) {
-  return invoke_for_reply(plugin, member, function, request.data(), static_cast<uint64_t>(request.size()));
+  const LentRequest lent(request);
+  return invoke_for_reply(plugin, member, function, lent.data(), static_cast<uint64_t>(request.size()));
 }
 
 // The reply as a message; bytes that are none are the plugin's fault.

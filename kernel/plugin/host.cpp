@@ -125,6 +125,20 @@ std::string printable(std::string_view bytes) {
   return out;
 }
 
+void die(const char* sentence) noexcept {
+  say("error: ");
+  say(sentence);
+  if (current_call.plugin) {
+    say(" (the latest call of this thread: plugin ");
+    say(current_call.plugin);
+    say(", function ");
+    say(current_call.function);
+    say(")");
+  }
+  say("\n");
+  _exit(4);
+}
+
 void install_crash_line() {
   for (const int number : {SIGABRT, SIGBUS, SIGSEGV, SIGILL, SIGFPE}) std::signal(number, on_signal);
 }

@@ -36,4 +36,7 @@ extern constinit thread_local CallMark current_call;
 // and exits with 4. Outside of plugins it dies as ever.
 void install_crash_line();
 
+// One line, and exit code 4: for a broken contract that no status can carry.
+[[noreturn]] void die(const char* sentence) noexcept;
+
 }  // namespace corral

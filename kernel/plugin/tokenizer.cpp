@@ -1,12 +1,14 @@
 #include "kernel/plugin/tokenizer.h"
 
 #include <exception>
+#include <thread>
 
 namespace corral {
 namespace {
 
 struct SourceState {
   const TokenizerMethod::Source& source;
+  std::thread::id thread;  // [control]: of the call that lends it
   std::exception_ptr error;
 };
 
@@ -14,6 +16,11 @@ corral_status next(const corral_text_source* self, const char** text, uint64_t* 
   auto* state = static_cast<SourceState*>(self->context);
   *text = nullptr;
   *size = 0;
+  if (state->thread != std::this_thread::get_id()) {
+    state->error =
+        std::make_exception_ptr(Error(4, "the tokenizer plugin asked for text from another thread than the one that it was called in"));
+    return CORRAL_BUG;
+  }
   try {
     std::string_view document;
     if (!state->source(document)) return CORRAL_OK;
@@ -29,7 +36,7 @@ corral_status next(const corral_text_source* self, const char** text, uint64_t* 
 }  // namespace
 
 FileList TokenizerMethod::train(const TokenizerTrainRequest& request, const Source& source) const {
-  SourceState state{source, nullptr};
+  SourceState state{source, std::this_thread::get_id(), nullptr};
   const corral_text_source lent{CORRAL_SIZE(corral_text_source), &state, next};
   const std::string bytes = request.encode();
   const std::lock_guard lock(plugin_->control());

@@ -75,6 +75,9 @@ class Workshop {
   std::filesystem::path folder_;
 };
 
+// A compiler for minimal_plugin.c with the faults of faults.h.
+inline const std::string kFaulty = "g++ -std=c++20 -x c++ -DFAULTS='\"" CORRAL_SOURCE_DIR "/tests/abi/faults.h\"'";
+
 // A golden model's one training step with this precision plugin.
 inline std::string train_with(const Workshop& shop, const std::string& plugin) {
   shop.write("data.jsonl", "{\"input_ids\": [1, 5, 9, 13, 17, 21, 25, 29, 33, 37, 41, 45, 49, 53, 57, 61]}\n");

@@ -31,7 +31,7 @@ class Faults : public testing::Test {
 #define TRANSFORM "plugin precision/faulty, interface corral.precision/1, function transform: "
 
 TEST_F(Faults, OfEveryKindGiveOneLineThatSaysWhere) {
-  const std::string so = shop_.build("faulty", "-fno-gnu-unique", "g++ -std=c++20", CORRAL_SOURCE_DIR "/tests/abi/faulty_plugin.cpp");
+  const std::string so = shop_.build("faulty", "-fno-gnu-unique", kFaulty);
   for (const Fault& fault : std::initializer_list<Fault>{
            {"throw bad_alloc", 4, TRANSFORM "it let an exception: std::bad_alloc escape\n"},
            {"throw int", 4, TRANSFORM "it let an exception of unknown type escape\n"},
@@ -57,8 +57,7 @@ TEST_F(Faults, OfEveryKindGiveOneLineThatSaysWhere) {
 
 // Its exceptions have another runtime than the host's: they cannot be caught there, and end the process with the line all the same.
 TEST_F(Faults, OfAPluginWithACxxRuntimeOfItsOwn) {
-  const std::string so =
-      shop_.build("faulty", "-static-libstdc++ -static-libgcc", "g++ -std=c++20", CORRAL_SOURCE_DIR "/tests/abi/faulty_plugin.cpp");
+  const std::string so = shop_.build("faulty", "-static-libstdc++ -static-libgcc", kFaulty);
   expect({"throw int", 4, TRANSFORM "it aborted the process\n"}, so);
   expect({"unknown status", 4, TRANSFORM "it returned status 4711, which the ABI does not know: all is well\n"}, so);
 }

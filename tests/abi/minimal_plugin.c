@@ -18,9 +18,27 @@ void corral_test_no_such_function(void);
 
 #ifdef __cplusplus
 #include <string>
+#ifdef OWN_ALLOCATOR
+#include <cstdlib>
+/* Memory with a head of its own: freed by anybody else it would be a crash. */
+void *operator new(size_t size) { return (char *)std::malloc(size + 16) + 16; }
+void operator delete(void *memory) noexcept {
+  if (memory) std::free((char *)memory - 16);
+}
+void operator delete(void *memory, size_t) noexcept { operator delete(memory); }
+#endif
 #endif
 
 static const corral_host *host;
+
+#ifdef FAULTS
+#include FAULTS
+#else
+#define IN_TRANSFORM
+#define IN_INIT
+#define IN_GET_INTERFACE
+#define IN_SHUTDOWN
+#endif
 
 static corral_status say(corral_status status, const char *text) {
   host->set_error(host, text, strlen(text));
@@ -41,6 +59,7 @@ static const unsigned char *read_varint(const unsigned char *at, const unsigned 
 /* PassRequest { bytes options = 1; Graph graph = 2; } -> the bytes of field 2. */
 static corral_status transform(const void *request, uint64_t size, const corral_sink *reply) {
   const unsigned char *at = (const unsigned char *)request, *end = at + size;
+  IN_TRANSFORM
 #ifdef __cplusplus
   std::string graph;
 #endif
@@ -74,16 +93,21 @@ static const corral_precision table = {CORRAL_SIZE(corral_precision), transform}
 
 static corral_status init(const corral_host *h) {
   host = h;
+  IN_INIT
   return CORRAL_OK;
 }
 static const void *get_interface(const char *id) {
+  IN_GET_INTERFACE
 #ifdef ANY_ID
   return id ? &table : 0;
 #else
   return id && strcmp(id, INTERFACE_ID) == 0 ? &table : 0;
 #endif
 }
-static corral_status shutdown(void) { return CORRAL_OK; }
+static corral_status shutdown(void) {
+  IN_SHUTDOWN
+  return CORRAL_OK;
+}
 
 #ifndef MAGIC
 #define MAGIC CORRAL_MAGIC

@@ -1,0 +1,128 @@
+#include "kernel/plugin/checkpoint.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "corral/error.h"
+#include "corral/graph.h"
+#include "kernel/validate/check.h"
+
+namespace corral::validate {
+namespace {
+namespace fs = std::filesystem;
+
+struct Held {
+  TensorInfo info;
+  std::string bytes;
+};
+
+std::vector<Held> random_tensors(std::mt19937_64& random, const std::string& file) {
+  std::vector<Held> all;
+  const std::pair<DType, Shape> kinds[] = {
+      {DType::F32, {5, 7}}, {DType::BF16, {3, 1, 11}}, {DType::F16, {64}}, {DType::F32, {1}}, {DType::BF16, {129, 33}}};
+  for (const auto& [dtype, shape] : kinds) {
+    Held held;
+    held.info.name = "model.tensor." + std::to_string(all.size()) + ".weight";
+    held.info.dtype = dtype;
+    held.info.shape = shape;
+    held.info.file = file;
+    held.bytes.resize(bytes_of(dtype, elements(shape)));
+    for (char& byte : held.bytes) byte = static_cast<char>(random());
+    all.push_back(std::move(held));
+  }
+  return all;
+}
+
+// Writes in pieces, the last first, and reads in other pieces.
+void round_trip(const CheckpointFormat& format_, const std::string& folder, CheckpointWriteRequest request,
+                const std::vector<Held>& tensors) {
+  fs::create_directories(folder);
+  for (const Held& held : tensors) request.tensors.tensors.push_back(held.info);
+  CheckpointWriterHandle writer = format_.create(folder, request);
+  for (size_t t = tensors.size(); t-- > 0;) {
+    const std::string& bytes = tensors[t].bytes;
+    const size_t half = bytes.size() / 2;
+    writer.write(t, half, bytes.data() + half, bytes.size() - half);
+    writer.write(t, 0, bytes.data(), half);
+  }
+  writer.finish();
+  const CheckpointReaderHandle reader = format_.open(folder);
+  const TensorList list = reader.list();
+  if (list.tensors.size() != tensors.size()) fail_check("it wrote {} tensors and lists {}", tensors.size(), list.tensors.size());
+  for (const Held& held : tensors) {
+    const auto at = std::find_if(list.tensors.begin(), list.tensors.end(), [&](const TensorInfo& t) { return t.name == held.info.name; });
+    if (at == list.tensors.end()) fail_check("{} is not there after it was written", held.info.name);
+    if (at->dtype != held.info.dtype || at->shape != held.info.shape)
+      fail_check("{} has another type or shape after it was written", held.info.name);
+    std::string bytes(held.bytes.size(), '\0');
+    const size_t cut = bytes.size() / 3;
+    const auto number = static_cast<uint64_t>(at - list.tensors.begin());
+    reader.read(number, 0, bytes.data(), cut);
+    reader.read(number, cut, bytes.data() + cut, bytes.size() - cut);
+    if (bytes != held.bytes) fail_check("{} has other bytes after it was written", held.info.name);
+  }
+}
+
+CheckpointWriteRequest model_request() {
+  CheckpointWriteRequest request;
+  request.kind = "model";
+  request.config = "{\"model_type\": \"validate\"}";
+  return request;
+}
+
+void exercise(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
+  auto random = s.random();
+  const std::string folder = s.scratch + "/used";
+  fs::remove_all(folder);
+  round_trip(CheckpointFormat(plugin), folder, model_request(), random_tensors(random, ""));
+}
+
+Outcome whole_models(const Subject& s) {
+  Loaded loaded(s.info);
+  const CheckpointFormat f(loaded.init());
+  auto random = s.random();
+  const auto tensors = random_tensors(random, "");
+  CheckpointWriteRequest request = model_request();
+  round_trip(f, s.scratch + "/one", request, tensors);
+  request.max_shard_bytes = 4096;
+  round_trip(f, s.scratch + "/shards", request, tensors);
+  if (f.probe(s.scratch + "/one").confidence == 0) return failed("it does not recognize what it wrote");
+  const CheckpointReaderHandle reader = f.open(s.scratch + "/one");
+  if (reader.info().config != request.config) return failed("the configuration comes back with other bytes");
+  loaded.shutdown();
+  return pass();
+}
+
+Outcome refuses_cut_files(const Subject& s) {
+  Loaded loaded(s.info);
+  const CheckpointFormat f(loaded.init());
+  auto random = s.random();
+  const std::string folder = s.scratch + "/cut";
+  round_trip(f, folder, model_request(), random_tensors(random, ""));
+  fs::path largest;
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (largest.empty() || entry.file_size() > fs::file_size(largest)) largest = entry.path();
+  for (const uintmax_t size : {fs::file_size(largest) - 1, fs::file_size(largest) / 2, uintmax_t{9}, uintmax_t{0}}) {
+    fs::resize_file(largest, size);
+    try {
+      f.open(folder);
+      return failed(format("it opens a checkpoint whose file {} is cut to {} bytes", largest.filename().string(), size));
+    } catch (const Error& e) {
+      if (e.exit_code() == 4) throw;
+    }
+  }
+  loaded.shutdown();
+  return pass();
+}
+
+constexpr Check kChecks[] = {
+    {"checkpoint.round-trip", "what it writes, whole or in shards, it reads back bit for bit", whole_models},
+    {"checkpoint.cut-files", "it refuses a checkpoint whose file is cut off", refuses_cut_files},
+};
+
+}  // namespace
+
+extern const Kind kind_checkpoint;
+const Kind kind_checkpoint{"checkpoint", CORRAL_CHECKPOINT_ID, CORRAL_SIZE(corral_checkpoint), exercise, kChecks};
+
+}  // namespace corral::validate

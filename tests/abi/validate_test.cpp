@@ -1,0 +1,141 @@
+// `corral plugin validate`: passes good plugins however they are built, and says of a bad one which check it fails and why.
+#include <nlohmann/json.hpp>
+
+#include "corral/error.h"
+#include "tests/abi/build_plugin.h"
+
+namespace corral {
+namespace {
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+class Validate : public testing::Test {
+ protected:
+  // The reason by the id of each check with this result.
+  std::map<std::string, std::string> validate(const std::string& so, const std::string& words = "", const std::string& fault = "",
+                                              int code = -1, const std::string& result = "fail") const {
+    const Ran ran = shop_.corral("plugin validate " + so + " --json --seed 1 " + words, "CORRAL_TEST_FAULT='" + fault + "'");
+    const int expected = code >= 0 ? code : result == "fail" ? 1 : 0;
+    EXPECT_EQ(ran.code, expected) << fault << ": " << ran.err << ran.out;
+    std::map<std::string, std::string> reasons;
+    if (ran.code > 1) return reasons;
+    const json shown = json::parse(ran.out);
+    for (const json& check : shown["checks"])
+      if (check["result"] == result) reasons[check["id"]] = check["reason"];
+    return reasons;
+  }
+  void expect_good(const std::string& so) const { EXPECT_EQ(validate(so, "", "", 0), (std::map<std::string, std::string>{})) << so; }
+
+  Workshop shop_;
+};
+
+TEST_F(Validate, PassesAPluginInC99WithoutAnyProtobufLibrary) {
+  const std::string so = shop_.build("c99");
+  expect_good(so);
+  const Ran needs = shop_.run("readelf -d " + so + " | grep NEEDED");
+  EXPECT_EQ(std::count(needs.out.begin(), needs.out.end(), '\n'), 1) << needs.out;
+  EXPECT_NE(needs.out.find("[libc.so.6]"), std::string::npos) << needs.out;
+}
+
+TEST_F(Validate, PassesAPluginWithItsOwnCxxRuntimeAndNoExceptions) {
+  expect_good(shop_.build("static", "-static-libstdc++ -static-libgcc -fno-exceptions", "g++ -std=c++20 -x c++"));
+}
+
+TEST_F(Validate, PassesAPluginWithItsOwnAllocator) {
+  expect_good(shop_.build("allocator", "-DOWN_ALLOCATOR -fno-gnu-unique", "g++ -std=c++20 -x c++"));
+}
+
+TEST_F(Validate, PassesAPluginOfClang) { expect_good(shop_.build("clang", "", "clang++ -std=c++20 -x c++")); }
+
+TEST_F(Validate, PassesAPluginOfClangAndLibcxx) {
+  shop_.write("has.cpp", "#include <string>\n");
+  if (shop_.run("clang++ -std=c++20 -stdlib=libc++ -fsyntax-only has.cpp").code != 0)
+    GTEST_SKIP() << "libc++ is not installed: libc++-14-dev and the libunwind-dev that glog needs exclude each other";
+  expect_good(shop_.build("libcxx", "-stdlib=libc++", "clang++ -std=c++20 -x c++"));
+}
+
+TEST_F(Validate, SaysWhichCheckABrokenContractFails) {
+  const std::string so = shop_.build("faulty", "-fno-gnu-unique", kFaulty);
+  struct Case {
+    const char *fault, *check, *reason;
+  };
+  const std::string transform = "plugin precision/faulty, interface corral.precision/1, function transform: ";
+  for (const Case& c : std::initializer_list<Case>{
+           {"crash", "life.once", "it crashed (SIGSEGV)"},
+           {"abort", "life.once", "it aborted the process"},
+           {"throw int", "life.once", "it let an exception of unknown type escape"},
+           {"unknown status", "life.once", "it returned status 4711"},
+           {"no message", "precision.random-graphs", "its reply is not the message that it should be (again with --seed 1)"},
+           {"throw int in shutdown", "life.once", "an exception of unknown type"},
+           {"fail in shutdown", "life.once", "plugin precision/faulty, function shutdown: a thread does not end"},
+           {"leave a thread", "life.hundred", "it "},
+           {"leak", "life.hundred", "it leaks"},
+           {"use a sink late", "life.init-again", "a plugin wrote to a sink after the call that lent it"},
+           {"keep a request", "precision.random-graphs", "what it kept of a request has changed"}}) {
+    const auto failures = validate(so, std::string("--include ") + c.check, c.fault);
+    const auto found = failures.find(c.check);
+    ASSERT_NE(found, failures.end()) << c.fault;
+    EXPECT_NE(found->second.find(c.reason), std::string::npos) << c.fault << ": " << found->second;
+  }
+}
+
+TEST_F(Validate, EndsACheckThatHangs) {
+  const std::string so = shop_.build("faulty", "-fno-gnu-unique", kFaulty);
+  const auto failures = validate(so, "--include life.once --timeout 0.5", "hang");
+  EXPECT_EQ(failures.at("life.once"), "it did not end within 0.5 seconds");
+}
+
+TEST_F(Validate, SaysWhatIsWrongWithTheFile) {
+  EXPECT_NE(validate(shop_.build("any", "-DANY_ID")).at("interface.only-its-ids").find("it answers to "), std::string::npos);
+  EXPECT_NE(validate(shop_.build("lies", "-DVERSION='\"9\"'")).at("descriptor.manifest").find("version \"9\""), std::string::npos);
+
+  // A bit of the file changes after it was built: the size is still the manifest's.
+  const std::string so = shop_.build("changed");
+  std::string bytes = Workshop::read(so);
+  bytes[bytes.find("GCC: (")] = 'g';
+  std::ofstream(so, std::ios::binary) << bytes;
+  EXPECT_EQ(validate(so).count("file.manifest"), 1u);
+
+  // Two exports, and a unique symbol that keeps it loaded.
+  shop_.write("more.map", "{ global: *; };\n");
+  shop_.write("more.cpp",
+              "template <class T> struct S { static inline int shared = 0; };\nextern \"C\" int more();\nint more() { return "
+              "++S<int>::shared; }\n");
+  const std::string more = shop_.build("more", shop_.path("more.cpp") + " -Wl,--version-script=more.map -fvisibility=default -Wno-error",
+                                       "g++ -std=c++20 -x c++");
+  if (!more.empty()) {
+    const auto failures = validate(more);
+    EXPECT_EQ(failures.count("file.one-export"), 1u);
+    EXPECT_EQ(failures.count("file.no-unique-symbol"), 1u);
+    EXPECT_NE(failures.at("life.hundred").find("it is still mapped"), std::string::npos) << failures.at("life.hundred");
+  }
+}
+
+TEST_F(Validate, EndsWith2WhereTheFileIsNoPluginAnd3WhereItCannotRunHere) {
+  shop_.write("text.so", "no plugin\n");
+  EXPECT_EQ(shop_.corral("plugin validate text.so").code, 2);
+  EXPECT_EQ(shop_.corral("plugin validate none.so").code, 2);
+  EXPECT_EQ(shop_.corral("plugin validate " CORRAL_BINARY_DIR "/bin/corral").code, 2);
+  EXPECT_EQ(shop_.corral("plugin validate").code, 2);
+  const std::string so = shop_.build("c99");
+  EXPECT_EQ(shop_.corral("plugin validate " + so + " --include nothing-like-it").code, 2);
+  EXPECT_EQ(shop_.corral("plugin validate " + so + " --include '('").code, 2);
+}
+
+TEST_F(Validate, ShowsAndChoosesChecks) {
+  const std::string so = shop_.build("faulty", "-fno-gnu-unique", kFaulty);
+  const Ran listed = shop_.corral("plugin validate " + so + " --list");
+  EXPECT_EQ(listed.code, 0);
+  for (const char* id : {"file.one-export", "table.prefixes", "precision.unknown"}) EXPECT_NE(listed.out.find(id), std::string::npos) << id;
+  EXPECT_EQ(listed.out.find("optimizer."), std::string::npos);
+  const Ran chosen = shop_.corral("plugin validate " + so + " --include '^(file|descriptor)' --exclude manifest --in-process --seed 7");
+  EXPECT_EQ(chosen.code, 0) << chosen.err;
+  EXPECT_NE(chosen.out.find("precision/faulty: 4 passed, 0 failed, 0 warnings, 0 skipped; seed 7"), std::string::npos) << chosen.out;
+  const Ran failed = shop_.corral("plugin validate " + so + " --include '^(file|life.once)' --only-failed", "CORRAL_TEST_FAULT=abort");
+  EXPECT_EQ(failed.code, 1);
+  EXPECT_EQ(failed.out.find("pass "), std::string::npos) << failed.out;
+  EXPECT_EQ(failed.out.find("fail  life.once"), 0u) << failed.out;
+}
+
+}  // namespace
+}  // namespace corral
