@@ -1,5 +1,6 @@
 #include "bin/cli/configuration.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -72,6 +73,13 @@ config::Sources sources(const Arguments& arguments) {
   }
   for (const std::string& assignment : arguments.list("set")) s.flags.push_back(config::parse_assignment(assignment, "--set"));
   return s;
+}
+
+void prefer_samples(config::Sources& sources, const std::string& by) {
+  const bool named =
+      std::any_of(sources.flags.begin(), sources.flags.end(), [](const config::Assignment& a) { return a.key == "data.plugin"; });
+  if (sources.recipe.empty() && sources.config_files.empty() && !named)
+    sources.flags.push_back({"data.plugin", {word("sft")}, false, by, ""});
 }
 
 config::RunConfig resolve(const config::Sources& sources, const Arguments& arguments) {

@@ -22,6 +22,9 @@ config::Sources sources(const Arguments& arguments);
 // llama32/1b is a family and a size; a path to a plugin is no such pair.
 bool is_family_and_size(const std::string& model);
 
+// Reads samples and chats unless a recipe, a file or a flag names a reader.
+void prefer_samples(config::Sources& sources, const std::string& by);
+
 // Resolves, and prints the notices on standard error.
 config::RunConfig resolve(const config::Sources& sources, const Arguments& arguments);
 

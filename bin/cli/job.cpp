@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "bin/cli/chat_template.h"
 #include "bin/cli/configuration.h"
 #include "bin/cli/load_plugin.h"
 #include "bin/cli/model_files.h"
@@ -140,7 +141,10 @@ std::shared_ptr<const DatasetHandle> open_dataset(const Arguments& arguments, co
   request.end_of_text_id = -1;
   request.threads = static_cast<uint32_t>(config.integer("device.threads"));
   request.whole = whole;
+  request.row_template = config.text("data.template");
+  request.packed = config.boolean("data.packed");
   if (tokenizer) {
+    request.chat_template = chat_template_of(tokenizer->files().files);
     const TokenizerInfo info = tokenizer->info();
     request.end_of_text_id = info.end_of_text_id;
     request.num_ids = info.num_ids;

@@ -3,13 +3,14 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "bin/cli/chat_template.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/fingerprint.h"
 
 namespace corral::cli {
 
 std::vector<NamedFile> model_files(const config::RunConfig& config, const train::Pipeline& pipeline, DType dtype,
-                                   const std::optional<CheckpointInfo>& origin, const TokenizerHandle* tokenizer) {
+                                   const std::optional<CheckpointInfo>& origin, const TokenizerHandle* tokenizer, const DatasetInfo& data) {
   std::vector<NamedFile> result;
   const auto add = [&](const std::string& name, std::string content) {
     std::erase_if(result, [&](const NamedFile& f) { return f.name == name; });
@@ -36,13 +37,21 @@ std::vector<NamedFile> model_files(const config::RunConfig& config, const train:
     if (!origin && !generation.is_null()) add("generation_config.json", generation.dump(2) + "\n");
     for (const NamedFile& f : tokenizer->files().files) add(f.name, f.content);
   }
+  if (!data.chat_template.empty()) set_chat_template(result, data.chat_template);
+  add_stop_ids(result, data.stop_ids);
   add("config.json", pipeline.model().handle.write_config(request));
   return result;
 }
 
-std::vector<NamedFile> adapter_files(const std::string& fingerprint, const TokenizerHandle* tokenizer) {
+std::vector<NamedFile> adapter_files(const std::string& fingerprint, const std::optional<CheckpointInfo>& origin,
+                                     const TokenizerHandle* tokenizer, const DatasetInfo& data) {
   std::vector<NamedFile> files;
   if (tokenizer) files = tokenizer->files().files;
+  if (!data.stop_ids.empty() && origin)
+    for (const NamedFile& f : origin->files)
+      if (f.name == "generation_config.json") files.push_back(f);
+  if (!data.chat_template.empty()) set_chat_template(files, data.chat_template);
+  add_stop_ids(files, data.stop_ids);
   NamedFile& f = files.emplace_back();
   f.name = checkpoint::kFingerprintName;
   f.content = fingerprint;

@@ -10,6 +10,7 @@
 #include "bin/cli/job.h"
 #include "bin/cli/load_plugin.h"
 #include "bin/cli/model_files.h"
+#include "bin/cli/preflight.h"
 #include "bin/cli/resident_memory.h"
 #include "bin/cli/run_directory.h"
 #include "bin/cli/session_tensors.h"
@@ -61,6 +62,11 @@ class Training {
     settle_vocabulary(config_, tokenizer_.get(), pretrained_ || resumed_);
     if (pretrained_) origin_ = pretrained_->info;
     check_batches();
+    if (!arguments_.has("dump-graph")) {
+      data_ = open_dataset(arguments_, config_, tokenizer_.get(), false);
+      check_before_training(*data_, [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); });
+      settle_epochs();
+    }
     const auto optimizer = choose_optimizer(arguments_, config_);
     const auto iters = static_cast<uint64_t>(config_.integer("train.train_iters"));
     optimizer.handle.check(optimizer.options, iters);
@@ -76,8 +82,7 @@ class Training {
       if (arguments_.text("dump-graph") == "plan") print_plan(runtime::Session(open_device(arguments_, config_), std::move(graphs)));
       return 0;
     }
-    const auto data = open_dataset(arguments_, config_, tokenizer_.get(), false);
-    const bool evaluates = config_.integer("train.eval_interval") > 0 && part_rows(*data, 1) > 0;
+    const bool evaluates = config_.integer("train.eval_interval") > 0 && part_rows(*data_, 1) > 0;
     if (evaluates) graphs.push_back(pipeline.evaluation(rows, length));
     std::optional<TrainingSample> sample;
     if (config_.integer("train.sample_interval") > 0) sample.emplace(config_, tokenizer_).add_graphs(pipeline, graphs);
@@ -108,7 +113,7 @@ class Training {
     hooks.track_eval = [&](uint64_t s, double loss) { track(trackers, s, {{"eval_loss", loss}}); };
     if (sample) sample->open(session);
     hooks.sample = [&](uint64_t finished) { log.say(format("step {}  sample: {}", finished, sample->write())); };
-    train::Loop loop(step, evaluation, fetch_part(data, 0), evaluates ? fetch_part(data, 1) : train::Fetch(),
+    train::Loop loop(step, evaluation, fetch_part(data_, 0), evaluates ? fetch_part(data_, 1) : train::Fetch(),
                      train::StepValueTable(optimizer, static_cast<uint64_t>(config_.integer("train.train_iters"))), metrics,
                      settings(first_step), std::move(hooks));
     const train::Ending ending = loop.run();
@@ -136,6 +141,19 @@ class Training {
     if (global % micro != 0)
       fail("train.global_batch_size = {} is no multiple of train.micro_batch_size = {}: the nearest is {}{}", global, micro,
            std::max(micro, (global + micro / 2) / micro * micro), config_.set_by("train.global_batch_size"));
+  }
+
+  // --epochs counts rows as a step takes them: packed ones where samples are packed.
+  void settle_epochs() {
+    if (!arguments_.has("epochs")) return;
+    const double epochs = arguments_.number("epochs", 1);
+    if (!(epochs > 0 && epochs < 1e9)) fail("--epochs = {}: needs a number above 0", epochs);
+    if (arguments_.has("train-iters")) fail("--epochs and --train-iters both say how long to train: give one of them");
+    const auto rows = static_cast<double>(part_rows(*data_, 0));
+    const int64_t batch = config_.integer("train.global_batch_size");
+    config_.set("train.train_iters", static_cast<int64_t>(std::ceil(epochs * rows / static_cast<double>(batch))), "--epochs");
+    std::fprintf(stderr, "%s\n",
+                 format("{} epochs of {} rows, {} a step: {} steps", epochs, rows, batch, config_.integer("train.train_iters")).c_str());
   }
 
   void make_directory() {
@@ -227,8 +245,8 @@ class Training {
           CheckpointWriteRequest request;
           request.kind = adapter ? "adapter" : "model";
           if (adapter) request.config = pipeline.adapter_config(dialect, base_);
-          request.files = adapter ? adapter_files(fingerprint_, tokenizer_.get())
-                                  : model_files(config_, pipeline, parameters.tensors().at(0).dtype, origin_, tokenizer_.get());
+          request.files = adapter ? adapter_files(fingerprint_, origin_, tokenizer_.get(), data_->info())
+                                  : model_files(config_, pipeline, parameters.tensors().at(0).dtype, origin_, tokenizer_.get(), data_->info());
           checkpoint::save_model(format_plugin, folder, map, parameters, request);
           fs::create_directory(folder + "/state");
           SessionTensors state = training_state_of(session);
@@ -305,6 +323,7 @@ class Training {
   std::string base_, fingerprint_;        // of the model that an adapter is trained for
   std::string dir_;
   std::shared_ptr<const TokenizerHandle> tokenizer_;
+  std::shared_ptr<const DatasetHandle> data_;  // null where only a graph is printed
 };
 
 std::optional<checkpoint::Found> find_resumed(const std::string& dir, const std::string& checkpoints, bool resume) {

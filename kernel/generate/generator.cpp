@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <iterator>
+#include <span>
 
 #include "corral/error.h"
 
@@ -18,6 +19,12 @@ size_t prefill_size(size_t tokens) {
   while (size<kSmallest&& static_cast<uint64_t>(Generator::kSizes[size])> 2 * tokens) ++size;
   while (size < kSmallest && static_cast<uint64_t>(Generator::kSizes[size + 1]) >= tokens) ++size;
   return size;
+}
+
+size_t common_beginning(std::span<const int32_t> a, std::span<const int32_t> b, size_t most) {
+  size_t n = 0;
+  while (n < std::min({most, a.size(), b.size()}) && a[n] == b[n]) ++n;
+  return n;
 }
 }  // namespace
 
@@ -45,8 +52,10 @@ Speed Generator::run(const std::vector<std::vector<int32_t>>& prompts, const Sam
         events.finished(next++, Finish::kLength);
         continue;
       }
-      s = {true, next, prompts[next].size(), prompts[next], 0};
-      speed.prompt_tokens += s.prompt_length;
+      // The last token is read in any case: its logits choose the first new one.
+      const size_t kept = limits.keep_cache ? common_beginning({s.ids.data(), s.done}, prompts[next], prompts[next].size() - 1) : 0;
+      s = {true, next, prompts[next].size(), prompts[next], kept};
+      speed.prompt_tokens += s.prompt_length - kept;
       ++next;
     }
     size_t longest = 0;

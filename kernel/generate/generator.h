@@ -16,6 +16,8 @@ enum class Finish { kStop, kLength };  // an end token or the caller; the most t
 struct Limits {
   uint64_t max_new_tokens = 0;
   std::set<int32_t> end_ids;
+  // A text goes on from what its slot's cache holds of its beginning since the text before: a chat reads each turn once.
+  bool keep_cache = false;
 };
 
 struct Speed {

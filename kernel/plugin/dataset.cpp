@@ -24,4 +24,12 @@ DatasetHandle DatasetHandle::open(std::shared_ptr<const Plugin> plugin, const Da
   return handle;
 }
 
+ChatReply render_chat(const Plugin& plugin, const ChatRequest& request, const TokenizerHandle& tokenizer) {
+  const EncoderLoan encoder(tokenizer);
+  const std::string bytes = request.encode();
+  return decode_reply<ChatReply>(
+      plugin, "render",
+      invoke_for_reply(plugin, &corral_dataset::render, "render", bytes.data(), static_cast<uint64_t>(bytes.size()), encoder.get()));
+}
+
 }  // namespace corral

@@ -38,6 +38,13 @@ class DatasetHandle {
     const corral_batch batch{CORRAL_SIZE(corral_batch), tokens, targets, positions, first_key};
     invoke(plugin(), &corral_dataset::fetch, "fetch", instance_.get(), part, first_row, rows, &batch);
   }
+  // What the samples train; throws Unsupported where the dataset does not tell them apart.
+  SampleReport inspect(const SampleQuery& query) const {
+    const std::string bytes = query.encode();
+    return decode_reply<SampleReport>(plugin(), "inspect",
+                                      invoke_for_reply(plugin(), &corral_dataset::inspect, "inspect", instance_.get(), bytes.data(),
+                                                       static_cast<uint64_t>(bytes.size())));
+  }
   const Plugin& plugin() const { return instance_.plugin(); }
 
  private:
@@ -45,5 +52,8 @@ class DatasetHandle {
   std::unique_ptr<EncoderLoan> encoder_;  // outlives the instance
   Instance<corral_dataset_instance, corral_dataset> instance_;
 };
+
+// A chat as ids, as the rows of a dataset hold it; throws Unsupported where this dataset knows no chats.
+ChatReply render_chat(const Plugin& plugin, const ChatRequest& request, const TokenizerHandle& tokenizer);
 
 }  // namespace corral

@@ -4,32 +4,19 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
-#include <exception>
 #include <limits>
-#include <thread>
 
 #include "corral/error.h"
 #include "plugins/dataset/common/json_row.h"
+#include "plugins/dataset/common/lines.h"
 #include "plugins/dataset/common/mapped_file.h"
+#include "plugins/dataset/common/parallel.h"
 #include "plugins/dataset/common/paths.h"
 #include "plugins/dataset/common/utf8.h"
 
 namespace corral::data {
 namespace {
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-
-std::string place(const std::string& file, std::string_view bytes, size_t at) {
-  return file + ":" + std::to_string(1 + std::count(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(at), '\n'));
-}
-
-size_t line_start_from(std::string_view bytes, size_t at) {
-  if (at == 0) return 0;
-  const size_t newline = bytes.find('\n', at - 1);
-  return newline == std::string_view::npos ? bytes.size() : newline + 1;
-}
-
 class BlockReader {
  public:
   BlockReader(const std::string& file, const Corpus::Settings& settings, const Encoder& encoder, Block& block)
@@ -46,40 +33,32 @@ class BlockReader {
     if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
     const size_t invalid = first_invalid_utf8(text);
     if (invalid != kAllValid)
-      fail(place(file_, text, invalid) + ": invalid UTF-8 at byte " + std::to_string(text.data() + invalid - bytes_.data()));
+      fail(line_place(file_, text, invalid) + ": invalid UTF-8 at byte " + std::to_string(text.data() + invalid - bytes_.data()));
     if (!text.empty()) add_text(text, 0);
   }
 
   void read_lines() {
-    size_t at = line_start_from(bytes_, block_.number * settings_.block_bytes);
-    const size_t end = block_.last ? bytes_.size() : line_start_from(bytes_, (block_.number + 1) * settings_.block_bytes);
-    if (at == 0 && bytes_.starts_with(kByteOrderMark)) at = kByteOrderMark.size();
-    while (at < end) {
-      const size_t newline = std::min(bytes_.find('\n', at), bytes_.size());
-      const std::string_view line = bytes_.substr(at, newline - at);
-      if (line.find_first_not_of(" \t\r") != std::string_view::npos) add_line(line, at);
-      at = newline + 1;
-    }
+    for_each_line(bytes_, block_.number, settings_.block_bytes, [&](std::string_view line, size_t at) { add_line(line, at); });
   }
 
   void add_line(std::string_view line, size_t at) {
     try {
       parse_json_row(line, settings_.seq_length, row_);
     } catch (const JsonError& error) {
-      fail(place(file_, bytes_, at) + ": column " + std::to_string(error.column) + ": " + error.what());
+      fail(line_place(file_, bytes_, at) + ": column " + std::to_string(error.column) + ": " + error.what());
     }
     if (!block_.documents.empty() && row_.is_ids != block_.ids)
-      fail(place(file_, bytes_, at) + ": a row of " + (row_.is_ids ? "input_ids after rows of text" : "text after rows of input_ids") +
+      fail(line_place(file_, bytes_, at) + ": a row of " + (row_.is_ids ? "input_ids after rows of text" : "text after rows of input_ids") +
            ": keep the two in separate runs");
     row_.is_ids ? add_ids(at) : add_text(row_.text, at);
   }
 
   void add_text(std::string_view text, size_t at) {
     if (!encoder_.encode)
-      fail(place(file_, bytes_, at) + ": text needs a tokenizer: name one with --tokenizer DIR (rows of input_ids need none)");
+      fail(line_place(file_, bytes_, at) + ": text needs a tokenizer: name one with --tokenizer DIR (rows of input_ids need none)");
     encoder_.encode(text, ids_);
     if (encoder_.end_of_text >= 0) ids_.push_back(encoder_.end_of_text);
-    if (ids_.size() > std::numeric_limits<uint32_t>::max()) fail(place(file_, bytes_, at) + ": a document of more than 2^32 tokens");
+    if (ids_.size() > std::numeric_limits<uint32_t>::max()) fail(line_place(file_, bytes_, at) + ": a document of more than 2^32 tokens");
     block_.tokens.append(ids_);
     block_.documents.push_back({.hash = XXH3_64bits_withSeed(text.data(), text.size(), settings_.seed),
                                 .at = at,
@@ -105,7 +84,7 @@ class BlockReader {
     if (encoder_.num_ids == 0) return;
     for (size_t i = 0; i < values.size(); ++i)
       if (values[i] >= 0 && static_cast<uint32_t>(values[i]) >= encoder_.num_ids)
-        fail(place(file_, bytes_, at) + ": " + field + "[" + std::to_string(i) + "] = " + std::to_string(values[i]) +
+        fail(line_place(file_, bytes_, at) + ": " + field + "[" + std::to_string(i) + "] = " + std::to_string(values[i]) +
              ", but the vocabulary has " + std::to_string(encoder_.num_ids) + " ids");
   }
 
@@ -122,12 +101,11 @@ class BlockReader {
 std::vector<Block> plan(const std::vector<std::string>& files, size_t block_bytes) {
   std::vector<Block> blocks;
   for (size_t file = 0; file < files.size(); ++file) {
-    const size_t count = is_jsonl(files[file]) ? MappedFile(files[file]).bytes().size() / block_bytes + 1 : 1;
+    const size_t count = is_jsonl(files[file]) ? blocks_of(MappedFile(files[file]).bytes(), block_bytes) : 1;
     for (size_t number = 0; number < count; ++number) {
       Block block;
       block.file = file;
       block.number = number;
-      block.last = number + 1 == count;
       blocks.push_back(std::move(block));
     }
   }
@@ -139,28 +117,8 @@ Corpus Corpus::read(const std::vector<std::string>& files, const Settings& setti
   Corpus corpus;
   corpus.files = files;
   corpus.blocks = plan(files, settings.block_bytes);
-  std::vector<std::exception_ptr> errors(corpus.blocks.size());
-  std::atomic<size_t> next{0};
-  std::atomic<bool> failed{false};
-  // Blocks are taken in order and a taken one is finished, so the lowest error is the first in the files, however the threads ran.
-  const auto work = [&] {
-    for (size_t i; !failed && (i = next++) < corpus.blocks.size();) {
-      try {
-        BlockReader(corpus.files[corpus.blocks[i].file], settings, encoder, corpus.blocks[i]).read();
-      } catch (...) {
-        errors[i] = std::current_exception();
-        failed = true;
-      }
-    }
-  };
-  {
-    std::vector<std::jthread> workers;
-    const size_t count = std::min<size_t>(std::max(1u, settings.threads), corpus.blocks.size());
-    for (size_t i = 1; i < count; ++i) workers.emplace_back(work);
-    work();
-  }
-  for (const std::exception_ptr& error : errors)
-    if (error) std::rethrow_exception(error);
+  in_parallel(corpus.blocks.size(), settings.threads,
+              [&](size_t i) { BlockReader(corpus.files[corpus.blocks[i].file], settings, encoder, corpus.blocks[i]).read(); });
 
   const Block* first = nullptr;
   for (const Block& block : corpus.blocks) {

@@ -29,7 +29,6 @@ struct Document {
 struct Block {
   size_t file = 0;
   size_t number = 0;  // within the file
-  bool last = false;  // of the file
   bool ids = false;   // rows of ids, not text
   TokenStore tokens;
   std::vector<Document> documents;

@@ -18,6 +18,14 @@ struct RowOut {
   std::span<int32_t> first_key;  // first place of the row that this token may attend to
 };
 
+// Arrays of the caller, each [rows, seq_length].
+struct BatchOut {
+  int32_t* tokens;
+  int32_t* targets;
+  int32_t* positions;
+  int32_t* first_key;
+};
+
 void clear_row(const RowOut& out);  // a row without targets
 
 class Rows {

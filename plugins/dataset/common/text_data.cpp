@@ -129,9 +129,10 @@ TextData::TextData(const TextDataOptions& options, const Encoder& encoder) : opt
   say_what_is_there(corpus);
   const Splitter splitter = make_splitter(corpus, shares);
   for (size_t part = 0; part < (options.whole ? 1 : kParts); ++part) {
-    parts_.emplace_back();
+    parts_.emplace_back(options.whole     ? RowSequence::Order::kOnce
+                        : options.shuffle ? RowSequence::Order::kShuffled
+                                          : RowSequence::Order::kOfTheFile);
     infos_.push_back({.name = options.whole ? "all" : kPartNames[part]});
-    std::vector<double> weights;
     for (size_t source = 0; source < sources.size(); ++source) {
       PartBuilder builder(corpus, encoder, options);
       for (const Block& block : corpus.blocks)
@@ -140,8 +141,7 @@ TextData::TextData(const TextDataOptions& options, const Encoder& encoder) : opt
       std::unique_ptr<Rows> rows = builder.finish(options.seq_length);
       if (builder.info.rows > 0) {
         add_to(infos_.back(), builder.info);
-        weights.push_back(sources[source].weight);
-        parts_.back().streams.push_back({std::move(rows), mix(options.seed ^ mix(source * kParts + part))});
+        parts_.back().add(std::move(rows), sources[source].weight, mix(options.seed ^ mix(source * kParts + part)));
       } else if (shares[part] > 0) {
         notices_.push_back(infos_.back().name + (sources.size() > 1 ? ", source " + std::to_string(source + 1) : "") + ": " +
                            std::to_string(builder.info.documents) + " documents with " + std::to_string(builder.info.tokens) +
@@ -149,7 +149,6 @@ TextData::TextData(const TextDataOptions& options, const Encoder& encoder) : opt
                            ": left out");
       }
     }
-    parts_.back().blend = Blend(weights);
   }
   if (shares[0] > 0 && infos_[0].rows == 0)
     fail("data.paths: the " + infos_[0].name + " part is shorter than one sequence: " + notices_[1] +
@@ -167,24 +166,13 @@ void TextData::say_what_is_there(const Corpus& corpus) {
                      std::to_string(tokens) + " tokens");
 }
 
-TextData::Place TextData::place(size_t part, uint64_t row) const {
-  const Part& from = parts_.at(part);
-  if (from.streams.empty()) fail("the " + infos_[part].name + " part of the data has no rows");
-  const Blend::Place dealt = from.blend(row);
-  const Stream& stream = from.streams[dealt.source];
-  const uint64_t size = stream.rows->rows(), epoch = dealt.row / size, index = dealt.row % size;
-  if (options_.whole) return {epoch == 0 ? stream.rows.get() : nullptr, index};
-  return {stream.rows.get(), options_.shuffle ? Permutation(size, stream.key ^ mix(epoch))(index) : index};
+const RowSequence& TextData::with_rows(size_t part) const {
+  if (parts_.at(part).empty()) fail("the " + infos_[part].name + " part of the data has no rows");
+  return parts_[part];
 }
 
 void TextData::fetch(size_t part, uint64_t first_row, uint64_t rows, const BatchOut& batch) const {
-  const size_t length = options_.seq_length;
-  for (uint64_t i = 0; i < rows; ++i) {
-    const auto at = [&](int32_t* array) { return std::span(array + i * length, length); };
-    const RowOut out{at(batch.tokens), at(batch.targets), at(batch.positions), at(batch.first_key)};
-    const Place from = place(part, first_row + i);
-    from.rows ? from.rows->fill(from.row, out) : clear_row(out);
-  }
+  with_rows(part).fetch(first_row, rows, options_.seq_length, batch);
 }
 
 }  // namespace corral::data

@@ -5,9 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "plugins/dataset/common/blend.h"
 #include "plugins/dataset/common/corpus.h"
-#include "plugins/dataset/common/rows.h"
+#include "plugins/dataset/common/row_sequence.h"
 
 namespace corral::data {
 
@@ -30,16 +29,7 @@ struct PartInfo {
   double unigram_entropy = 0;  // nats a target
 };
 
-// Arrays of the caller, each [rows, seq_length].
-struct BatchOut {
-  int32_t* tokens;
-  int32_t* targets;
-  int32_t* positions;
-  int32_t* first_key;
-};
-
-// Text made into rows of tokens. Row n of a part's endless sequence is a pure function of options and n, so the number of rows used is all
-// that a resumed run needs.
+// Text made into rows of tokens.
 class TextData {
  public:
   TextData(const TextDataOptions& options, const Encoder& encoder);
@@ -48,25 +38,14 @@ class TextData {
   const std::vector<std::string>& notices() const { return notices_; }
   void fetch(size_t part, uint64_t first_row, uint64_t rows, const BatchOut& batch) const;  // from any thread; allocates nothing
 
-  struct Place {
-    const Rows* rows;  // null: past the end of a whole part
-    uint64_t row;
-  };
-  Place place(size_t part, uint64_t row) const;
+  RowSequence::Place place(size_t part, uint64_t row) const { return with_rows(part).place(row); }
 
  private:
-  struct Stream {
-    std::unique_ptr<Rows> rows;
-    uint64_t key;
-  };
-  struct Part {
-    std::vector<Stream> streams;
-    Blend blend{{}};
-  };
+  const RowSequence& with_rows(size_t part) const;
   void say_what_is_there(const Corpus& corpus);
 
   TextDataOptions options_;
-  std::vector<Part> parts_;
+  std::vector<RowSequence> parts_;
   std::vector<PartInfo> infos_;
   std::vector<std::string> notices_;
 };

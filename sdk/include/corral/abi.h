@@ -237,6 +237,10 @@ typedef struct corral_dataset {
   corral_status (*fetch)(corral_dataset_instance *instance, uint64_t part, uint64_t first_row, uint64_t rows, const corral_batch *batch);
   /* Frees the instance. [control] State: open; ends it. */
   corral_status (*close)(corral_dataset_instance *instance);
+  /* What the samples train, and some of them whole: a SampleQuery -> SampleReport. Lifetime: call. [any] State: open to close. */
+  corral_status (*inspect)(corral_dataset_instance *instance, const void *request, uint64_t request_size, const corral_sink *reply);
+  /* A chat as ids, as rows of this dataset hold it: a ChatRequest -> ChatReply. `encoder` is lent for the call. [any] State: init to shutdown. */
+  corral_status (*render)(const void *request, uint64_t request_size, const corral_encoder *encoder, const corral_sink *reply);
 } corral_dataset;
 
 #define CORRAL_TRACKER_ID "corral.tracker/1"

@@ -33,6 +33,8 @@ class DatasetInstance {
   virtual DatasetInfo info() = 0;
   // Safe from any thread.
   virtual void fetch(uint64_t part, uint64_t first_row, uint64_t rows, const corral_batch& batch) = 0;
+  // Safe from any thread.
+  virtual SampleReport inspect(const SampleQuery&) { throw Unsupported("this dataset does not tell samples apart"); }
 };
 
 template <class OptionsMessage>
@@ -42,6 +44,8 @@ class Dataset {
   static constexpr const char* kKindId = CORRAL_DATASET_ID;
   virtual ~Dataset() = default;
   virtual std::unique_ptr<DatasetInstance> open(const Options& options, const DatasetRequest& request, Encoder encoder) = 0;
+  // Safe from any thread.
+  virtual ChatReply render(const Options&, const ChatRequest&, Encoder) { throw Unsupported("this dataset knows no chats"); }
 
   // Overrides of P may be private: they are called as this class.
   template <class P>
@@ -66,7 +70,15 @@ class Dataset {
         [](corral_dataset_instance* instance, uint64_t part, uint64_t first_row, uint64_t rows, const corral_batch* batch) {
           return detail::guarded([&] { reinterpret_cast<DatasetInstance*>(instance)->fetch(part, first_row, rows, *batch); });
         },
-        [](corral_dataset_instance* instance) { return detail::guarded([&] { delete reinterpret_cast<DatasetInstance*>(instance); }); }};
+        [](corral_dataset_instance* instance) { return detail::guarded([&] { delete reinterpret_cast<DatasetInstance*>(instance); }); },
+        [](corral_dataset_instance* instance, const void* r, uint64_t n, const corral_sink* s) {
+          return detail::answer<SampleQuery>(
+              r, n, s, [&](const SampleQuery& q) { return reinterpret_cast<DatasetInstance*>(instance)->inspect(q); });
+        },
+        [](const void* r, uint64_t n, const corral_encoder* encoder, const corral_sink* s) {
+          return detail::answer<ChatRequest>(
+              r, n, s, [&](const ChatRequest& q) { return plugin<P>().render(Options::decode(q.options), q, Encoder(encoder)); });
+        }};
     return &t;
   }
 };

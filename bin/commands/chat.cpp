@@ -1,0 +1,236 @@
+// `corral chat`: a conversation with a model, turn by turn; each line of the input is a turn of the user.
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <optional>
+
+#include "bin/cli/chat_template.h"
+#include "bin/cli/configuration.h"
+#include "bin/cli/end_tokens.h"
+#include "bin/cli/job.h"
+#include "bin/cli/line_reader.h"
+#include "bin/cli/load_plugin.h"
+#include "bin/cli/text_stream.h"
+#include "corral/error.h"
+#include "kernel/generate/generator.h"
+#include "kernel/train/stop.h"
+
+namespace corral::cli {
+namespace {
+
+constexpr Flag kFlags[] = {
+    {"checkpoint", Flag::kValue, "PATH", "run directory, checkpoint or model folder to talk to", ""},
+    {"adapter", Flag::kValue, "DIR", "folder of an adapter that goes over the model", ""},
+    {"system", Flag::kPaths, "TEXT", "what the model is told before the first turn", ""},
+    {"max-new-tokens", Flag::kValue, "N", "end an answer after so many tokens (500)", ""},
+    {"max-length", Flag::kValue, "N", "tokens of the whole conversation (4096, or what the model has places for)", ""},
+    {"temperature", Flag::kValue, "T", "sample with this temperature; 0: the likeliest token", ""},
+    {"top-k", Flag::kValue, "N", "sample among so many likeliest tokens", ""},
+    {"top-p", Flag::kValue, "P", "sample among the likeliest tokens of this probability together", ""},
+    {"min-p", Flag::kValue, "P", "sample among tokens with this share of the likeliest one's probability", ""},
+    {"repetition-penalty", Flag::kValue, "X", "make tokens that stood before less likely; 1: do not", ""},
+    {"seed", Flag::kValue, "N", "of the random choices (1234)", ""},
+};
+
+constexpr const char* kHelp =
+    "/reset            forget the conversation\n"
+    "/system [TEXT]    what the model is told before the first turn; without TEXT: nothing\n"
+    "/set KEY VALUE    temperature, top-k, top-p, min-p, repetition-penalty, seed, max-new-tokens\n"
+    "/exit             leave, as the end of the input does\n"
+    "Ctrl-C            stops an answer\n";
+
+void say(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
+
+std::string history_file() {
+  const char *state = std::getenv("XDG_STATE_HOME"), *home = std::getenv("HOME");
+  if (state && *state) return std::string(state) + "/corral/chat_history";
+  return home && *home ? std::string(home) + "/.local/state/corral/chat_history" : "";
+}
+
+double number_in(const std::string& text, const char* key, double low, double high) {
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  if (text.empty() || *end != '\0' || !(value >= low && value <= high))
+    fail("/set {} {}: needs a number from {} to {}", key, text, low, high);
+  return value;
+}
+
+class Conversation {
+ public:
+  Conversation(const Arguments& arguments, const config::RunConfig& config, const ModelSource& source)
+      : tokenizer_(open_tokenizer(arguments, config, source)),
+        writer_(load_plugin(arguments, "dataset", config.plugin("dataset", true))),
+        sampling_(sampling(arguments, source)),
+        pipeline_(make_pipeline(arguments, config)),
+        places_(places(arguments, config)),
+        session_(open_device(arguments, config), graphs()) {
+    if (!tokenizer_) fail("{}: no tokenizer there, and a chat needs one: --tokenizer DIR", source.path);
+    limits_.max_new_tokens = static_cast<uint64_t>(arguments.integer("max-new-tokens", 500));
+    limits_.end_ids = end_tokens(source, tokenizer_.get());
+    limits_.keep_cache = true;
+    request_.options = config.options("dataset");
+    request_.row_template = config.text("data.template");
+    request_.chat_template = chat_template_of(tokenizer_->files().files);
+    request_.open_answer = true;
+    set_system(arguments.text("system"));
+    // Before the weights are read: a chat that cannot be written ends here.
+    const std::vector<ChatMessage> begun = request_.messages;
+    request_.messages.push_back(message("user", ""));
+    const ChatReply reply = render_chat(*writer_, request_, *tokenizer_);
+    request_.messages = begun;
+    say("chat template: " + reply.taken);
+    for (const int64_t id : reply.stop_ids) limits_.end_ids.insert(static_cast<int32_t>(id));
+    session_.allocate();
+    load_parameters(source, pipeline_, session_);
+    generator_.emplace(session_);
+  }
+
+  int run() {
+    LineReader lines("> ", history_file());
+    if (lines.interactive()) say("/help lists the commands");
+    while (const std::optional<std::string> line = lines.next()) {
+      if (line->find_first_not_of(" \t\r") == std::string::npos) continue;
+      if ((*line)[0] != '/') {
+        answer(*line);
+        continue;
+      }
+      if (*line == "/exit" || *line == "/quit") break;
+      try {
+        command(*line);
+      } catch (const Error& e) {
+        // A typing error at a terminal is no reason to leave; in a script it is.
+        if (!lines.interactive()) throw;
+        say(e.what());
+      }
+    }
+    return 0;
+  }
+
+ private:
+  static int64_t places(const Arguments& arguments, const config::RunConfig& config) {
+    const int64_t most = config.integer("model.max_position_embeddings"),
+                  wanted = arguments.integer("max-length", std::min<int64_t>(4096, most));
+    if (wanted < 1 || wanted > most) fail("--max-length = {}: needs a number from 1 to {}, the model's places", wanted, most);
+    return wanted;
+  }
+
+  std::vector<Graph> graphs() const {
+    std::vector<Graph> graphs;
+    for (const int64_t size : generate::Generator::kSizes) graphs.push_back(pipeline_.generation(1, size, places_));
+    return graphs;
+  }
+
+  static ChatMessage message(const char* role, const std::string& content) {
+    ChatMessage m;
+    m.role = role;
+    m.content = content;
+    return m;
+  }
+
+  void set_system(const std::string& text) {
+    std::erase_if(request_.messages, [](const ChatMessage& m) { return m.role == "system"; });
+    if (!text.empty()) request_.messages.insert(request_.messages.begin(), message("system", text));
+  }
+
+  void answer(const std::string& question) {
+    request_.messages.push_back(message("user", question));
+    const ChatReply reply = render_chat(*writer_, request_, *tokenizer_);
+    const auto length = static_cast<int64_t>(reply.ids.size());
+    if (length >= places_) {
+      request_.messages.pop_back();
+      return say(format("the conversation would have {} tokens, and there are {} places: /reset begins anew, --max-length gives more",
+                        length, places_));
+    }
+    generate::Limits limits = limits_;
+    limits.max_new_tokens = std::min(limits.max_new_tokens, static_cast<uint64_t>(places_ - length));
+    TextStream stream(tokenizer_.get(), {}, false);
+    std::string text;
+    const auto show = [&] {
+      const std::string piece = stream.take();
+      std::fwrite(piece.data(), 1, piece.size(), stdout);
+      std::fflush(stdout);
+      text += piece;
+    };
+    const train::StopSignals signals;
+    generate::Finish finish = generate::Finish::kStop;
+    generator_->run({reply.ids}, sampling_, limits,
+                    {[&](size_t, int32_t id) {
+                       const bool goes_on = stream.add(id) && !train::StopSignals::asked();
+                       show();
+                       return goes_on;
+                     },
+                     [&](size_t, generate::Finish f) { finish = f; }});
+    stream.end();
+    show();
+    std::printf("\n");
+    std::fflush(stdout);
+    request_.messages.push_back(message("assistant", text));
+    if (train::StopSignals::asked())
+      say("(stopped)");
+    else if (finish == generate::Finish::kLength)
+      say(format("(cut after {} tokens)", limits.max_new_tokens));
+  }
+
+  void command(const std::string& line) {
+    const size_t space = std::min(line.find(' '), line.size());
+    const std::string name = line.substr(0, space), rest = line.substr(std::min(line.find_first_not_of(' ', space), line.size()));
+    if (name == "/reset") {
+      std::erase_if(request_.messages, [](const ChatMessage& m) { return m.role != "system"; });
+    } else if (name == "/system") {
+      set_system(rest);
+    } else if (name == "/set") {
+      const size_t end = std::min(rest.find_first_of(" ="), rest.size());
+      set(rest.substr(0, end), rest.substr(std::min(rest.find_first_not_of(" =", end), rest.size())));
+    } else if (name == "/help") {
+      std::fputs(kHelp, stderr);
+    } else {
+      fail("{}: no such command{}", name, did_you_mean(name, {"/reset", "/system", "/set", "/help", "/exit"}));
+    }
+  }
+
+  void set(const std::string& key, const std::string& value) {
+    constexpr double kMost = 1e9;
+    const auto in = [&](double low, double high) { return number_in(value, key.c_str(), low, high); };
+    const std::map<std::string, std::function<void()>> keys{
+        {"temperature", [&] { sampling_.temperature = in(0, kMost); }},
+        {"top-k", [&] { sampling_.top_k = static_cast<int64_t>(in(0, kMost)); }},
+        {"top-p", [&] { sampling_.top_p = in(0, 1); }},
+        {"min-p", [&] { sampling_.min_p = in(0, 1); }},
+        {"repetition-penalty", [&] { sampling_.repetition_penalty = in(1e-9, kMost); }},
+        {"seed", [&] { sampling_.seed = static_cast<uint64_t>(in(0, kMost)); }},
+        {"max-new-tokens", [&] { limits_.max_new_tokens = static_cast<uint64_t>(in(1, kMost)); }},
+    };
+    const auto found = keys.find(key);
+    if (found != keys.end()) return found->second();
+    std::vector<std::string> names;
+    for (const auto& [name, apply] : keys) names.push_back(name);
+    fail("/set {}: no such setting{}", key, did_you_mean(key, names));
+  }
+
+  std::shared_ptr<const TokenizerHandle> tokenizer_;
+  std::shared_ptr<const Plugin> writer_;
+  generate::Sampling sampling_;
+  train::Pipeline pipeline_;
+  int64_t places_;
+  runtime::Session session_;
+  generate::Limits limits_;
+  ChatRequest request_;
+  std::optional<generate::Generator> generator_;
+};
+
+int run(const Arguments& arguments) {
+  const std::string path = arguments.text("checkpoint");
+  if (path.empty()) fail("chat needs a model: --checkpoint PATH");
+  config::Sources from = sources(arguments);
+  prefer_samples(from, "chat");
+  const ModelSource source = open_model(arguments, path);
+  const config::RunConfig config = configure_to_run(arguments, from, source);
+  return Conversation(arguments, config, source).run();
+}
+
+}  // namespace
+
+extern const Command command_chat{"chat", "talk with a model, turn by turn", "", kFlags, true, run};
+
+}  // namespace corral::cli

@@ -1,0 +1,37 @@
+// The chat templates of Llama 3 and of Llama 3.1 and 3.2, written out.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plugins/dataset/sft/chat.h"
+#include "plugins/dataset/sft/row.h"
+
+namespace corral::sft {
+
+class ChatTemplate {
+ public:
+  enum Family { kLlama3, kLlama31 };
+  ChatTemplate(Family family, std::string date) : family_(family), date_(std::move(date)) {}
+
+  // By the marks that the text holds, whatever its wording; empty where it has none of them.
+  static std::optional<Family> recognize(std::string_view text);
+
+  // The chat's parts. `open_answer`: the beginning of the assistant's next turn follows. Throws Error naming `place`.
+  std::vector<Piece> write(const Chat& chat, bool open_answer, const Place& place) const;
+
+  const char* name() const { return family_ == kLlama3 ? "llama3" : "llama31"; }
+  // A Jinja text that writes the same, for programs that want one.
+  std::string jinja() const;
+  // Special tokens that the tokenizer must have.
+  static constexpr const char* kMarks[] = {"<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"};
+  static constexpr const char* kEndOfTurn = "<|eot_id|>";
+
+ private:
+  Family family_;
+  std::string date_;
+};
+
+}  // namespace corral::sft

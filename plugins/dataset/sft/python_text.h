@@ -1,0 +1,17 @@
+// Text as the Python of a chat template writes it: what `trim` strips, how `tojson` spells a value.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "plugins/dataset/sft/chat.h"
+
+namespace corral::sft {
+
+// Without the white space of Unicode at both ends, U+001C to U+001F included; of valid UTF-8.
+std::string_view trim(std::string_view text);
+
+// `indent` < 0: on one line, with a space after commas and colons.
+std::string to_json(const Json& value, int indent = -1);
+
+}  // namespace corral::sft

@@ -1,0 +1,294 @@
+// Samples and chats through the program: what data check shows, that packing changes nothing, what a run says and refuses.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <random>
+
+#include "tests/golden_runs/tensor_file.h"
+
+namespace {
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+const std::string kGolden = CORRAL_SOURCE_DIR "/tests/golden/";
+const std::string kTokenizer = " --tokenizer " + kGolden + "models/llama3 ";
+
+double largest(const std::vector<double>& values) {
+  double most = 0;
+  for (const double v : values) most = std::max(most, std::abs(v));
+  return most;
+}
+
+double difference(const std::vector<double>& a, const std::vector<double>& b) {
+  double most = a.size() == b.size() ? 0 : INFINITY;
+  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) most = std::max(most, std::abs(a[i] - b[i]));
+  return most;
+}
+
+class Samples : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::path(testing::TempDir()) / ("corral_samples_" + std::to_string(getpid()));
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+  std::string text(const std::string& name) const {
+    std::ifstream file(path(name));
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  std::string write(const std::string& name, const std::string& content) const {
+    std::ofstream(path(name)) << content;
+    return path(name);
+  }
+  std::string rows(const std::vector<json>& all) const {
+    std::string lines;
+    for (const json& row : all) lines += row.dump() + "\n";
+    return write("rows.jsonl", lines);
+  }
+  int corral(const std::string& words) const {
+    const int status = std::system((CORRAL_BINARY_DIR "/bin/corral >" + path("out") + " 2>" + path("err") + " " + words).c_str());
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+
+  // Loss and gradients of the rows.
+  std::pair<double, std::map<std::string, FileTensor>> evaluate(const std::string& file, int seq_length, const std::string& rest) const {
+    EXPECT_EQ(
+        corral("eval --checkpoint " + kGolden + "models/llama32 --dataset sft --data " + file + " --precision fp32 --json --seq-length " +
+               std::to_string(seq_length) + " --gradients " + path("gradients") + " " + rest),
+        0)
+        << text("err");
+    return {json::parse(text("out"))["loss"].get<double>(), read_tensor_file(path("gradients"))};
+  }
+
+  fs::path folder_;
+};
+
+void expect_equal(const std::map<std::string, FileTensor>& a, const std::map<std::string, FileTensor>& b, const std::string& prefix = "") {
+  size_t compared = 0;
+  for (const auto& [name, tensor] : b) {
+    if (!name.starts_with(prefix)) continue;
+    ++compared;
+    ASSERT_TRUE(a.contains(name.substr(prefix.size()))) << name;
+    EXPECT_LE(difference(a.at(name.substr(prefix.size())).values, tensor.values), 1e-5 * largest(tensor.values)) << name;
+  }
+  EXPECT_EQ(compared, a.size());
+}
+
+TEST_F(Samples, ARowOfPackedDocumentsGivesWhatTransformersGives) {
+  const auto golden = read_tensor_file(kGolden + "expected/llama32/packed.safetensors");
+  const json facts = json::parse(std::ifstream(kGolden + "expected/llama32/packed.json"));
+  const auto& tokens = golden.at("tokens").values;
+  const auto &labels = golden.at("labels").values, &mask = golden.at("loss_mask").values, &starts = golden.at("cu_seqlens").values;
+  // The golden's labels are shifted already, so each document gets the token after its last one.
+  std::vector<json> documents;
+  for (size_t d = 0; d + 1 < starts.size(); ++d) {
+    json row{{"input_ids", json::array()}, {"labels", json::array({-100})}};
+    for (auto i = static_cast<size_t>(starts[d]); i < static_cast<size_t>(starts[d + 1]); ++i) {
+      row["input_ids"].push_back(static_cast<int>(tokens[i]));
+      row["labels"].push_back(mask[i] != 0 ? static_cast<int>(labels[i]) : -100);
+    }
+    row["input_ids"].push_back(static_cast<int>(labels[static_cast<size_t>(starts[d + 1]) - 1]));
+    documents.push_back(std::move(row));
+  }
+  const auto [loss, gradients] =
+      evaluate(rows(documents), static_cast<int>(tokens.size()), "--set data.packed=true --logits " + path("logits"));
+  EXPECT_EQ(json::parse(text("out"))["rows"], 1);
+  EXPECT_EQ(json::parse(text("out"))["targets"], facts["unmasked_targets"]);
+  EXPECT_NEAR(loss, facts["loss_packed"].get<double>(), 1e-5);
+  expect_equal(gradients, golden, "grad_packed.");
+  const auto logits = read_tensor_file(path("logits"));
+  EXPECT_LE(difference(logits.at("logits").values, golden.at("logits").values), 1e-5 * largest(golden.at("logits").values));
+}
+
+TEST_F(Samples, PackedAndUnpackedRowsTrainTheSameFunction) {
+  std::mt19937 random(7);
+  std::vector<json> all;
+  size_t places = 0;
+  for (int i = 0; i < 24; ++i) {
+    const size_t length = 1 + random() % 33;
+    json row{{"input_ids", json::array()}, {"labels", json::array()}};
+    for (size_t t = 0; t <= length; ++t) {
+      row["input_ids"].push_back(random() % 320);
+      row["labels"].push_back(random() % 3 ? row["input_ids"].back() : json(-100));
+    }
+    places += length;
+    all.push_back(std::move(row));
+  }
+  const std::string file = rows(all);
+  const auto [loss, gradients] = evaluate(file, 33, "");
+  // With padding at the end of rows, and all in one row without any.
+  for (const int length : {50, static_cast<int>(places)}) {
+    SCOPED_TRACE(length);
+    const auto [packed_loss, packed_gradients] = evaluate(file, length, "--set data.packed=true");
+    EXPECT_LE(std::abs(packed_loss - loss), 1e-6 * loss);
+    expect_equal(packed_gradients, gradients);
+    EXPECT_EQ(text("err").find(" 0.00% padding") != std::string::npos, length == static_cast<int>(places)) << text("err");
+  }
+}
+
+TEST_F(Samples, IdsAndLabelsOfChatsAreThoseOfTransformers) {
+  const json golden = json::parse(std::ifstream(kGolden + "chat.json"));
+  for (const char* family : {"llama3", "llama31"}) {
+    std::vector<json> chats;
+    for (const json& c : golden[family]) chats.push_back(c["row"]);
+    const int code = corral("data check --json --show 100 --data " + rows(chats) + kTokenizer + "--set data.template=" + family);
+    ASSERT_TRUE(code == 0 || code == 1) << text("err");
+    const json shown = json::parse(text("out"))["shown"];
+    ASSERT_EQ(shown.size(), golden[family].size());
+    for (size_t i = 0; i < shown.size(); ++i) {
+      const std::string name = std::string(family) + ": " + golden[family][i]["name"].get<std::string>();
+      EXPECT_EQ(shown[i]["input_ids"], golden[family][i]["ids"]) << name;
+      EXPECT_EQ(shown[i]["labels"], golden[family][i]["labels"]) << name;
+    }
+  }
+}
+
+TEST_F(Samples, DataCheckCountsShowsAndPasses) {
+  const std::string file = rows({{{"prompt", "Hello?"}, {"completion", "Hello!"}}, {{"prompt", "Who?"}, {"completion", "You."}}});
+  ASSERT_EQ(corral("data check --show 1 --data " + file + kTokenizer), 0) << text("err");
+  const std::string out = text("out");
+  EXPECT_NE(out.find(file + ":1: "), std::string::npos) << out;
+  EXPECT_EQ(out.find(file + ":2: "), std::string::npos) << out;
+  EXPECT_NE(out.find("⟦Hello!<|eot_id|>⟧"), std::string::npos) << out;
+  EXPECT_NE(out.find("samples                                        2\n"), std::string::npos) << out;
+  EXPECT_EQ(out.find('\033'), std::string::npos) << "colours where there is no terminal";
+}
+
+TEST_F(Samples, EveryWayOfTrainingNothingIsRefusedWithItsCauseAndTheLines) {
+  struct Case {
+    const char* name;
+    std::vector<json> rows;
+    std::string flags, cause;
+    int code;
+  };
+  const json good{{"prompt", "q"}, {"completion", "a"}};
+  const std::vector<Case> cases{
+      {"no answer", {{{"messages", {{{"role", "user"}, {"content", "q"}}}}}}, "", "1 of 1 samples: no turn of the assistant", 1},
+      {"empty answer", {good, {{"prompt", "q"}, {"completion", " "}}}, "", "1 of 2 samples: every answer is empty", 1},
+      {"cut",
+       {{{"prompt", std::string(100, 'q')}, {"completion", "a"}}},
+       "--seq-length 40 ",
+       "1 of 1 samples: cut before the answer begins",
+       1},
+      {"masked", {{{"input_ids", {1, 2}}, {"labels", {-100, -100}}}}, "", "1 of 1 samples: every label is -100", 1},
+      {"never ends",
+       {{{"prompt", "q"}, {"completion", std::string(100, 'a')}}},
+       "--seq-length 60 ",
+       "no sample trains the end of an answer",
+       1},
+      {"wrong role", {{{"messages", {{{"role", "bot"}, {"content", "q"}}}}}}, "", "messages[0].role = \"bot\": unknown role", 2},
+      {"unknown template", {good}, "--set data.template=llama4 ", "data.template = \"llama4\": no such template", 2},
+      {"malformed", {{{"messages", "q"}}}, "", "rows.jsonl:1: \"messages\" is no array", 2},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    EXPECT_EQ(corral("data check --data " + rows(c.rows) + kTokenizer + c.flags), c.code) << text("err");
+    EXPECT_NE((text("out") + text("err")).find(c.cause), std::string::npos) << text("out") << text("err");
+  }
+}
+
+TEST_F(Samples, ATemplateWithoutMarksIsRefusedWithTheFlagThatChoosesOne) {
+  fs::create_directory(folder_ / "tok");
+  fs::copy(kGolden + "models/llama3/tokenizer.json", folder_ / "tok");
+  json config = json::parse(std::ifstream(kGolden + "models/llama3/tokenizer_config.json"));
+  const std::string file = rows({{{"prompt", "q"}, {"completion", "a"}}});
+  config["chat_template"] = "<|im_start|>{{ messages }}<|im_end|>";
+  write("tok/tokenizer_config.json", config.dump());
+  EXPECT_EQ(corral("data check --data " + file + " --tokenizer " + path("tok")), 2);
+  EXPECT_NE(text("err").find("choose one with --set data.template=llama3 or llama31"), std::string::npos) << text("err");
+  config.erase("chat_template");
+  write("tok/tokenizer_config.json", config.dump());
+  EXPECT_EQ(corral("data check --data " + file + " --tokenizer " + path("tok")), 2);
+  EXPECT_NE(text("err").find("the tokenizer has no chat template"), std::string::npos) << text("err");
+  EXPECT_EQ(corral("data check --data " + file + " --set data.template=llama3 --tokenizer " + path("tok")), 0) << text("err");
+}
+
+// A run of full fine-tuning on a few samples.
+std::string training(const std::string& data, const std::string& run, const std::string& rest) {
+  return "pretrain --dataset sft --pretrained-checkpoint " + kGolden + "models/llama3 --data " + data + " --dir " + run +
+         " --precision fp32 --seq-length 64 --global-batch-size 2 --lr 1e-3 --set data.packed=true data.split=1 train.log_interval=1 " +
+         rest;
+}
+
+std::vector<json> questions(int count) {
+  std::vector<json> all;
+  for (int i = 0; i < count; ++i) all.push_back({{"prompt", "What is " + std::to_string(i) + "?"}, {"completion", std::to_string(i * i)}});
+  return all;
+}
+
+TEST_F(Samples, EpochsCountPackedRowsAndAreSaidBeforeTheFirstStep) {
+  ASSERT_EQ(corral(training(rows(questions(20)), path("run"), "--epochs 2")), 0) << text("err");
+  const std::string err = text("err");
+  const size_t said = err.find("2 epochs of "), step = err.find("step");
+  ASSERT_NE(said, std::string::npos) << err;
+  size_t packed = std::stoul(err.substr(said + 12));
+  EXPECT_LT(packed, 20u);
+  EXPECT_NE(err.find("a step: " + std::to_string(packed) + " steps"), std::string::npos) << err;
+  EXPECT_LT(said, err.find("step 1")) << step;
+  std::ifstream metrics(path("run") + "/metrics.jsonl");
+  EXPECT_EQ(static_cast<size_t>(std::count(std::istreambuf_iterator<char>(metrics), {}, '\n')), packed);
+  EXPECT_EQ(corral(training(rows(questions(20)), path("other"), "--epochs 2 --train-iters 3")), 2);
+  EXPECT_NE(text("err").find("--epochs and --train-iters"), std::string::npos) << text("err");
+}
+
+TEST_F(Samples, ARunIsRefusedBeforeItsFirstStepWhereItWouldLearnNothing) {
+  std::vector<json> all = questions(10);
+  all[3]["completion"] = "";
+  EXPECT_EQ(corral(training(rows(all), path("run"), "--train-iters 1")), 2);
+  EXPECT_NE(text("err").find("1 of 11 samples"), text("err").find("1 of 10 samples have no trained token")) << text("err");
+  EXPECT_NE(text("err").find("every answer is empty (" + path("rows.jsonl") + ":4)"), std::string::npos) << text("err");
+  EXPECT_FALSE(fs::exists(path("run")));
+}
+
+TEST_F(Samples, ExportsHoldTheTemplateOfTheLabelsAndWhatEndsAnAnswer) {
+  const std::string file = rows(questions(10));
+  ASSERT_EQ(corral(training(file, path("own"), "--train-iters 1")), 0) << text("err");
+  const auto read = [&](const std::string& run, const char* name) {
+    std::ifstream in(path(run) + "/checkpoints/iter_0000001/" + name);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  std::ifstream original(kGolden + "models/llama3/tokenizer_config.json");
+  EXPECT_EQ(read("own", "tokenizer_config.json"), std::string(std::istreambuf_iterator<char>(original), {}))
+      << "the folder's own, byte for byte";
+  const json ends = json::parse(read("own", "generation_config.json"))["eos_token_id"];
+  const int end_of_turn = 304 + 9;
+  EXPECT_TRUE(ends == end_of_turn || std::find(ends.begin(), ends.end(), end_of_turn) != ends.end()) << ends;
+
+  ASSERT_EQ(corral(training(file, path("other"), "--train-iters 1 --set data.template=llama3 data.packed=true")), 0) << text("err");
+  const std::string jinja = read("other", "chat_template.jinja");
+  EXPECT_NE(jinja.find("<|start_header_id|>"), std::string::npos);
+  EXPECT_EQ(jinja.find("Cutting Knowledge Date"), std::string::npos);
+  EXPECT_EQ(json::parse(read("other", "tokenizer_config.json"))["chat_template"], jinja);
+}
+
+TEST_F(Samples, AChatGoesOnOverTurnsAndEqualsTheWholeConversationGenerated) {
+  const std::string model = kGolden + "models/llama3";
+  write("turns", "Hello\nWho are you?\n/set temperature 0\n/reset\nHello\n");
+  ASSERT_EQ(corral("chat --max-new-tokens 12 --system Terse. --checkpoint " + model + " <" + path("turns")), 0) << text("err");
+  std::vector<std::string> answers;
+  std::istringstream out(text("out"));
+  for (std::string line; std::getline(out, line);) answers.push_back(line);
+  ASSERT_GE(answers.size(), 3u) << text("out");
+  EXPECT_NE(text("err").find("chat template: llama31"), std::string::npos) << text("err");
+  // The same conversation from its beginning, as one prompt.
+  const std::string head =
+      "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\nToday Date: 26 Jul "
+      "2024\n\nTerse.<|eot_id|>";
+  const auto turn = [](const std::string& role, const std::string& content) {
+    return "<|start_header_id|>" + role + "<|end_header_id|>\n\n" + content + "<|eot_id|>";
+  };
+  const std::string open = "<|start_header_id|>assistant<|end_header_id|>\n\n";
+  std::ofstream(path("prompts.jsonl")) << json{{"prompt", head + turn("user", "Hello") + open}} << "\n";
+  ASSERT_EQ(corral("generate --raw --json --max-new-tokens 12 --checkpoint " + model + " --prompts " + path("prompts.jsonl")), 0)
+      << text("err");
+  const std::string first = json::parse(text("out"))["text"];
+  EXPECT_TRUE(text("out").size() > 0 && !first.empty());
+}
+}  // namespace
