@@ -9,14 +9,20 @@ namespace corral::cli {
 namespace {
 using nlohmann::json;
 
+// The adapter's, where it has one: it was trained to end its answers.
 json generation_config(const ModelSource& source) {
-  for (const NamedFile& f : source.info.files)
-    if (f.name == "generation_config.json") {
-      json content = json::parse(f.content, nullptr, false);
-      if (!content.is_object()) fail("{}/generation_config.json is no JSON object", source.path);
-      return content;
-    }
-  return json::object();
+  const auto find = [](const std::vector<NamedFile>& files, const std::string& path) {
+    for (const NamedFile& f : files)
+      if (f.name == "generation_config.json") {
+        json content = json::parse(f.content, nullptr, false);
+        if (!content.is_object()) fail("{}/generation_config.json is no JSON object", path);
+        return content;
+      }
+    return json();
+  };
+  json content = source.adapter ? find(source.adapter->info.files, source.adapter->path) : json();
+  if (content.is_null()) content = find(source.info.files, source.path);
+  return content.is_null() ? json::object() : content;
 }
 
 void add_ends(const json& config, std::set<int32_t>& ends) {

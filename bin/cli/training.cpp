@@ -245,8 +245,9 @@ class Training {
           CheckpointWriteRequest request;
           request.kind = adapter ? "adapter" : "model";
           if (adapter) request.config = pipeline.adapter_config(dialect, base_);
-          request.files = adapter ? adapter_files(fingerprint_, origin_, tokenizer_.get(), data_->info())
-                                  : model_files(config_, pipeline, parameters.tensors().at(0).dtype, origin_, tokenizer_.get(), data_->info());
+          request.files = adapter
+                              ? adapter_files(fingerprint_, origin_, tokenizer_.get(), data_->info())
+                              : model_files(config_, pipeline, parameters.tensors().at(0).dtype, origin_, tokenizer_.get(), data_->info());
           checkpoint::save_model(format_plugin, folder, map, parameters, request);
           fs::create_directory(folder + "/state");
           SessionTensors state = training_state_of(session);

@@ -12,6 +12,7 @@
 #include "bin/cli/line_reader.h"
 #include "bin/cli/load_plugin.h"
 #include "bin/cli/text_stream.h"
+#include "corral/abi.h"
 #include "corral/error.h"
 #include "kernel/generate/generator.h"
 #include "kernel/train/stop.h"
@@ -145,18 +146,18 @@ class Conversation {
     generate::Limits limits = limits_;
     limits.max_new_tokens = std::min(limits.max_new_tokens, static_cast<uint64_t>(places_ - length));
     TextStream stream(tokenizer_.get(), {}, false);
-    std::string text;
+    std::vector<int32_t> said;
     const auto show = [&] {
       const std::string piece = stream.take();
       std::fwrite(piece.data(), 1, piece.size(), stdout);
       std::fflush(stdout);
-      text += piece;
     };
     const train::StopSignals signals;
     generate::Finish finish = generate::Finish::kStop;
     generator_->run({reply.ids}, sampling_, limits,
                     {[&](size_t, int32_t id) {
-                       const bool goes_on = stream.add(id) && !train::StopSignals::asked();
+                       said.push_back(id);
+                      const bool goes_on = stream.add(id) && !train::StopSignals::asked();
                        show();
                        return goes_on;
                      },
@@ -165,7 +166,7 @@ class Conversation {
     show();
     std::printf("\n");
     std::fflush(stdout);
-    request_.messages.push_back(message("assistant", text));
+    request_.messages.push_back(message("assistant", tokenizer_->decode(said, CORRAL_SKIP_SPECIAL)));
     if (train::StopSignals::asked())
       say("(stopped)");
     else if (finish == generate::Finish::kLength)

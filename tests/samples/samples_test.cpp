@@ -12,7 +12,7 @@
 
 namespace {
 namespace fs = std::filesystem;
-using nlohmann::json;
+using json = nlohmann::ordered_json;  // the order of a tool's keys is part of its text
 
 const std::string kGolden = CORRAL_SOURCE_DIR "/tests/golden/";
 const std::string kTokenizer = " --tokenizer " + kGolden + "models/llama3 ";
@@ -180,7 +180,7 @@ TEST_F(Samples, EveryWayOfTrainingNothingIsRefusedWithItsCauseAndTheLines) {
       {"masked", {{{"input_ids", {1, 2}}, {"labels", {-100, -100}}}}, "", "1 of 1 samples: every label is -100", 1},
       {"never ends",
        {{{"prompt", "q"}, {"completion", std::string(100, 'a')}}},
-       "--seq-length 60 ",
+       "--seq-length 100 ",
        "no sample trains the end of an answer",
        1},
       {"wrong role", {{{"messages", {{{"role", "bot"}, {"content", "q"}}}}}}, "", "messages[0].role = \"bot\": unknown role", 2},
@@ -213,7 +213,7 @@ TEST_F(Samples, ATemplateWithoutMarksIsRefusedWithTheFlagThatChoosesOne) {
 // A run of full fine-tuning on a few samples.
 std::string training(const std::string& data, const std::string& run, const std::string& rest) {
   return "pretrain --dataset sft --pretrained-checkpoint " + kGolden + "models/llama3 --data " + data + " --dir " + run +
-         " --precision fp32 --seq-length 64 --global-batch-size 2 --lr 1e-3 --set data.packed=true data.split=1 train.log_interval=1 " +
+         " --precision fp32 --seq-length 192 --global-batch-size 2 --lr 1e-3 --set data.packed=true data.split=1 train.log_interval=1 " +
          rest;
 }
 
@@ -242,7 +242,7 @@ TEST_F(Samples, ARunIsRefusedBeforeItsFirstStepWhereItWouldLearnNothing) {
   std::vector<json> all = questions(10);
   all[3]["completion"] = "";
   EXPECT_EQ(corral(training(rows(all), path("run"), "--train-iters 1")), 2);
-  EXPECT_NE(text("err").find("1 of 11 samples"), text("err").find("1 of 10 samples have no trained token")) << text("err");
+  EXPECT_NE(text("err").find("1 of 10 samples have no trained token"), std::string::npos) << text("err");
   EXPECT_NE(text("err").find("every answer is empty (" + path("rows.jsonl") + ":4)"), std::string::npos) << text("err");
   EXPECT_FALSE(fs::exists(path("run")));
 }
@@ -268,27 +268,46 @@ TEST_F(Samples, ExportsHoldTheTemplateOfTheLabelsAndWhatEndsAnAnswer) {
   EXPECT_EQ(json::parse(read("other", "tokenizer_config.json"))["chat_template"], jinja);
 }
 
-TEST_F(Samples, AChatGoesOnOverTurnsAndEqualsTheWholeConversationGenerated) {
+TEST_F(Samples, EachTurnOfAChatIsAnsweredAsTheWholeConversationIsContinued) {
   const std::string model = kGolden + "models/llama3";
-  write("turns", "Hello\nWho are you?\n/set temperature 0\n/reset\nHello\n");
+  write("turns", "Hello\nWho are you?\n/reset\n\nHello\n/set temperature 0\n/system\n/reset\nHello\n");
   ASSERT_EQ(corral("chat --max-new-tokens 12 --system Terse. --checkpoint " + model + " <" + path("turns")), 0) << text("err");
-  std::vector<std::string> answers;
-  std::istringstream out(text("out"));
-  for (std::string line; std::getline(out, line);) answers.push_back(line);
-  ASSERT_GE(answers.size(), 3u) << text("out");
   EXPECT_NE(text("err").find("chat template: llama31"), std::string::npos) << text("err");
-  // The same conversation from its beginning, as one prompt.
-  const std::string head =
-      "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\nToday Date: 26 Jul "
-      "2024\n\nTerse.<|eot_id|>";
+  const std::string said = text("out");
+
   const auto turn = [](const std::string& role, const std::string& content) {
     return "<|start_header_id|>" + role + "<|end_header_id|>\n\n" + content + "<|eot_id|>";
   };
-  const std::string open = "<|start_header_id|>assistant<|end_header_id|>\n\n";
-  std::ofstream(path("prompts.jsonl")) << json{{"prompt", head + turn("user", "Hello") + open}} << "\n";
-  ASSERT_EQ(corral("generate --raw --json --max-new-tokens 12 --checkpoint " + model + " --prompts " + path("prompts.jsonl")), 0)
-      << text("err");
-  const std::string first = json::parse(text("out"))["text"];
-  EXPECT_TRUE(text("out").size() > 0 && !first.empty());
+  const auto head = [&](const std::string& system) {
+    return "<|begin_of_text|>" + turn("system", "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n" + system);
+  };
+  // Continues the rendered conversation as a prompt of ids; the answer is what the terminal would show.
+  const auto continued = [&](const std::string& conversation, const std::string& flags = "") {
+    write("text.jsonl", json{{"text", conversation + "<|start_header_id|>assistant<|end_header_id|>\n\n"}}.dump() + "\n");
+    EXPECT_EQ(corral("tokenizer encode --no-special --json --data " + path("text.jsonl") + kTokenizer), 0) << text("err");
+    write("prompts.jsonl", json{{"input_ids", json::parse(text("out"))}}.dump() + "\n");
+    EXPECT_EQ(corral("generate --max-new-tokens 12 --checkpoint " + model + " --prompts " + path("prompts.jsonl") + flags), 0)
+        << text("err");
+    return text("out");
+  };
+  const std::string first = continued(head("Terse.") + turn("user", "Hello"));
+  ASSERT_EQ(corral("generate --json --max-new-tokens 12 --checkpoint " + model + " --prompts " + path("prompts.jsonl")), 0) << text("err");
+  std::string answer = json::parse(text("out"))["text"];
+  answer.erase(answer.find_last_not_of(" \n\r\t") + 1);
+  answer.erase(0, answer.find_first_not_of(" \n\r\t"));
+  const std::string second = continued(head("Terse.") + turn("user", "Hello") + turn("assistant", answer) + turn("user", "Who are you?"));
+  EXPECT_EQ(said, first + second + first + continued(head("") + turn("user", "Hello"), " --temperature 0"));
+}
+
+TEST_F(Samples, AChatRefusesWhatItDoesNotKnow) {
+  const std::string chat = "chat --checkpoint " + kGolden + "models/llama3 <" + path("turns");
+  for (const auto& [line, message] :
+       {std::pair("/rest", "/rest: no such command\n       did you mean \"/reset\"?"),
+        std::pair("/set temprature 1", "/set temprature: no such setting\n       did you mean \"temperature\"?"),
+        std::pair("/set top-p 7", "/set top-p 7: needs a number from 0 to 1")}) {
+    write("turns", std::string(line) + "\n");
+    EXPECT_EQ(corral(chat), 2) << line;
+    EXPECT_NE(text("err").find(message), std::string::npos) << text("err");
+  }
 }
 }  // namespace

@@ -28,4 +28,5 @@ run golden_generate.py --model "$models/llama31" --out "$expected/llama31" --see
 run golden_generate.py --model "$models/llama32" --out "$expected/llama32" --seed 24
 run golden_peft.py --model "$models/llama3" --out "$expected/llama3" --seed 25 --method lora
 run golden_peft.py --model "$models/llama3" --out "$expected/llama3" --seed 25 --method dora
+run golden_chat.py --tokenizer "$models/llama3" --templates ../../../plugins/dataset/sft/templates --out "$out/chat.json"
 chmod -R u=rwX,go=rX "$models" "$expected"
