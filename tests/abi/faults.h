@@ -2,6 +2,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 #include <thread>
 
@@ -63,6 +64,7 @@ static bool fault_in_transform(const void* request, const corral_sink* reply, co
   if (fault("leak")) {
     static void* volatile leaked;
     leaked = std::malloc(1000);
+    if (!leaked) std::abort();
   }
   return false;
 }

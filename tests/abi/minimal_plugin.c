@@ -126,8 +126,10 @@ static corral_status shutdown(void) {
 #endif
 
 #ifdef __cplusplus
-extern "C" const corral_plugin_descriptor corral_plugin;
+extern "C" __attribute__((visibility("default"))) const corral_plugin_descriptor corral_plugin;
+#else
+__attribute__((visibility("default")))
 #endif
-__attribute__((visibility("default"))) const corral_plugin_descriptor corral_plugin = {SIZE, MAGIC,   MAJOR, 0,    KIND,
+const corral_plugin_descriptor corral_plugin = {SIZE, MAGIC,   MAJOR, 0,    KIND,
                                                                                       NAME, VERSION, "MIT", init, get_interface,
                                                                                       shutdown};

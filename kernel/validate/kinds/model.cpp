@@ -49,7 +49,7 @@ Outcome weight_maps_cover(const Subject& s) {
   const ModelHandle model(loaded.init());
   const auto parameters = parameters_of(model.emit(s.options(), 1, 2));
   std::string dialects;
-  for (const char* dialect : {"hf", "megatron"}) {
+  for (const char* dialect : std::initializer_list<const char*> CORRAL_DIALECTS) {
     try {
       checkpoint::check_weight_map(model.weight_map(s.options(), dialect), parameters);
       dialects += std::string(dialects.empty() ? "" : ", ") + dialect;

@@ -1,6 +1,6 @@
 #include "kernel/plugin/tokenizer.h"
 
-#include <filesystem>
+#include <cstdlib>
 
 #include "corral/error.h"
 #include "kernel/validate/check.h"
@@ -20,10 +20,10 @@ constexpr std::string_view kTexts[] = {"The quick brown fox jumps over the lazy 
 std::string train(const Subject& s, const TokenizerMethod& method) {
   TokenizerTrainRequest request;
   request.options = s.options();
-  request.vocab_size = 600;
-  request.out = s.scratch + "/trained";
+  request.vocab_size = 300;
+  request.out = s.scratch + "/trained-XXXXXX";  // a new folder each time
+  if (!mkdtemp(request.out.data())) fail_environment("{} cannot be made", request.out);
   request.threads = 1;
-  std::filesystem::create_directories(request.out);
   size_t next = 0;
   method.train(request, [&](std::string_view& text) {
     if (next == std::size(kTexts) * 20) return false;

@@ -87,8 +87,11 @@ typedef struct corral_plugin_descriptor {
 /* The shape of every cold-path function: message in, message out. `request` is the caller's for the call, `reply` is lent for the call. */
 typedef corral_status (*corral_call)(const void *request, uint64_t request_size, const corral_sink *reply);
 
+/* Whose names and files: of models and of what is added to them. */
+#define CORRAL_DIALECTS {"hf", "megatron"}
+
 #define CORRAL_MODEL_ID "corral.model/1"
-/* A family of models. Dialects: "hf", "megatron". */
+/* A family of models. */
 typedef struct corral_model {
   uint64_t struct_size;
   /* ModelRequest -> Graph: the forward pass up to the output `losses`, of inputs tokens, targets, positions, first_key, rows. Lifetime: call. [any] State: init to shutdown. */
