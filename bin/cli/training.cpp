@@ -62,15 +62,20 @@ class Training {
     settle_vocabulary(config_, tokenizer_.get(), pretrained_ || resumed_);
     if (pretrained_) origin_ = pretrained_->info;
     check_batches();
+    // All that needs no data is refused before the data is read; epochs give the number of steps only afterwards.
+    make_pipeline(arguments_, config_);
+    const auto optimizer = choose_optimizer(arguments_, config_);
+    const auto check_schedule = [&] {
+      optimizer.handle.check(optimizer.options, static_cast<uint64_t>(config_.integer("train.train_iters")));
+    };
+    if (!arguments_.has("epochs")) check_schedule();
     if (!arguments_.has("dump-graph")) {
       data_ = open_dataset(arguments_, config_, tokenizer_.get(), false);
       check_before_training(*data_, [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); });
       settle_epochs();
     }
-    const auto optimizer = choose_optimizer(arguments_, config_);
-    const auto iters = static_cast<uint64_t>(config_.integer("train.train_iters"));
-    optimizer.handle.check(optimizer.options, iters);
-    if (iters == 0) fail("train.train_iters = 0: nothing to do{}", config_.set_by("train.train_iters"));
+    check_schedule();
+    if (config_.integer("train.train_iters") == 0) fail("train.train_iters = 0: nothing to do{}", config_.set_by("train.train_iters"));
   }
 
   int run() {
