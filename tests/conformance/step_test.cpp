@@ -20,8 +20,10 @@ class Step : public OnDevice {};
 using Values = std::map<std::string, std::vector<double>>;
 
 // Losses and gradients by name after `micro_batches` of the graph.
-Values run(const Graph& g, int micro_batches = 1) {
-  static const auto device = load_device(CORRAL_DEVICE);
+Values run(const Graph& g, int micro_batches = 1, uint32_t threads = 0) {
+  DeviceOpen request;
+  request.threads = threads;
+  const auto device = load_device(CORRAL_DEVICE, request);
   graph::Interpreter start(g);
   fill_small_model(g, start);
   runtime::Session session(device, {g});
@@ -98,6 +100,15 @@ TEST_F(Step, GivesTheLossesAndGradientsOfTheReference) {
 TEST_F(Step, AddsTheGradientsOfMicroBatches) {
   const Graph g = passes::autodiff(small_model());
   expect_near(run(g, 3), reference(g), 1e-5, 3);
+}
+
+TEST_F(Step, IsTheSameBitForBitWithAnyNumberOfThreads) {
+  for (const bool bf16 : {false, true}) {
+    const Graph plain = passes::autodiff(small_model(false, 1100)), g = bf16 ? in_bf16(plain) : plain;  // enough rows for several threads
+    const Values expected = run(g, 2, 1);
+    EXPECT_EQ(run(g, 2, 2), expected);
+    EXPECT_EQ(run(g, 2, 3), expected);
+  }
 }
 
 TEST_F(Step, InBfloat16StaysNearTheReference) {
