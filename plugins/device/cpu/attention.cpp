@@ -139,54 +139,116 @@ void extend_cache(const Prepared& p, const AttentionSizes& z, void* const* in, v
   }
 }
 
-// A few queries: rows of the cache are read once for all heads that share them, straight from where they are.
+// One group of heads against `keys` rows of a cache, `stride` apart: rows are read where they are, once for all heads.
+struct FewHeads {
+  int64_t heads, keys, stride, D;
+  float scale;
+  int64_t score_step;  // from one head's scores to the next's
+};
+
+inline float number(const float* p) { return *p; }
+inline float number(const uint16_t* p) { return from_bf16(*p); }
+
+template <int kKeysHere, class W>
+void score_keys(const FewHeads& f, const float* q, const W* k, float* scores) {
+  for (int64_t h = 0; h < f.heads; ++h, q += f.D) {
+    Vec total[kKeysHere] = {};
+    int64_t d = 0;
+    for (; d + kLanes <= f.D; d += kLanes) {
+      const Vec x = load(q + d);
+      for (int j = 0; j < kKeysHere; ++j) total[j] += x * load(k + j * f.stride + d);
+    }
+    for (int j = 0; j < kKeysHere; ++j) {
+      float rest = sum(total[j]);
+      for (int64_t i = d; i < f.D; ++i) rest += q[i] * number(k + j * f.stride + i);
+      scores[h * f.score_step + j] = f.scale * rest;
+    }
+  }
+}
+
+// y [kHeads, D] of the first vectors, as sums that stay in registers while the keys pass.
+template <int kHeads, int kVectors, class W>
+void add_values(const FewHeads& f, const float* scores, const W* v, float* y) {
+  Vec total[kHeads][kVectors] = {};
+  for (int64_t s = 0; s < f.keys; ++s, v += f.stride) {
+    __builtin_prefetch(v + 8 * f.stride);
+    for (int i = 0; i < kVectors; ++i) {
+      const Vec x = load(v + i * kLanes);
+      for (int h = 0; h < kHeads; ++h) total[h][i] += broadcast(scores[h * f.score_step + s]) * x;
+    }
+  }
+  for (int h = 0; h < kHeads; ++h)
+    for (int i = 0; i < kVectors; ++i) store(y + h * f.D + i * kLanes, total[h][i]);
+}
+
+template <int kHeads, class W>
+void add_values_of(const FewHeads& f, const float* scores, const W* v, float* y) {
+  int64_t d = 0;
+  for (; d + 4 * kLanes <= f.D; d += 4 * kLanes) add_values<kHeads, 4>(f, scores, v + d, y + d);
+  for (; d + kLanes <= f.D; d += kLanes) add_values<kHeads, 1>(f, scores, v + d, y + d);
+  for (; d < f.D; ++d)
+    for (int h = 0; h < kHeads; ++h) {
+      float total = 0;
+      for (int64_t s = 0; s < f.keys; ++s) total += scores[h * f.score_step + s] * number(v + s * f.stride + d);
+      y[h * f.D + d] = total;
+    }
+}
+
+template <class W>
+void attend_heads(const FewHeads& f, const float* q, const W* k, const W* v, float* scores, float* y) {
+  int64_t s = 0;
+  for (; s + 4 <= f.keys; s += 4) {
+    for (int j = 0; j < 4; ++j) __builtin_prefetch(k + (s + 8 + j) * f.stride);
+    score_keys<4>(f, q, k + s * f.stride, scores + s);
+  }
+  for (; s < f.keys; ++s) score_keys<1>(f, q, k + s * f.stride, scores + s);
+  for (int64_t h = 0; h < f.heads; ++h) {
+    float* mine = scores + h * f.score_step;
+    const float inverse = 1 / scaled_exp(mine, f.keys, largest(mine, f.keys), 1);
+    for (int64_t i = 0; i < f.keys; ++i) mine[i] *= inverse;
+  }
+  int64_t h = 0;
+  for (; h + 4 <= f.heads; h += 4) add_values_of<4>(f, scores + h * f.score_step, v, y + h * f.D);
+  for (; h + 2 <= f.heads; h += 2) add_values_of<2>(f, scores + h * f.score_step, v, y + h * f.D);
+  if (h < f.heads) add_values_of<1>(f, scores + h * f.score_step, v, y + h * f.D);
+}
+
+// Caches of one type: a few queries of each row.
+template <class W>
 void attend_few(const Prepared& p, const AttentionSizes& z, void* const* in, void* const* out, float* workspace) {
   const auto *positions = static_cast<const int32_t*>(in[3]), *first = static_cast<const int32_t*>(in[4]);
+  const auto *keys = static_cast<const W*>(out[1]), *values = static_cast<const W*>(out[2]);
   const int64_t heads = z.heads_of_group();
 #pragma omp parallel num_threads(p.context.threads)
   {
-    float* scores = workspace + omp_get_thread_num() * heads * (z.S + 2 * z.D + 16);
+    float* scores = workspace + omp_get_thread_num() * heads * (z.S + 2 * z.D);
     float *q = scores + heads * z.S, *y = q + heads * z.D;
 #pragma omp for schedule(static)
     for (int64_t unit = 0; unit < z.B * z.T * z.groups; ++unit) {
       const int64_t row = unit / z.groups, g = unit % z.groups, at = row * z.H() + g * heads * z.D;
       const int64_t last = std::min<int64_t>(positions[row], z.S - 1),
                     from = std::clamp<int64_t>(first[row], 0, std::max<int64_t>(last, 0));
-      const int64_t n = last + 1 - from, base = (row / z.T * z.S + from) * z.G() + g * z.D;
-      std::fill(y, y + heads * z.D, 0.0f);
+      const int64_t base = (row / z.T * z.S + from) * z.G() + g * z.D;
       load(q, in[0], p.in[0], at, heads * z.D);
-      float line[512];
-      for (int64_t d = 0; n > 0 && d < z.D; d += 512) {
-        const int64_t width = std::min<int64_t>(512, z.D - d);
-        for (int64_t s = 0; s < n; ++s) {
-          load(line, out[1], p.out[1], base + s * z.G() + d, width);
-          for (int64_t h = 0; h < heads; ++h)
-            scores[h * z.S + s] = (d ? scores[h * z.S + s] : 0) + z.scale * dot(q + h * z.D + d, line, width);
-        }
-      }
-      for (int64_t h = 0; n > 0 && h < heads; ++h) {
-        float* mine = scores + h * z.S;
-        const float base_score = largest(mine, n), inverse = 1 / scaled_exp(mine, n, base_score, 1);
-        for (int64_t s = 0; s < n; ++s) mine[s] *= inverse;
-      }
-      for (int64_t d = 0; d < z.D; d += 512) {
-        const int64_t width = std::min<int64_t>(512, z.D - d);
-        for (int64_t s = 0; s < n; ++s) {
-          load(line, out[2], p.out[2], base + s * z.G() + d, width);
-          for (int64_t h = 0; h < heads; ++h) add_scaled(y + h * z.D + d, scores[h * z.S + s], line, width);
-        }
-      }
+      if (last < 0)
+        std::fill(y, y + heads * z.D, 0.0f);
+      else
+        attend_heads({heads, last + 1 - from, z.G(), z.D, z.scale, z.S}, q, keys + base, values + base, scores, y);
       store(out[0], p.out[0], at, y, heads * z.D, false);
     }
   }
 }
 
-constexpr int64_t kFew = 8;  // queries a row that are not worth a panel
+// Queries a row that are not worth a panel.
+bool is_few(const Prepared& p, const AttentionSizes& z) { return z.T < 8 && p.out[1] == p.out[2]; }
 
 void attention_cached(const Prepared& p, void* const* in, void* const* out, void* workspace) {
   const AttentionSizes z(p);
   extend_cache(p, z, in, out);
-  if (z.T < kFew) return attend_few(p, z, in, out, static_cast<float*>(workspace));
+  if (is_few(p, z)) {
+    auto* floats = static_cast<float*>(workspace);
+    return p.out[1] == DType::BF16 ? attend_few<uint16_t>(p, z, in, out, floats) : attend_few<float>(p, z, in, out, floats);
+  }
   const auto *positions = static_cast<const int32_t*>(in[3]), *first = static_cast<const int32_t*>(in[4]);
   attend(p, in[0], {out[1], p.out[1]}, {out[2], p.out[2]}, out[0], nullptr, static_cast<float*>(workspace), [&](int64_t b, int64_t t) {
     const int64_t last = std::min<int64_t>(positions[b * z.T + t], z.S - 1);
@@ -197,9 +259,9 @@ void attention_cached(const Prepared& p, void* const* in, void* const* out, void
 void prepare(const NodeView& n, Prepared& p, int64_t S, Launch launch) {
   prepare_attention(n, p, S);
   const AttentionSizes z(p);
-  const int64_t few = z.heads_of_group() * (z.S + 2 * z.D + 16);
+  const int64_t few = z.heads_of_group() * (z.S + 2 * z.D);
   p.workspace =
-      static_cast<uint64_t>((launch == attention_cached && z.T < kFew ? few : floats_a_thread(z)) * p.context.threads) * sizeof(float);
+      static_cast<uint64_t>((launch == attention_cached && is_few(p, z) ? few : floats_a_thread(z)) * p.context.threads) * sizeof(float);
   p.launch = launch;
 }
 
