@@ -106,15 +106,21 @@ TEST(WordnetJsonl, NamesThePackageWhereTheDictionaryIsMissing) {
 
 TEST(DictionaryForm, CountsOnlyEntriesThatEndByThemselves) {
   const Folder folder;
-  folder.write("prompts.jsonl", "{\"prompt\": \"ab\"}\n{\"prompt\": \"cd\"}\n{\"prompt\": \"ef\"}\n{\"prompt\": \"gh\"}\n");
+  folder.write("prompts.jsonl",
+               "{\"prompt\": \"ab\"}\n{\"prompt\": \"cd\"}\n{\"prompt\": \"ef\"}\n{\"prompt\": \"gh\"}\n{\"prompt\": \"ij "
+               "(\"}\n{\"prompt\": \"kl (\"}\n");
   folder.write("generated.jsonl",
                "{\"input_ids\": [1], \"text\": \" (noun): a \\\"thing\\\"\", \"finish\": \"end\"}\n"
                "{\"input_ids\": [1], \"text\": \"cd (adverb): quite\", \"finish\": \"end\"}\n"
                "{\"input_ids\": [1], \"text\": \" (noun): without end\", \"finish\": \"length\"}\n"
-               "{\"input_ids\": [1], \"text\": \" is a letter\", \"finish\": \"end\"}\n");
+               "{\"input_ids\": [1], \"text\": \" is a letter\", \"finish\": \"end\"}\n"
+               "{\"input_ids\": [1], \"text\": \"verb): to do\", \"finish\": \"end\"}\n"
+               "{\"input_ids\": [1], \"text\": \"or so)\", \"finish\": \"end\"}\n");
   const std::string call = kSource + "/bin/dictionary-form " + (folder / "prompts.jsonl") + " " + (folder / "generated.jsonl");
-  EXPECT_EQ(sh(call).output, "   ab (noun): a \"thing\"\n   cd (adverb): quite\n x ef (noun): without end …\n x gh is a letter\n2\n");
-  EXPECT_EQ(sh(call + " 2>/dev/null").output, "2\n");
+  EXPECT_EQ(sh(call).output,
+            "   ab (noun): a \"thing\"\n   cd (adverb): quite\n x ef (noun): without end …\n x gh is a letter\n   ij (verb): to do\n x kl "
+            "(or so)\n3\n");
+  EXPECT_EQ(sh(call + " 2>/dev/null").output, "3\n");
 }
 
 TEST(Summary, CountsAndGivesEachSkipsReason) {
