@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "corral/error.h"
+#include "corral/utf8.h"
 
 namespace corral::cli {
 namespace {
@@ -40,23 +41,11 @@ json parse_row(const std::string& line, const std::string& place) {
   }
 }
 
-// As nlohmann checks rows.
 void check_utf8(std::string_view text, const std::string& place) {
-  try {
-    json(text).dump();
-  } catch (const json::type_error&) {
-    size_t lines = 1, valid = 0;
-    // The first line that fails alone: characters do not reach over a line's end.
-    for (size_t end; valid < text.size(); valid = end + 1, ++lines) {
-      end = std::min(text.find('\n', valid), text.size());
-      try {
-        json(text.substr(valid, end - valid)).dump();
-      } catch (const json::type_error&) {
-        break;
-      }
-    }
-    fail("{}:{}: invalid UTF-8", place, lines);
-  }
+  const size_t invalid = first_invalid_utf8(text);
+  if (invalid == kAllValid) return;
+  const auto before = text.begin() + static_cast<std::ptrdiff_t>(invalid);
+  fail("{}:{}: invalid UTF-8", place, 1 + std::count(text.begin(), before, '\n'));
 }
 
 }  // namespace

@@ -7,9 +7,9 @@
 #include <string>
 
 #include "corral/error.h"
+#include "corral/utf8.h"
 #include "plugins/dataset/common/corpus.h"
 #include "plugins/dataset/common/json_row.h"
-#include "plugins/dataset/common/utf8.h"
 
 namespace {
 using namespace corral::data;
@@ -34,7 +34,7 @@ bool rows_are_good(std::string_view bytes, size_t& rows) {
       require(error.column >= 1 && error.column <= line.size() + 1 && error.what()[0] != '\0');
       return false;
     }
-    if (!row.is_ids) require(first_invalid_utf8(row.text) == kAllValid);
+    if (!row.is_ids) require(corral::first_invalid_utf8(row.text) == corral::kAllValid);
     require(row.ids.size() <= kLongest && (!row.has_labels || row.labels.size() == row.ids.size()));
     ++rows;
   }

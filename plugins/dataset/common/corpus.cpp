@@ -8,12 +8,12 @@
 #include <limits>
 
 #include "corral/error.h"
+#include "corral/utf8.h"
 #include "plugins/dataset/common/json_row.h"
 #include "plugins/dataset/common/lines.h"
 #include "plugins/dataset/common/mapped_file.h"
 #include "plugins/dataset/common/parallel.h"
 #include "plugins/dataset/common/paths.h"
-#include "plugins/dataset/common/utf8.h"
 
 namespace corral::data {
 namespace {

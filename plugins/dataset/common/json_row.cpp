@@ -3,7 +3,7 @@
 #include <charconv>
 #include <cstdio>
 
-#include "plugins/dataset/common/utf8.h"
+#include "corral/utf8.h"
 
 namespace corral::data {
 namespace {

@@ -4,8 +4,8 @@
 #include <cstdio>
 
 #include "corral/error.h"
+#include "corral/utf8.h"
 #include "plugins/dataset/common/lines.h"
-#include "plugins/dataset/common/utf8.h"
 
 namespace corral::sft {
 namespace {
@@ -167,8 +167,8 @@ const char* name_of(Form form) {
 }
 
 Json parse_row(std::string_view line, const Place& place) {
-  const size_t invalid = data::first_invalid_utf8(line);
-  if (invalid != data::kAllValid) {
+  const size_t invalid = first_invalid_utf8(line);
+  if (invalid != kAllValid) {
     char byte[8];
     std::snprintf(byte, sizeof byte, "0x%02X", static_cast<unsigned char>(line[invalid]));
     fail("{}: column {}: invalid UTF-8, byte {}", place, invalid + 1, byte);

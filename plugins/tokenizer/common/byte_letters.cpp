@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "plugins/tokenizer/common/utf8.h"
+#include "corral/utf8.h"
 
 namespace corral::tokenizer {
 namespace {

@@ -6,7 +6,7 @@
 #include <new>
 
 #include "corral/error.h"
-#include "plugins/tokenizer/common/utf8.h"
+#include "corral/utf8.h"
 
 namespace corral::tokenizer {
 namespace {

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "corral/utf8.h"
 #include "plugins/tokenizer/common/unicode_class.h"
-#include "plugins/tokenizer/common/utf8.h"
 
 namespace corral::tokenizer {
 

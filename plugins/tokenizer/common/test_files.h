@@ -8,9 +8,9 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "corral/utf8.h"
 #include "plugins/tokenizer/common/encoder.h"
 #include "plugins/tokenizer/common/folder.h"
-#include "plugins/tokenizer/common/utf8.h"
 
 namespace corral::tokenizer {
 

@@ -7,11 +7,11 @@
 #include <unordered_map>
 
 #include "corral/error.h"
+#include "corral/utf8.h"
 #include "plugins/tokenizer/common/added.h"
 #include "plugins/tokenizer/common/byte_letters.h"
 #include "plugins/tokenizer/common/llama_split.h"
 #include "plugins/tokenizer/common/llama_tokens.h"
-#include "plugins/tokenizer/common/utf8.h"
 #include "plugins/tokenizer/common/word_counts.h"
 
 namespace corral::tokenizer {

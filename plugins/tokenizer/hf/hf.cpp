@@ -3,13 +3,13 @@
 #include <filesystem>
 
 #include "corral/tokenizer.h"
+#include "corral/utf8.h"
 #include "options.wire.h"
 #include "plugins/tokenizer/common/encoder.h"
 #include "plugins/tokenizer/common/folder.h"
 #include "plugins/tokenizer/common/tokenizer_json.h"
 #include "plugins/tokenizer/common/tokenizer_model.h"
 #include "plugins/tokenizer/common/trainer.h"
-#include "plugins/tokenizer/common/utf8.h"
 #include "plugins/tokenizer/hf/special_names.h"
 
 namespace {
@@ -94,7 +94,7 @@ class HfInstance final : public corral::TokenizerInstance {
   std::string decode(const int32_t* ids, uint64_t count, uint64_t flags) override {
     std::string bytes;
     for (uint64_t i = 0; i < count; ++i) bytes += encoder_.bytes_of(ids[i], (flags & CORRAL_SKIP_SPECIAL) != 0);
-    return replace_invalid_utf8(std::move(bytes));
+    return corral::replace_invalid_utf8(std::move(bytes));
   }
 
   std::string bytes_of(int32_t id, uint64_t flags) override {

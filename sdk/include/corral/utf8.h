@@ -1,17 +1,22 @@
-#include "plugins/tokenizer/common/utf8.h"
+// UTF-8 as the Unicode standard has it (table 3-7): overlong forms, surrogates and values over U+10FFFF are none.
+#pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <string>
+#include <string_view>
 
-namespace corral::tokenizer {
-namespace {
+namespace corral {
+namespace detail {
 
-struct Sequence {
+struct Utf8Sequence {
   size_t bytes;   // that go together
   bool complete;  // they are a character
 };
 
-// What starts at p.  Table 3-7 of the Unicode standard.
-Sequence sequence(const unsigned char* p, size_t left) {
+// What starts at p.
+inline Utf8Sequence utf8_sequence(const unsigned char* p, size_t left) {
   const unsigned lead = p[0];
   if (lead < 0x80) return {1, true};
   const size_t length = lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
@@ -23,23 +28,27 @@ Sequence sequence(const unsigned char* p, size_t left) {
   return {length, true};
 }
 
-}  // namespace
+}  // namespace detail
 
-size_t first_invalid_utf8(std::string_view bytes) {
+constexpr size_t kAllValid = static_cast<size_t>(-1);
+
+// Offset of the first byte that is no UTF-8, or kAllValid.
+inline size_t first_invalid_utf8(std::string_view bytes) {
   const auto* p = reinterpret_cast<const unsigned char*>(bytes.data());
   size_t i = 0;
   while (i < bytes.size()) {
     uint64_t word;
     while (i + 8 <= bytes.size() && (std::memcpy(&word, p + i, 8), (word & 0x8080808080808080ull) == 0)) i += 8;
     if (i == bytes.size()) break;
-    const Sequence next = sequence(p + i, bytes.size() - i);
+    const detail::Utf8Sequence next = detail::utf8_sequence(p + i, bytes.size() - i);
     if (!next.complete) return i;
     i += next.bytes;
   }
   return kAllValid;
 }
 
-std::string replace_invalid_utf8(std::string bytes) {
+// Each longest part that begins a character without completing it, and each byte that begins none, becomes U+FFFD.
+inline std::string replace_invalid_utf8(std::string bytes) {
   size_t invalid = first_invalid_utf8(bytes);
   if (invalid == kAllValid) return bytes;
   std::string text;
@@ -47,12 +56,13 @@ std::string replace_invalid_utf8(std::string bytes) {
   for (; invalid != kAllValid; invalid = first_invalid_utf8(rest)) {
     text.append(rest.substr(0, invalid)).append("\xEF\xBF\xBD");
     rest.remove_prefix(invalid);
-    rest.remove_prefix(sequence(reinterpret_cast<const unsigned char*>(rest.data()), rest.size()).bytes);
+    rest.remove_prefix(detail::utf8_sequence(reinterpret_cast<const unsigned char*>(rest.data()), rest.size()).bytes);
   }
   return text.append(rest);
 }
 
-void append_utf8(uint32_t code, std::string& out) {
+// Appends a code point that is no surrogate and not over U+10FFFF.
+inline void append_utf8(uint32_t code, std::string& out) {
   const auto put = [&](uint32_t byte) { out.push_back(static_cast<char>(byte)); };
   if (code < 0x80) return put(code);
   if (code < 0x800) {
@@ -68,4 +78,18 @@ void append_utf8(uint32_t code, std::string& out) {
   put(0x80 | (code & 0x3F));
 }
 
-}  // namespace corral::tokenizer
+// The code point at p, which points into valid UTF-8, and how many bytes it takes.
+struct CodePoint {
+  uint32_t code;
+  uint32_t size;
+};
+inline CodePoint code_point(const char* at) {
+  const auto* p = reinterpret_cast<const unsigned char*>(at);
+  const uint32_t lead = p[0];
+  if (lead < 0x80) return {lead, 1};
+  if (lead < 0xE0) return {(lead & 0x1F) << 6 | (p[1] & 0x3Fu), 2};
+  if (lead < 0xF0) return {(lead & 0x0F) << 12 | (p[1] & 0x3Fu) << 6 | (p[2] & 0x3Fu), 3};
+  return {(lead & 0x07) << 18 | (p[1] & 0x3Fu) << 12 | (p[2] & 0x3Fu) << 6 | (p[3] & 0x3Fu), 4};
+}
+
+}  // namespace corral
