@@ -30,11 +30,6 @@ bool sets(const config::Sources& sources, const std::string& key) {
   return false;
 }
 
-config::RunConfig without_tokenizer(config::RunConfig config) {
-  config.set("tokenizer.path", std::string(), "the model's folder");
-  return config;
-}
-
 }  // namespace
 
 config::RunConfig configure_for(const Arguments& arguments, config::Sources sources, const ModelSource& source) {
@@ -91,13 +86,16 @@ train::Chosen<OptimizerHandle> choose_optimizer(const Arguments& arguments, cons
 
 std::shared_ptr<const TokenizerHandle> open_tokenizer(const Arguments& arguments, const config::RunConfig& config,
                                                       const std::string& folder) {
-  const std::string wanted = config.text("tokenizer.path"), path = wanted.empty() ? folder : wanted;
-  if (path.empty()) return nullptr;
+  std::string wanted = config.text("tokenizer.path");
   std::error_code error;
-  // A recipe's is the hub's name of the model that it was written for; the one at hand has its own.
-  const bool recommended = !folder.empty() && config.find("tokenizer.path")->from.starts_with("recipe");
-  if (!wanted.empty() && recommended && !fs::exists(wanted, error)) return open_tokenizer(arguments, without_tokenizer(config), folder);
-  if (!wanted.empty() && !fs::exists(wanted, error)) fail("tokenizer.path = \"{}\": no such file or folder", wanted);
+  if (!wanted.empty() && !fs::exists(wanted, error)) {
+    // A recipe's is the hub's name of the model that it was written for; the one at hand has its own.
+    const bool recommended = !folder.empty() && config.find("tokenizer.path")->from.starts_with("recipe");
+    if (!recommended) fail("tokenizer.path = \"{}\": no such file or folder", wanted);
+    wanted.clear();
+  }
+  const std::string& path = wanted.empty() ? folder : wanted;
+  if (path.empty()) return nullptr;
   std::shared_ptr<const Plugin> best;
   std::string reasons;
   uint32_t confidence = 0;

@@ -62,25 +62,20 @@ class Training {
     settle_vocabulary(config_, tokenizer_.get(), pretrained_ || resumed_);
     if (pretrained_) origin_ = pretrained_->info;
     check_batches();
-    // All that needs no data is refused before the data is read; epochs give the number of steps only afterwards.
-    make_pipeline(arguments_, config_);
-    const auto optimizer = choose_optimizer(arguments_, config_);
-    const auto check_schedule = [&] {
-      optimizer.handle.check(optimizer.options, static_cast<uint64_t>(config_.integer("train.train_iters")));
-    };
-    if (!arguments_.has("epochs")) check_schedule();
-    if (!arguments_.has("dump-graph")) {
-      data_ = open_dataset(arguments_, config_, tokenizer_.get(), false);
-      check_before_training(*data_, [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); });
-      settle_epochs();
-    }
-    check_schedule();
-    if (config_.integer("train.train_iters") == 0) fail("train.train_iters = 0: nothing to do{}", config_.set_by("train.train_iters"));
   }
 
   int run() {
-    train::Pipeline pipeline = make_pipeline(arguments_, config_);
+    // All that needs no data is refused before the data is read; epochs give the number of steps only afterwards.
+    const train::Pipeline pipeline = make_pipeline(arguments_, config_);
     const auto optimizer = choose_optimizer(arguments_, config_);
+    const bool epochs = arguments_.has("epochs");
+    if (!epochs) check_schedule(optimizer);
+    if (!arguments_.has("dump-graph")) {
+      data_ = open_dataset(arguments_, config_, tokenizer_.get(), false);
+      check_before_training(*data_, [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); });
+      if (epochs) settle_epochs();
+    }
+    if (epochs) check_schedule(optimizer);
     const int64_t rows = config_.integer("train.micro_batch_size"), length = config_.integer("train.seq_length");
     std::vector<Graph> graphs{pipeline.training(rows, length, optimizer)};
     if (arguments_.has("dump-graph")) {
@@ -148,9 +143,14 @@ class Training {
            std::max(micro, (global + micro / 2) / micro * micro), config_.set_by("train.global_batch_size"));
   }
 
+  void check_schedule(const train::Chosen<OptimizerHandle>& optimizer) const {
+    const int64_t iters = config_.integer("train.train_iters");
+    optimizer.handle.check(optimizer.options, static_cast<uint64_t>(iters));
+    if (iters == 0) fail("train.train_iters = 0: nothing to do{}", config_.set_by("train.train_iters"));
+  }
+
   // --epochs counts rows as a step takes them: packed ones where samples are packed.
   void settle_epochs() {
-    if (!arguments_.has("epochs")) return;
     const double epochs = arguments_.number("epochs", 1);
     if (!(epochs > 0 && epochs < 1e9)) fail("--epochs = {}: needs a number above 0", epochs);
     if (arguments_.has("train-iters")) fail("--epochs and --train-iters both say how long to train: give one of them");
@@ -360,28 +360,30 @@ int train_command(const Arguments& arguments, const std::string& mode) {
   };
   for (const config::Assignment& a : from.flags)
     if (a.key == "checkpoint.pretrained" && !a.literals.empty() && !arguments.has("resume")) open(a.literals[0].text);
-  const config::RunConfig first = source ? configure_for(arguments, from, *source) : resolve(from, arguments);
-  if (mode == "pretrain" && !first.plugin("peft").empty())
-    fail("peft.plugin = \"{}\": pretraining trains all weights; use `corral finetune`{}", first.plugin("peft"),
-         first.set_by("peft.plugin"));
-  const std::string dir = run_directory(first);
+  config::RunConfig config = source ? configure_for(arguments, from, *source) : resolve(from, arguments);
+  if (mode == "pretrain" && !config.plugin("peft").empty())
+    fail("peft.plugin = \"{}\": pretraining trains all weights; use `corral finetune`{}", config.plugin("peft"),
+         config.set_by("peft.plugin"));
+  const std::string dir = run_directory(config);
   const bool dumps = arguments.has("dump-graph");
-  const auto resumed = dumps ? std::nullopt : find_resumed(dir, checkpoints_of(first, dir), arguments.has("resume"));
+  const auto resumed = dumps ? std::nullopt : find_resumed(dir, checkpoints_of(config, dir), arguments.has("resume"));
   if (resumed) {
     from.resolved = dir + "/config.textproto";
     from.recipe.clear();
     return Training(arguments, resolve(from, arguments), std::nullopt, resumed).run();
   }
-  if (const std::string& path = first.text("checkpoint.pretrained"); !path.empty()) {
-    if (!source) open(path);
-    config::RunConfig config = configure_for(arguments, from, *source);
+  if (const std::string path = config.text("checkpoint.pretrained"); !path.empty()) {
+    if (!source) {
+      open(path);
+      config = configure_for(arguments, from, *source);
+    }
     if (source->adapter) config.set("checkpoint.pretrained", source->path, "adapter " + source->adapter->path);
     return Training(arguments, std::move(config), std::move(source), std::nullopt).run();
   }
   if (mode == "finetune" && !dumps) fail("finetune needs weights to begin from: --pretrained-checkpoint HF_FOLDER or RUN");
-  if (first.plugin("model").empty())
+  if (config.plugin("model").empty())
     fail("{} needs a model: --recipe NAME (`corral recipes` lists them), or --model llama32/1b, for one", mode);
-  return Training(arguments, first, std::nullopt, std::nullopt).run();
+  return Training(arguments, std::move(config), std::nullopt, std::nullopt).run();
 }
 
 }  // namespace corral::cli
