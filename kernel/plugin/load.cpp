@@ -7,8 +7,6 @@
 
 namespace corral {
 
-std::string interface_id(const std::string& kind) { return "corral." + kind + "/1"; }
-
 std::string fault_of(const corral_plugin_descriptor& d, const PluginInfo& info) {
   if (d.magic != CORRAL_MAGIC) return "its corral_plugin is no descriptor (wrong magic number)";
   if (d.abi_major != CORRAL_ABI_MAJOR)

@@ -8,9 +8,6 @@
 
 namespace corral {
 
-// The id of a kind's interface: corral.KIND/1.
-std::string interface_id(const std::string& kind);
-
 // What is wrong with a descriptor, as a sentence; "" where it may be used. `info` is what the manifest says of the plugin.
 std::string fault_of(const corral_plugin_descriptor& descriptor, const PluginInfo& info);
 

@@ -9,12 +9,15 @@
 
 namespace corral {
 
+// The id of a kind's interface: corral.KIND/1.
+inline std::string interface_id(const std::string& kind) { return "corral." + kind + "/1"; }
+
 class Plugin {
  public:
   // Made by load (kernel/plugin/load.h); `interface` is the table of the kind's id, `label` is kind/name.
   Plugin(std::string label, std::string path, const corral_plugin_descriptor* descriptor, const void* interface)
       : label_(std::move(label)), path_(std::move(path)), descriptor_(descriptor), interface_(interface) {
-    if (interface_) interface_name_ = "corral." + label_.substr(0, label_.find('/')) + "/1";
+    if (interface_) interface_name_ = interface_id(label_.substr(0, label_.find('/')));
   }
   Plugin(const Plugin&) = delete;
   Plugin& operator=(const Plugin&) = delete;
