@@ -26,12 +26,12 @@ constexpr Flag kFlags[] = {
     {"system", Flag::kPaths, "TEXT", "what the model is told before the first turn", ""},
     {"max-new-tokens", Flag::kValue, "N", "end an answer after so many tokens (500)", ""},
     {"max-length", Flag::kValue, "N", "tokens of the whole conversation (4096, or what the model has places for)", ""},
-    {"temperature", Flag::kValue, "T", "sample with this temperature; 0: the likeliest token", ""},
-    {"top-k", Flag::kValue, "N", "sample among so many likeliest tokens", ""},
-    {"top-p", Flag::kValue, "P", "sample among the likeliest tokens of this probability together", ""},
-    {"min-p", Flag::kValue, "P", "sample among tokens with this share of the likeliest one's probability", ""},
-    {"repetition-penalty", Flag::kValue, "X", "make tokens that stood before less likely; 1: do not", ""},
-    {"seed", Flag::kValue, "N", "of the random choices (1234)", ""},
+    flags::kTemperature,
+    flags::kTopK,
+    flags::kTopP,
+    flags::kMinP,
+    flags::kRepetitionPenalty,
+    flags::kSeed,
 };
 
 constexpr const char* kHelp =
@@ -157,7 +157,7 @@ class Conversation {
     generator_->run({reply.ids}, sampling_, limits,
                     {[&](size_t, int32_t id) {
                        said.push_back(id);
-                      const bool goes_on = stream.add(id) && !train::StopSignals::asked();
+                       const bool goes_on = stream.add(id) && !train::StopSignals::asked();
                        show();
                        return goes_on;
                      },

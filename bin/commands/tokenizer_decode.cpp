@@ -11,12 +11,12 @@ namespace corral::cli {
 namespace {
 
 constexpr Flag kFlags[] = {
-    {"tokenizer", Flag::kValue, "PATH", "folder or file of the tokenizer", "tokenizer.path"},
+    kTokenizerFlag,
     {"data", Flag::kPaths, "FILE", "JSONL: arrays of ids, or objects with \"input_ids\"", ""},
     {"ids", Flag::kValues, "ID", "ids instead of files", ""},
     {"no-special", Flag::kNothing, "", "leave special tokens out", ""},
     {"json", Flag::kNothing, "", "a JSON string a line", ""},
-    {"set", Flag::kValues, "KEY=VALUE", "options of the tokenizer: tokenizer.plugin=hf tokenizer.special_tokens=3", ""},
+    kTokenizerOptions,
 };
 
 int run(const Arguments& arguments) {

@@ -11,13 +11,13 @@ namespace corral::cli {
 namespace {
 
 constexpr Flag kFlags[] = {
-    {"tokenizer", Flag::kValue, "PATH", "folder or file of the tokenizer", "tokenizer.path"},
+    kTokenizerFlag,
     {"data", Flag::kPaths, "FILE", "JSONL with \"text\", a line each; plain files and -, standard input, as one text each", ""},
     {"text", Flag::kPaths, "TEXT", "a text instead of files", ""},
     {"no-special", Flag::kNothing, "", "no begin token before a text", ""},
     {"plain", Flag::kNothing, "", "text that spells a special token is ordinary text", ""},
     {"json", Flag::kNothing, "", "a JSON array of ids a line", ""},
-    {"set", Flag::kValues, "KEY=VALUE", "options of the tokenizer: tokenizer.plugin=hf tokenizer.special_tokens=3", ""},
+    kTokenizerOptions,
 };
 
 void print(const std::vector<int32_t>& ids, bool json) {

@@ -8,9 +8,9 @@ namespace corral::cli {
 namespace {
 
 constexpr Flag kFlags[] = {
-    {"tokenizer", Flag::kValue, "PATH", "folder or file of the tokenizer", "tokenizer.path"},
+    kTokenizerFlag,
     {"json", Flag::kNothing, "", "one object", ""},
-    {"set", Flag::kValues, "KEY=VALUE", "options of the tokenizer: tokenizer.plugin=hf tokenizer.special_tokens=3", ""},
+    kTokenizerOptions,
 };
 
 int run(const Arguments& arguments) {
