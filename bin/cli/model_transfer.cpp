@@ -5,30 +5,11 @@
 
 #include "bin/cli/load_plugin.h"
 #include "corral/error.h"
-#include "corral/graph.h"
 #include "kernel/checkpoint/element.h"
 #include "kernel/checkpoint/files.h"
 #include "kernel/checkpoint/format_io.h"
 
 namespace corral::cli {
-namespace {
-
-std::vector<TensorInfo> parameters_of(const ModelHandle& model, const std::string& options) {
-  const Graph g = model.emit(options, 1, 8);
-  std::vector<TensorInfo> parameters;
-  for (const State& s : g.states) {
-    if (s.kind != StateKind::PARAMETER) continue;
-    TensorInfo t;
-    t.name = name_of(g, s.tensor);
-    t.dtype = g.tensors[s.tensor].dtype;
-    t.shape = g.tensors[s.tensor].shape;
-    parameters.push_back(std::move(t));
-  }
-  return parameters;
-}
-
-}  // namespace
-
 ModelTransfer::ModelTransfer(const Arguments& arguments, const ModelSource& source, const std::string& format, uint64_t max_shard_bytes)
     : source_(source), format_(load_plugin(arguments, "checkpoint", format)), model_(load_plugin(arguments, "model", source.model_plugin)) {
   const std::string& dialect = source.info.dialect;
@@ -50,7 +31,8 @@ ModelTransfer::ModelTransfer(const Arguments& arguments, const ModelSource& sour
 
 void ModelTransfer::write(const std::string& folder) const {
   const bool same = to_.entries.empty();
-  checkpoint::copy_model(*source_.reader, {from_, same ? from_ : to_, parameters_of(model_, source_.options)}, format_, folder, request_);
+  checkpoint::copy_model(*source_.reader, {from_, same ? from_ : to_, checkpoint::parameters_of(model_.emit(source_.options, 1, 8))},
+                         format_, folder, request_);
 }
 
 std::string ModelTransfer::summary() const {

@@ -23,17 +23,11 @@ constexpr Flag kFlags[] = {
 // The initial values of a graph's parameters, made as they are read: a model of any size needs no memory.
 class InitialTensors final : public checkpoint::TensorSource {
  public:
-  InitialTensors(const Graph& graph, uint64_t seed) : seed_(seed) {
-    for (const State& s : graph.states) {
-      if (s.kind != StateKind::PARAMETER) continue;
-      TensorInfo info;
-      info.name = name_of(graph, s.tensor);
-      info.dtype = graph.tensors[s.tensor].dtype;
-      info.shape = graph.tensors[s.tensor].shape;
-      if (info.dtype != DType::F32 && info.dtype != DType::BF16) fail("{}: weights of this precision cannot be initialized", info.name);
-      infos_.push_back(std::move(info));
-      states_.push_back(s);
-    }
+  InitialTensors(const Graph& graph, uint64_t seed) : seed_(seed), infos_(checkpoint::parameters_of(graph)) {
+    for (const State& s : graph.states)
+      if (s.kind == StateKind::PARAMETER) states_.push_back(s);
+    for (const TensorInfo& t : infos_)
+      if (t.dtype != DType::F32 && t.dtype != DType::BF16) fail("{}: weights of this precision cannot be initialized", t.name);
   }
   const std::vector<TensorInfo>& tensors() const override { return infos_; }
   void read(size_t tensor, uint64_t offset, void* to, uint64_t size) override {
@@ -75,13 +69,15 @@ int run(const Arguments& arguments) {
 
   const std::string dialect = config.text("checkpoint.format");
   uint64_t bytes = 0;
-  for (const TensorInfo& t : tensors.tensors()) bytes += bytes_of(t.dtype, elements(t.shape));
+  int64_t parameters = 0;
+  for (const TensorInfo& t : tensors.tensors()) {
+    bytes += bytes_of(t.dtype, elements(t.shape));
+    parameters += elements(t.shape);
+  }
   checkpoint::make_folder(path, bytes, [&](const std::string& folder) {
     checkpoint::save_model(CheckpointFormat(load_plugin(arguments, "checkpoint", dialect)), folder,
                            pipeline.model().handle.weight_map(pipeline.model().options, dialect), tensors, request);
   });
-  int64_t parameters = 0;
-  for (const TensorInfo& t : tensors.tensors()) parameters += elements(t.shape);
   std::fprintf(stderr, "%s: %.1f million random parameters\n", path.c_str(), static_cast<double>(parameters) / 1e6);
   return 0;
 }

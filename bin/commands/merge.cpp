@@ -35,19 +35,6 @@ DType wanted_type(const Arguments& arguments) {
   fail("--dtype {}: expected bf16 or fp32", name);
 }
 
-std::vector<TensorInfo> parameters_of(const Graph& graph, const WeightMap& map) {
-  const auto names = checkpoint::parameters_in(map);
-  std::vector<TensorInfo> all;
-  for (const State& s : graph.states) {
-    TensorInfo t;
-    t.name = name_of(graph, s.tensor);
-    t.dtype = graph.tensors[s.tensor].dtype;
-    t.shape = graph.tensors[s.tensor].shape;
-    if (names.contains(t.name)) all.push_back(std::move(t));
-  }
-  return all;
-}
-
 // Parameters of a checkpoint with the types that it stores.
 struct Stored {
   Stored(const CheckpointReaderHandle& reader, WeightMap m, const Graph& graph)
@@ -58,7 +45,9 @@ struct Stored {
 
  private:
   std::vector<TensorInfo> checked(const Graph& graph) {
-    std::vector<TensorInfo> own = parameters_of(graph, map);
+    const auto names = checkpoint::parameters_in(map);
+    std::vector<TensorInfo> own = checkpoint::parameters_of(graph);
+    std::erase_if(own, [&](const TensorInfo& t) { return !names.contains(t.name); });
     checkpoint::check_weight_map(map, own);
     checkpoint::check_externals(map, source.tensors());
     checkpoint::check_copies(map, source);

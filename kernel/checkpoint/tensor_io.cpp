@@ -7,6 +7,18 @@
 
 namespace corral::checkpoint {
 
+std::vector<TensorInfo> parameters_of(const Graph& graph) {
+  std::vector<TensorInfo> all;
+  for (const State& s : graph.states) {
+    if (s.kind != StateKind::PARAMETER) continue;
+    TensorInfo& t = all.emplace_back();
+    t.name = name_of(graph, s.tensor);
+    t.dtype = graph.tensors[s.tensor].dtype;
+    t.shape = graph.tensors[s.tensor].shape;
+  }
+  return all;
+}
+
 size_t find_tensor(const std::vector<TensorInfo>& tensors, const std::string& name) {
   return static_cast<size_t>(std::find_if(tensors.begin(), tensors.end(), [&](const TensorInfo& t) { return t.name == name; }) -
                              tensors.begin());

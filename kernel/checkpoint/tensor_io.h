@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "corral/graph.h"
 #include "plugin.wire.h"
 
 namespace corral::checkpoint {
@@ -28,6 +29,9 @@ class TensorSink {
   // Whether several threads may write at a time.
   virtual bool concurrent() const { return false; }
 };
+
+// The parameters of a graph under their own names.
+std::vector<TensorInfo> parameters_of(const Graph& graph);
 
 // The number of a tensor, or tensors.size().
 size_t find_tensor(const std::vector<TensorInfo>& tensors, const std::string& name);

@@ -30,8 +30,9 @@ std::unordered_set<std::string> parameters_in(const WeightMap& map);
 std::vector<TensorInfo> written_externals(const WeightMap& map, const std::vector<TensorInfo>& parameters);
 
 // Throws Error (2) unless every copy that the checkpoint has equals what it is a copy of; read_parameters does it too.
-// Element types may differ on both sides, among F32, BF16 and F16; equal ones keep every bit. The checks above come first.
 void check_copies(const WeightMap& map, TensorSource& externals, uint64_t buffer_bytes = kBufferBytes);
+
+// Element types may differ on both sides, among F32, BF16 and F16; equal ones keep every bit. The checks above come first.
 void read_parameters(const WeightMap& map, TensorSource& externals, TensorSink& parameters, uint64_t buffer_bytes = kBufferBytes);
 void write_externals(const WeightMap& map, TensorSource& parameters, TensorSink& externals, uint64_t buffer_bytes = kBufferBytes);
 

@@ -1,27 +1,16 @@
 #include "kernel/plugin/model.h"
 
 #include "corral/error.h"
+#include "kernel/checkpoint/tensor_io.h"
 #include "kernel/checkpoint/weight_map.h"
 #include "kernel/graph/verify.h"
 #include "kernel/validate/check.h"
 
 namespace corral::validate {
 namespace {
+using checkpoint::parameters_of;
 
 constexpr int64_t kRows = 2, kLength = 16;
-
-std::vector<TensorInfo> parameters_of(const Graph& g) {
-  std::vector<TensorInfo> parameters;
-  for (const State& s : g.states)
-    if (s.kind == StateKind::PARAMETER) {
-      TensorInfo info;
-      info.name = name_of(g, s.tensor);
-      info.dtype = g.tensors[s.tensor].dtype;
-      info.shape = g.tensors[s.tensor].shape;
-      parameters.push_back(info);
-    }
-  return parameters;
-}
 
 Outcome emits(const Subject& s) {
   Loaded loaded(s.info);
