@@ -60,12 +60,13 @@ class GoldenRuns : public testing::Test {
   }
 
   // The rows of a golden as data: its labels are shifted already, so each row gets the token after its last one. `moved` shifts the labels
-  // by one more, which is the mistake that these tests must notice.
-  std::string data(const std::map<std::string, FileTensor>& golden, bool moved = false) const {
+  // by one more, which is the mistake that these tests must notice. `rows`: the first so many.
+  std::string data(const std::map<std::string, FileTensor>& golden, bool moved = false, size_t rows = SIZE_MAX) const {
     const FileTensor &tokens = golden.at("tokens"), &labels = golden.at("labels"), &mask = golden.at("loss_mask");
     const auto length = static_cast<size_t>(tokens.shape.back());
     std::ofstream file(path("data.jsonl"));
-    for (size_t from = 0; from < tokens.values.size(); from += length) {
+    rows = std::min(rows, tokens.values.size() / length);
+    for (size_t from = 0; from < rows * length; from += length) {
       json row{{"input_ids", json::array()}, {"labels", json::array({-100})}};
       for (size_t i = from; i < from + length; ++i) {
         row["input_ids"].push_back(static_cast<int>(tokens.values[i]));

@@ -7,82 +7,38 @@
 #include <cmath>
 #include <filesystem>
 
-#include "tests/golden_runs/tensor_file.h"
+#include "tests/golden_runs/golden_runs.h"
 
 namespace {
 namespace fs = std::filesystem;
+using corral::difference;
+using corral::largest;
 using nlohmann::json;
 using Tensors = std::map<std::string, FileTensor>;
 
 const std::string kModel = CORRAL_SOURCE_DIR "/tests/golden/models/llama3";
 const std::string kExpected = CORRAL_SOURCE_DIR "/tests/golden/expected/llama3/";
 
-double largest(const std::vector<double>& values) {
-  double most = 0;
-  for (const double v : values) most = std::max(most, std::abs(v));
-  return most;
-}
-
-double difference(const std::vector<double>& a, const std::vector<double>& b) {
-  double most = a.size() == b.size() ? 0 : INFINITY;
-  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) most = std::max(most, std::abs(a[i] - b[i]));
-  return most;
-}
-
-class PeftRuns : public testing::Test {
+class PeftRuns : public corral::GoldenRuns {
  protected:
-  void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) / ("corral_peft_" + std::to_string(getpid()));
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  std::string path(const std::string& name) const { return (folder_ / name).string(); }
   static std::string content(const std::string& file) {
     std::ifstream in(file, std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};
-  }
-  std::string text(const std::string& name) const { return content(path(name)); }
-  int corral(const std::string& words) const {
-    const int status = std::system((CORRAL_BINARY_DIR "/bin/corral >" + path("out") + " 2>" + path("err") + " " + words).c_str());
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   }
   void expect_refused(const std::string& words, const std::string& sentence) const {
     EXPECT_EQ(corral(words), 2) << words << "\n" << text("err");
     EXPECT_NE(text("err").find(sentence), std::string::npos) << text("err");
   }
 
-  // The rows of the first `batches` steps of a golden; its labels are shifted already, so each row gets the token after its last one.
+  // The rows of the first `batches` steps of a golden.
   void write_data(const Tensors& golden, size_t batches) const {
-    const FileTensor &tokens = golden.at("tokens"), &labels = golden.at("labels"), &mask = golden.at("loss_mask");
-    const auto length = static_cast<size_t>(tokens.shape[2]), rows = batches * static_cast<size_t>(tokens.shape[1]);
-    std::ofstream file(path("data.jsonl"));
-    for (size_t from = 0; from < rows * length; from += length) {
-      json row{{"input_ids", json::array()}, {"labels", json::array({-100})}};
-      for (size_t i = from; i < from + length; ++i) {
-        row["input_ids"].push_back(static_cast<int>(tokens.values[i]));
-        row["labels"].push_back(mask.values[i] != 0 ? static_cast<int>(labels.values[i]) : -100);
-      }
-      row["input_ids"].push_back(static_cast<int>(labels.values[from + length - 1]));
-      file << row << "\n";
-    }
+    data(golden, false, batches * static_cast<size_t>(golden.at("tokens").shape[1]));
   }
 
   std::string eval(const std::string& model) const {
     return "eval --checkpoint " + model + " --data " + path("data.jsonl") + " --seq-length 33 --json --set device.threads=1 --logits " +
            path("logits") + " ";
   }
-  // Without the place of the token that was appended.
-  std::vector<double> logits() const {
-    const FileTensor all = read_tensor_file(path("logits")).at("logits");
-    const auto row = static_cast<std::ptrdiff_t>(all.shape[1] * all.shape[2]),
-               kept = static_cast<std::ptrdiff_t>((all.shape[1] - 1) * all.shape[2]);
-    std::vector<double> result;
-    for (auto at = all.values.begin(); at != all.values.end(); at += row) result.insert(result.end(), at, at + kept);
-    return result;
-  }
-
   // The golden's settings.
   std::string finetune(const std::string& run, const std::string& rest, const std::string& peft = "lora", int steps = 20) const {
     const std::string lists = peft == "none" ? "" : " peft.dim=4 peft.alpha=8";
@@ -116,8 +72,6 @@ class PeftRuns : public testing::Test {
     }
     EXPECT_EQ(compared, 14u);
   }
-
-  fs::path folder_;
 };
 
 TEST_F(PeftRuns, LogitsAndGradientsOfAnAdapterThatPeftMadeEqualPefts) {
@@ -125,7 +79,7 @@ TEST_F(PeftRuns, LogitsAndGradientsOfAnAdapterThatPeftMadeEqualPefts) {
     const Tensors golden = read_tensor_file(kExpected + method + ".safetensors");
     write_data(golden, 1);
     ASSERT_EQ(corral(eval(kModel) + "--adapter " + kExpected + method + "_start --gradients " + path("gradients")), 0) << text("err");
-    EXPECT_LE(difference(logits(), golden.at("logits").values), 1e-5 * largest(golden.at("logits").values)) << method;
+    EXPECT_LE(difference(logits("logits"), golden.at("logits").values), 1e-5 * largest(golden.at("logits").values)) << method;
     const Tensors gradients = read_tensor_file(path("gradients"));
     size_t compared = 0;
     for (const auto& [name, tensor] : golden) {
@@ -136,7 +90,7 @@ TEST_F(PeftRuns, LogitsAndGradientsOfAnAdapterThatPeftMadeEqualPefts) {
     }
     EXPECT_EQ(compared, gradients.size());
     ASSERT_EQ(corral(eval(kModel) + "--adapter " + kExpected + method + "_end"), 0) << text("err");
-    EXPECT_LE(difference(logits(), golden.at("logits_end").values), 1e-5 * largest(golden.at("logits_end").values)) << method;
+    EXPECT_LE(difference(logits("logits"), golden.at("logits_end").values), 1e-5 * largest(golden.at("logits_end").values)) << method;
   }
 }
 
@@ -164,7 +118,7 @@ TEST_F(PeftRuns, TwentyStepsAndTheMergeOfTheirResultEqualPefts) {
     for (const std::string& model :
          {path(method), last(method), kModel + " --adapter " + path(method + "_adapter"), path(method + "_merged")}) {
       ASSERT_EQ(corral(eval(model)), 0) << text("err");
-      EXPECT_LE(difference(logits(), golden.at("logits_end").values), 5e-5 * largest(golden.at("logits_end").values)) << model;
+      EXPECT_LE(difference(logits("logits"), golden.at("logits_end").values), 5e-5 * largest(golden.at("logits_end").values)) << model;
     }
   }
 }

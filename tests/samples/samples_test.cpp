@@ -8,41 +8,19 @@
 #include <filesystem>
 #include <random>
 
-#include "tests/golden_runs/tensor_file.h"
+#include "tests/golden_runs/golden_runs.h"
 
 namespace {
 namespace fs = std::filesystem;
+using corral::difference;
+using corral::kGolden;
+using corral::largest;
 using json = nlohmann::ordered_json;  // the order of a tool's keys is part of its text
 
-const std::string kGolden = CORRAL_SOURCE_DIR "/tests/golden/";
 const std::string kTokenizer = " --tokenizer " + kGolden + "models/llama3 ";
 
-double largest(const std::vector<double>& values) {
-  double most = 0;
-  for (const double v : values) most = std::max(most, std::abs(v));
-  return most;
-}
-
-double difference(const std::vector<double>& a, const std::vector<double>& b) {
-  double most = a.size() == b.size() ? 0 : INFINITY;
-  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) most = std::max(most, std::abs(a[i] - b[i]));
-  return most;
-}
-
-class Samples : public testing::Test {
+class Samples : public corral::GoldenRuns {
  protected:
-  void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) / ("corral_samples_" + std::to_string(getpid()));
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  std::string path(const std::string& name) const { return (folder_ / name).string(); }
-  std::string text(const std::string& name) const {
-    std::ifstream file(path(name));
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
   std::string write(const std::string& name, const std::string& content) const {
     std::ofstream(path(name)) << content;
     return path(name);
@@ -52,11 +30,6 @@ class Samples : public testing::Test {
     for (const json& row : all) lines += row.dump() + "\n";
     return write("rows.jsonl", lines);
   }
-  int corral(const std::string& words) const {
-    const int status = std::system((CORRAL_BINARY_DIR "/bin/corral >" + path("out") + " 2>" + path("err") + " " + words).c_str());
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  }
-
   // Loss and gradients of the rows.
   std::pair<double, std::map<std::string, FileTensor>> evaluate(const std::string& file, int seq_length, const std::string& rest) const {
     EXPECT_EQ(
@@ -66,8 +39,6 @@ class Samples : public testing::Test {
         << text("err");
     return {json::parse(text("out"))["loss"].get<double>(), read_tensor_file(path("gradients"))};
   }
-
-  fs::path folder_;
 };
 
 void expect_equal(const std::map<std::string, FileTensor>& a, const std::map<std::string, FileTensor>& b, const std::string& prefix = "") {
@@ -211,7 +182,7 @@ TEST_F(Samples, ATemplateWithoutMarksIsRefusedWithTheFlagThatChoosesOne) {
 }
 
 // A run of full fine-tuning on a few samples.
-std::string training(const std::string& data, const std::string& run, const std::string& rest) {
+std::string train_on(const std::string& data, const std::string& run, const std::string& rest) {
   return "pretrain --dataset sft --pretrained-checkpoint " + kGolden + "models/llama3 --data " + data + " --dir " + run +
          " --precision fp32 --seq-length 192 --global-batch-size 2 --lr 1e-3 --set data.packed=true data.split=1 train.log_interval=1 " +
          rest;
@@ -224,7 +195,7 @@ std::vector<json> questions(int count) {
 }
 
 TEST_F(Samples, EpochsCountPackedRowsAndAreSaidBeforeTheFirstStep) {
-  ASSERT_EQ(corral(training(rows(questions(20)), path("run"), "--epochs 2")), 0) << text("err");
+  ASSERT_EQ(corral(train_on(rows(questions(20)), path("run"), "--epochs 2")), 0) << text("err");
   const std::string err = text("err");
   const size_t said = err.find("2 epochs of "), step = err.find("step");
   ASSERT_NE(said, std::string::npos) << err;
@@ -234,14 +205,14 @@ TEST_F(Samples, EpochsCountPackedRowsAndAreSaidBeforeTheFirstStep) {
   EXPECT_LT(said, err.find("step 1")) << step;
   std::ifstream metrics(path("run") + "/metrics.jsonl");
   EXPECT_EQ(static_cast<size_t>(std::count(std::istreambuf_iterator<char>(metrics), {}, '\n')), packed);
-  EXPECT_EQ(corral(training(rows(questions(20)), path("other"), "--epochs 2 --train-iters 3")), 2);
+  EXPECT_EQ(corral(train_on(rows(questions(20)), path("other"), "--epochs 2 --train-iters 3")), 2);
   EXPECT_NE(text("err").find("--epochs and --train-iters"), std::string::npos) << text("err");
 }
 
 TEST_F(Samples, ARunIsRefusedBeforeItsFirstStepWhereItWouldLearnNothing) {
   std::vector<json> all = questions(10);
   all[3]["completion"] = "";
-  EXPECT_EQ(corral(training(rows(all), path("run"), "--train-iters 1")), 2);
+  EXPECT_EQ(corral(train_on(rows(all), path("run"), "--train-iters 1")), 2);
   EXPECT_NE(text("err").find("1 of 10 samples have no trained token"), std::string::npos) << text("err");
   EXPECT_NE(text("err").find("every answer is empty (" + path("rows.jsonl") + ":4)"), std::string::npos) << text("err");
   EXPECT_FALSE(fs::exists(path("run")));
@@ -249,7 +220,7 @@ TEST_F(Samples, ARunIsRefusedBeforeItsFirstStepWhereItWouldLearnNothing) {
 
 TEST_F(Samples, ExportsHoldTheTemplateOfTheLabelsAndWhatEndsAnAnswer) {
   const std::string file = rows(questions(10));
-  ASSERT_EQ(corral(training(file, path("own"), "--train-iters 1")), 0) << text("err");
+  ASSERT_EQ(corral(train_on(file, path("own"), "--train-iters 1")), 0) << text("err");
   const auto read = [&](const std::string& run, const char* name) {
     std::ifstream in(path(run) + "/checkpoints/iter_0000001/" + name);
     return std::string(std::istreambuf_iterator<char>(in), {});
@@ -261,7 +232,7 @@ TEST_F(Samples, ExportsHoldTheTemplateOfTheLabelsAndWhatEndsAnAnswer) {
   const int end_of_turn = 304 + 9;
   EXPECT_TRUE(ends == end_of_turn || std::find(ends.begin(), ends.end(), end_of_turn) != ends.end()) << ends;
 
-  ASSERT_EQ(corral(training(file, path("other"), "--train-iters 1 --set data.template=llama3 data.packed=true")), 0) << text("err");
+  ASSERT_EQ(corral(train_on(file, path("other"), "--train-iters 1 --set data.template=llama3 data.packed=true")), 0) << text("err");
   const std::string jinja = read("other", "chat_template.jinja");
   EXPECT_NE(jinja.find("<|start_header_id|>"), std::string::npos);
   EXPECT_EQ(jinja.find("Cutting Knowledge Date"), std::string::npos);
