@@ -1,16 +1,10 @@
 // config.json: whatever the bytes, the file is refused with a sentence, or what was read can be written and is read again as the same.
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 
 #include "corral/error.h"
 #include "plugins/model/common/config_json.h"
-
-namespace {
-void require(bool claim) {
-  if (!claim) std::abort();
-}
-}  // namespace
+#include "tests/fuzz/claims.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace corral::llama;

@@ -1,16 +1,10 @@
 // model.safetensors.index.json: whatever the bytes, it is refused with a sentence, or names only files of its own folder.
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 
 #include "corral/error.h"
 #include "plugins/checkpoint/hf/index_json.h"
-
-namespace {
-void require(bool claim) {
-  if (!claim) std::abort();
-}
-}  // namespace
+#include "tests/fuzz/claims.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace corral::safetensors;

@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <fstream>
 #include <string>
 
@@ -10,15 +9,12 @@
 #include "corral/utf8.h"
 #include "plugins/dataset/common/corpus.h"
 #include "plugins/dataset/common/json_row.h"
+#include "tests/fuzz/claims.h"
 
 namespace {
 using namespace corral::data;
 constexpr size_t kLongest = 16;
 constexpr uint32_t kNumIds = 300;
-
-void require(bool claim) {
-  if (!claim) std::abort();
-}
 
 // The rows of `bytes` up to the first bad one; false where there is one.
 bool rows_are_good(std::string_view bytes, size_t& rows) {

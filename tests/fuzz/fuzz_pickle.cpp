@@ -1,29 +1,15 @@
 // Pickles of torch checkpoints: whatever the bytes, they are refused with a sentence, or every value is inside of what was read, and a
 // .metadata that is taken is whole and writes and reads again as the same.
-#include <cstdlib>
 #include <string>
 
-#include "corral/error.h"
 #include "plugins/checkpoint/megatron/configuration.h"
 #include "plugins/checkpoint/megatron/metadata.h"
 #include "plugins/checkpoint/megatron/pickle.h"
 #include "plugins/checkpoint/megatron/torch_tensor.h"
+#include "tests/fuzz/claims.h"
 
 namespace {
 using namespace corral::megatron;
-
-void require(bool claim) {
-  if (!claim) std::abort();
-}
-
-template <class F>
-void try_it(F&& read) {
-  try {
-    read();
-  } catch (const corral::Error& error) {
-    require(error.exit_code() == 2 && error.what()[0] != '\0');
-  }
-}
 
 bool same(const Metadata& a, const Metadata& b) {
   if (a.tensors.size() != b.tensors.size() || a.objects.size() != b.objects.size()) return false;
@@ -37,15 +23,15 @@ bool same(const Metadata& a, const Metadata& b) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  try_it([&] {
+  ends_or_is_refused([&] {
     const Pickle pickle(
         bytes, [](std::string_view, std::string_view) { return true; }, "here");
     const std::vector<ZipRecord> none;
-    try_it([&] { read_torch_tensor(pickle, pickle.root(), none); });
+    ends_or_is_refused([&] { read_torch_tensor(pickle, pickle.root(), none); });
     pickle.find(pickle.root(), "args");
   });
-  try_it([&] { config_of_common(bytes, "here"); });
-  try_it([&] {
+  ends_or_is_refused([&] { config_of_common(bytes, "here"); });
+  ends_or_is_refused([&] {
     const Metadata m = read_metadata(bytes, "here");
     require(same(m, read_metadata(write_metadata(m), "there")));
   });

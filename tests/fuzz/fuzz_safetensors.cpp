@@ -1,7 +1,6 @@
 // safetensors: whatever the bytes, the file is refused with a sentence, or every byte of every tensor is in it and its header can be
 // written and read again.
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,13 +9,10 @@
 #include "plugins/checkpoint/common/element_type.h"
 #include "plugins/checkpoint/common/header_json.h"
 #include "plugins/checkpoint/common/safetensors_header.h"
+#include "tests/fuzz/claims.h"
 
 namespace {
 using namespace corral::safetensors;
-
-void require(bool claim) {
-  if (!claim) std::abort();
-}
 
 void read_whole(const char* file, size_t size) {
   const uint64_t length = header_length({file, size < 8 ? size : 8}, size, "f");

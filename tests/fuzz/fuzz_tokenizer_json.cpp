@@ -1,18 +1,14 @@
 // tokenizer.json: whatever the bytes, the file is refused with a sentence, or every text becomes ids that are there and that give it back.
 #include <cstdint>
-#include <cstdlib>
 #include <vector>
 
 #include "corral/error.h"
 #include "plugins/tokenizer/common/encoder.h"
 #include "plugins/tokenizer/common/tokenizer_json.h"
+#include "tests/fuzz/claims.h"
 
 namespace {
 using namespace corral::tokenizer;
-
-void require(bool claim) {
-  if (!claim) std::abort();
-}
 
 constexpr std::string_view kTexts[] = {"",
                                        "abc abc",

@@ -1,42 +1,29 @@
 // Archives of torch.save: whatever the bytes, they are refused with a sentence, or every record lies inside of them, apart from all others.
-#include <cstdlib>
 #include <string>
 
-#include "corral/error.h"
 #include "plugins/checkpoint/megatron/torch_tensor.h"
 #include "plugins/checkpoint/megatron/zip.h"
+#include "tests/fuzz/claims.h"
 
 namespace {
 using namespace corral::megatron;
 
-void require(bool claim) {
-  if (!claim) std::abort();
-}
-
-template <class F>
-void try_it(F&& read) {
-  try {
-    read();
-  } catch (const corral::Error& error) {
-    require(error.exit_code() == 2 && error.what()[0] != '\0');
-  }
-}
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   const Bytes archive = Bytes::of(bytes, "here");
-  try_it([&] {
+  ends_or_is_refused([&] {
     const std::vector<ZipRecord> records = read_zip(archive);
     for (size_t i = 0; i < records.size(); ++i) {
       require(records[i].offset <= size && records[i].size <= size - records[i].offset);
       for (size_t j = 0; j < i; ++j)
         require(records[i].size == 0 || records[j].size == 0 || records[i].offset >= records[j].offset + records[j].size ||
                 records[j].offset >= records[i].offset + records[i].size);
-      try_it([&] { require(read_record(archive, records[i], size).size() == records[i].size); });
+      ends_or_is_refused([&] { require(read_record(archive, records[i], size).size() == records[i].size); });
     }
   });
-  try_it([&] {
+  ends_or_is_refused([&] {
     const TorchTensor t = read_torch_tensor(archive);
     uint64_t last = t.first;
     bool empty = false;
