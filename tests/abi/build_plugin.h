@@ -52,14 +52,15 @@ class Workshop {
     return run(variables + " timeout 60 " CORRAL_BINARY_DIR "/bin/corral " + words);
   }
 
-  // plugins/precision/NAME.so by the compiler command with its flags; "" where it failed, which fails the test.
+  // plugins/precision/NAME.so by the compiler command with its flags, exporting what `map` says; "" where it failed, which fails the test.
   std::string build(const std::string& name, const std::string& flags = "", const std::string& compiler = "cc -std=c99",
-                    const std::string& source = CORRAL_SOURCE_DIR "/tests/abi/minimal_plugin.c") const {
+                    const std::string& map = CORRAL_SOURCE_DIR "/sdk/cmake/plugin.map") const {
+    constexpr const char* source = CORRAL_SOURCE_DIR "/tests/abi/minimal_plugin.c";
     const std::string so = path("plugins/precision/" + name + ".so");
     std::filesystem::create_directories(path("plugins/precision"));
     const Ran made =
         run(compiler + " -Wall -Wextra -Werror -O1 -shared -fPIC -fvisibility=hidden -I" CORRAL_SOURCE_DIR "/sdk/include -DNAME='\"" +
-            name + "\"' " + source + " " + flags + " -Wl,--version-script=" CORRAL_SOURCE_DIR "/sdk/cmake/plugin.map -Wl,-z,now -o " + so);
+            name + "\"' " + source + " " + flags + " -Wl,--version-script=" + map + " -Wl,-z,now -o " + so);
     EXPECT_EQ(made.code, 0) << made.err;
     return made.code == 0 && manifest(name) ? so : "";
   }

@@ -87,8 +87,17 @@ Outcome whole_models(const Subject& s) {
   request.max_shard_bytes = 4096;
   round_trip(f, s.scratch + "/shards", request, tensors);
   if (f.probe(s.scratch + "/one").confidence == 0) return failed("it does not recognize what it wrote");
-  const CheckpointReaderHandle reader = f.open(s.scratch + "/one");
-  if (reader.info().config != request.config) return failed("the configuration comes back with other bytes");
+  loaded.shutdown();
+  return pass();
+}
+
+Outcome keeps_the_configuration(const Subject& s) {
+  Loaded loaded(s.info);
+  const CheckpointFormat f(loaded.init());
+  auto random = s.random();
+  const CheckpointWriteRequest request = model_request();
+  round_trip(f, s.scratch + "/kept", request, random_tensors(random, ""));
+  if (f.open(s.scratch + "/kept").info().config != request.config) return failed("the configuration comes back with other bytes");
   loaded.shutdown();
   return pass();
 }
@@ -117,6 +126,7 @@ Outcome refuses_cut_files(const Subject& s) {
 
 constexpr Check kChecks[] = {
     {"checkpoint.round-trip", "what it writes, whole or in shards, it reads back bit for bit", whole_models},
+    {"checkpoint.configuration", "the model's configuration comes back with the same bytes", keeps_the_configuration},
     {"checkpoint.cut-files", "it refuses a checkpoint whose file is cut off", refuses_cut_files},
 };
 
