@@ -1,6 +1,5 @@
 #include "plugins/checkpoint/megatron/common_state.h"
 
-#include <cstring>
 #include <vector>
 
 #include "plugins/checkpoint/megatron/pickle_writer.h"
@@ -15,18 +14,7 @@ std::string archive(const std::string& pickle, const std::vector<std::string>& s
   std::vector<std::pair<std::string, std::string>> records = {{"data.pkl", pickle}, {"byteorder", "little"}};
   for (size_t i = 0; i < storages.size(); ++i) records.emplace_back("data/" + std::to_string(i), storages[i]);
   records.emplace_back("version", "3\n");
-  ZipLayout layout;
-  for (const auto& [name, content] : records) layout.set_crc(layout.add(name, content.size()), crc_of(content.data(), content.size()));
-  std::string bytes(layout.size(), '\0');
-  const auto put = [&](uint64_t at, const std::string& content) { std::memcpy(bytes.data() + at, content.data(), content.size()); };
-  for (size_t i = 0; i < records.size(); ++i) {
-    const auto [at, head] = layout.head(i);
-    put(at, head);
-    put(layout.record(i).offset, records[i].second);
-  }
-  const auto [at, tail] = layout.tail();
-  put(at, tail);
-  return bytes;
+  return archive_of(records);
 }
 
 template <class T>

@@ -55,6 +55,9 @@ class ZipLayout {
   uint64_t end_ = 0, names_ = 0;
 };
 
+// A whole archive of small records, by name and content.
+std::string archive_of(const std::vector<std::pair<std::string, std::string>>& records);
+
 uint32_t crc_of(const void* data, uint64_t size);
 // What a piece with this checksum adds (by xor) to that of a whole in which `after` bytes follow it: pieces may come in any order.
 uint32_t crc_share(uint32_t crc, uint64_t after);

@@ -9,21 +9,6 @@
 namespace corral::megatron {
 namespace {
 
-std::string archive(const std::vector<std::pair<std::string, std::string>>& records) {
-  ZipLayout layout;
-  for (const auto& [name, content] : records) layout.set_crc(layout.add(name, content.size()), crc_of(content.data(), content.size()));
-  std::string bytes(layout.size(), '\0');
-  const auto put = [&](uint64_t at, const std::string& part) { bytes.replace(at, part.size(), part); };
-  for (size_t i = 0; i < records.size(); ++i) {
-    const auto [at, head] = layout.head(i);
-    put(at, head);
-    put(layout.record(i).offset, records[i].second);
-  }
-  const auto [at, tail] = layout.tail();
-  put(at, tail);
-  return bytes;
-}
-
 std::string verdict(const std::string& bytes) {
   try {
     const Bytes all = Bytes::of(bytes, "here");
@@ -39,7 +24,7 @@ testing::AssertionResult says(const std::string& text, const std::string& part) 
   return text.find(part) != std::string::npos ? testing::AssertionSuccess() : testing::AssertionFailure() << text;
 }
 
-const std::string kGood = archive({{"data.pkl", "first"}, {"data/0", std::string(1000, 'x')}, {"version", "3\n"}});
+const std::string kGood = archive_of({{"data.pkl", "first"}, {"data/0", std::string(1000, 'x')}, {"version", "3\n"}});
 
 // The n-th directory entry, and the end.
 size_t entry(size_t n) {
@@ -106,10 +91,10 @@ TEST(Zip, RefusesLiesOfTheDirectory) {
 }
 
 TEST(Zip, RefusesRecordsThatAreThereTwiceOrOverlap) {
-  EXPECT_TRUE(says(verdict(archive({{"a", "1"}, {"a", "2"}})), "is there twice"));
+  EXPECT_TRUE(says(verdict(archive_of({{"a", "1"}, {"a", "2"}})), "is there twice"));
   // The second entry of two names a header that lies inside of the first one's content.
-  const std::string inner = archive({{"b", "hidden"}});
-  std::string outer = archive({{"a", inner}, {"b", "shown"}});
+  const std::string inner = archive_of({{"b", "hidden"}});
+  std::string outer = archive_of({{"a", inner}, {"b", "shown"}});
   const size_t header = outer.find("PK\3\4", 10), second = outer.rfind("PK\1\2");
   const uint32_t at = static_cast<uint32_t>(header), size = 6;
   const uint32_t crc = crc_of("hidden", 6);

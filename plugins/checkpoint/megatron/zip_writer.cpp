@@ -62,6 +62,21 @@ std::pair<uint64_t, std::string> ZipLayout::tail() const {
   return {end_, std::move(out.bytes)};
 }
 
+std::string archive_of(const std::vector<std::pair<std::string, std::string>>& records) {
+  ZipLayout layout;
+  for (const auto& [name, content] : records) layout.set_crc(layout.add(name, content.size()), crc_of(content.data(), content.size()));
+  std::string bytes(layout.size(), '\0');
+  const auto put = [&](uint64_t at, const std::string& part) { bytes.replace(at, part.size(), part); };
+  for (size_t i = 0; i < records.size(); ++i) {
+    const auto [at, head] = layout.head(i);
+    put(at, head);
+    put(layout.record(i).offset, records[i].second);
+  }
+  const auto [at, tail] = layout.tail();
+  put(at, tail);
+  return bytes;
+}
+
 uint32_t crc_of(const void* data, uint64_t size) { return libdeflate_crc32(0, data, size); }
 
 uint32_t crc_share(uint32_t crc, uint64_t after) { return static_cast<uint32_t>(crc32_combine(crc, 0, static_cast<z_off_t>(after))); }
