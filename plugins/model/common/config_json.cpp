@@ -4,46 +4,19 @@
 #include <nlohmann/json.hpp>
 
 #include "corral/error.h"
+#include "corral/json_object.h"
 
 namespace corral::llama {
 namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-constexpr size_t kLargestFile = 16 << 20;
-constexpr int kDeepest = 32;
-
-json parse(std::string_view bytes) {
-  if (bytes.size() > kLargestFile) fail("config.json: {} bytes, expected at most {}", bytes.size(), kLargestFile);
-  const auto shallow = [](int depth, json::parse_event_t, json&) {
-    if (depth > kDeepest) fail("config.json: nested more than {} deep", kDeepest);
-    return true;
-  };
-  try {
-    json j = json::parse(bytes, shallow);
-    if (!j.is_object()) fail("config.json: expected one JSON object, found {}", j.type_name());
-    return j;
-  } catch (const json::exception& e) {
-    fail("config.json: {}", e.what());
-  }
-}
-
-std::string shown(const json& value) {
-  const std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
-  return text.size() > 60 ? text.substr(0, 60) + "..." : text;
-}
-
 [[noreturn]] void wrong(const std::string& key, const json& value, const char* expected) {
   fail("config.json: {} = {}: expected {}", key, shown(value), expected);
 }
 
-const json* find(const json& j, const char* key) {
-  const auto it = j.find(key);
-  return it == j.end() || it->is_null() ? nullptr : &*it;
-}
-
 int64_t size(const json& j, const char* key, int64_t otherwise = 0) {
-  const json* value = find(j, key);
+  const json* value = find_value(j, key);
   if (!value) {
     if (otherwise > 0) return otherwise;
     fail("config.json: key \"{}\" is missing: expected a number above 0", key);
@@ -53,7 +26,7 @@ int64_t size(const json& j, const char* key, int64_t otherwise = 0) {
 }
 
 double number(const json& j, const std::string& where, const char* key, double otherwise) {
-  const json* value = find(j, key);
+  const json* value = find_value(j, key);
   if (!value) return otherwise;
   if (!value->is_number() || !std::isfinite(value->get<double>()) || value->get<double>() <= 0)
     wrong(where + key, *value, "a number above 0");
@@ -61,26 +34,26 @@ double number(const json& j, const std::string& where, const char* key, double o
 }
 
 double required(const json& j, const std::string& where, const char* key) {
-  if (!find(j, key)) fail("config.json: key \"{}{}\" is missing: expected a number above 0", where, key);
+  if (!find_value(j, key)) fail("config.json: key \"{}{}\" is missing: expected a number above 0", where, key);
   return number(j, where, key, 0);
 }
 
 bool flag(const json& j, const char* key, bool otherwise) {
-  const json* value = find(j, key);
+  const json* value = find_value(j, key);
   if (!value) return otherwise;
   if (!value->is_boolean()) wrong(key, *value, "true or false");
   return value->get<bool>();
 }
 
 std::string text(const json& j, const std::string& where, const char* key, const std::string& otherwise) {
-  const json* value = find(j, key);
+  const json* value = find_value(j, key);
   if (!value) return otherwise;
   if (!value->is_string()) wrong(where + key, *value, "a text");
   return value->get<std::string>();
 }
 
 std::vector<int64_t> ids(const json& j, const char* key) {
-  const json* value = find(j, key);
+  const json* value = find_value(j, key);
   if (!value) return {};
   std::vector<int64_t> result;
   for (const json& id : value->is_array() ? *value : json::array({*value})) {
@@ -97,15 +70,15 @@ void refuse_other_families(const json& j) {
     if (flag(j, key, false)) fail("config.json: {} = true: Llama 3 models have no biases, and none are supported", key);
   if (const std::string act = text(j, "", "hidden_act", "silu"); act != "silu" && act != "swish")
     fail("config.json: hidden_act = \"{}\": expected \"silu\"", act);
-  if (find(j, "quantization_config"))
+  if (find_value(j, "quantization_config"))
     fail("config.json: quantization_config: quantized weights are not supported, use the folder of the original");
 }
 
 // transformers 4: rope_theta beside rope_scaling; transformers 5: both in rope_parameters.
 void read_rope(const json& j, LlamaConfig& c) {
-  const char* section = find(j, "rope_parameters") ? "rope_parameters" : "rope_scaling";
+  const char* section = find_value(j, "rope_parameters") ? "rope_parameters" : "rope_scaling";
   c.rope_theta = number(j, "", "rope_theta", c.rope_theta);
-  const json* rope = find(j, section);
+  const json* rope = find_value(j, section);
   if (!rope) return;
   if (!rope->is_object()) wrong(section, *rope, "an object");
   const std::string where = std::string(section) + ".";
@@ -128,7 +101,7 @@ ordered_json id_or_list(const std::vector<int64_t>& ids) {
 }  // namespace
 
 LlamaConfig read_config_json(std::string_view bytes) {
-  const json j = parse(bytes);
+  const json j = parse_object(bytes, "config.json");
   refuse_other_families(j);
   LlamaConfig c;
   c.num_hidden_layers = size(j, "num_hidden_layers");
@@ -137,7 +110,7 @@ LlamaConfig read_config_json(std::string_view bytes) {
   c.num_attention_heads = size(j, "num_attention_heads");
   c.num_key_value_heads = size(j, "num_key_value_heads", c.num_attention_heads);
   c.vocab_size = size(j, "vocab_size");
-  if (!find(j, "head_dim") && c.hidden_size % c.num_attention_heads != 0)
+  if (!find_value(j, "head_dim") && c.hidden_size % c.num_attention_heads != 0)
     fail("config.json: hidden_size = {} is no multiple of num_attention_heads = {}, and head_dim is missing", c.hidden_size,
          c.num_attention_heads);
   c.head_dim = size(j, "head_dim", std::max<int64_t>(1, c.hidden_size / c.num_attention_heads));

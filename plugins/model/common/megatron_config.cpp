@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "corral/error.h"
+#include "corral/json_object.h"
 
 namespace corral::llama {
 namespace {
@@ -56,8 +57,7 @@ class Section {
 
  private:
   [[noreturn]] void wrong(const json& value, const char* expected) const {
-    const std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
-    fail("{}.{} = {}: expected {}", name_, key_, text.size() > 60 ? text.substr(0, 60) + "..." : text, expected);
+    fail("{}.{} = {}: expected {}", name_, key_, shown(value), expected);
   }
   const json& values_;
   std::string name_;

@@ -5,67 +5,40 @@
 #include <nlohmann/json.hpp>
 
 #include "corral/error.h"
+#include "corral/json_object.h"
 
 namespace corral::lowrank {
 namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-constexpr size_t kLargestFile = 16 << 20;
-constexpr int kDeepest = 32;
-
-json parse(std::string_view bytes) {
-  if (bytes.size() > kLargestFile) fail("adapter_config.json: {} bytes, expected at most {}", bytes.size(), kLargestFile);
-  const auto shallow = [](int depth, json::parse_event_t, json&) {
-    if (depth > kDeepest) fail("adapter_config.json: nested more than {} deep", kDeepest);
-    return true;
-  };
-  try {
-    json j = json::parse(bytes, shallow);
-    if (!j.is_object()) fail("adapter_config.json: expected one JSON object, found {}", j.type_name());
-    return j;
-  } catch (const json::exception& e) {
-    fail("adapter_config.json: {}", e.what());
-  }
-}
-
-std::string shown(const json& value) {
-  const std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
-  return text.size() > 60 ? text.substr(0, 60) + "..." : text;
-}
-
 [[noreturn]] void wrong(const char* key, const json& value, const std::string& expected) {
   fail("adapter_config.json: {} = {}: expected {}", key, shown(value), expected);
 }
 
-const json* find(const json& j, const char* key) {
-  const auto it = j.find(key);
-  return it == j.end() || it->is_null() ? nullptr : &*it;
-}
-
 double number(const json& j, const char* key, double otherwise) {
-  const json* value = find(j, key);
+  const json* value = find_value(j, key);
   if (!value) return otherwise;
   if (!value->is_number() || !std::isfinite(value->get<double>())) wrong(key, *value, "a number");
   return value->get<double>();
 }
 
 bool flag(const json& j, const char* key) {
-  const json* value = find(j, key);
+  const json* value = find_value(j, key);
   if (!value) return false;
   if (!value->is_boolean()) wrong(key, *value, "true or false");
   return value->get<bool>();
 }
 
 std::string text(const json& j, const char* key) {
-  const json* value = find(j, key);
+  const json* value = find_value(j, key);
   if (!value) return "";
   if (!value->is_string()) wrong(key, *value, "a text");
   return value->get<std::string>();
 }
 
 std::vector<std::string> names(const json& j, const char* key) {
-  const json* value = find(j, key);
+  const json* value = find_value(j, key);
   if (!value) return {};
   const bool all = value->is_array() && std::all_of(value->begin(), value->end(), [](const json& v) { return v.is_string(); });
   if (!all) wrong(key, *value, "a list of module names");
@@ -78,16 +51,16 @@ std::vector<std::string> names(const json& j, const char* key) {
 // What would change the function, in the only value that these adapters have.
 void refuse_other_forms(const json& j) {
   for (const char* key : {"rank_pattern", "alpha_pattern"})
-    if (const json* v = find(j, key); v && !v->empty()) wrong(key, *v, "none: one rank and one alpha for all modules");
+    if (const json* v = find_value(j, key); v && !v->empty()) wrong(key, *v, "none: one rank and one alpha for all modules");
   for (const char* key : {"layers_to_transform", "layers_pattern", "exclude_modules", "target_parameters", "layer_replication",
                           "trainable_token_indices", "alora_invocation_tokens"})
-    if (const json* v = find(j, key); v && !v->empty()) wrong(key, *v, "null: name full modules in target_modules instead");
+    if (const json* v = find_value(j, key); v && !v->empty()) wrong(key, *v, "null: name full modules in target_modules instead");
   for (const char* key : {"fan_in_fan_out", "lora_bias", "use_qalora", "use_bdlora"})
-    if (const json* v = find(j, key); v && *v != false) wrong(key, *v, "false");
-  if (const json* bias = find(j, "bias"); bias && *bias != "none") wrong("bias", *bias, "\"none\"");
-  if (const json* task = find(j, "task_type"); task && *task != "CAUSAL_LM") wrong("task_type", *task, "\"CAUSAL_LM\"");
+    if (const json* v = find_value(j, key); v && *v != false) wrong(key, *v, "false");
+  if (const json* bias = find_value(j, "bias"); bias && *bias != "none") wrong("bias", *bias, "\"none\"");
+  if (const json* task = find_value(j, "task_type"); task && *task != "CAUSAL_LM") wrong("task_type", *task, "\"CAUSAL_LM\"");
   // Some initializations change the model's own weights: the adapter fits only these.
-  if (const json* init = find(j, "init_lora_weights"); init && init->is_string()) {
+  if (const json* init = find_value(j, "init_lora_weights"); init && init->is_string()) {
     const std::string name = *init;
     for (const char* changes : {"pissa", "olora", "corda", "loftq"})
       if (name.starts_with(changes))
@@ -99,20 +72,20 @@ void refuse_other_forms(const json& j) {
 }  // namespace
 
 AdapterConfig read_adapter_config(std::string_view bytes, std::string& other_method) {
-  const json j = parse(bytes);
+  const json j = parse_object(bytes, "adapter_config.json");
   AdapterConfig c;
   other_method = text(j, "peft_type");
   if (other_method.empty()) fail("adapter_config.json: key \"peft_type\" is missing: expected \"LORA\"");
   if (other_method != "LORA") return c;
   other_method.clear();
   refuse_other_forms(j);
-  const json* r = find(j, "r");
+  const json* r = find_value(j, "r");
   if (!r) fail("adapter_config.json: key \"r\" is missing: expected the rank");
   if (!r->is_number_integer() || *r < 1 || *r > 1 << 16) wrong("r", *r, "a whole number from 1 to 65536");
   c.r = r->get<int64_t>();
   c.lora_alpha = number(j, "lora_alpha", static_cast<double>(8));
   c.lora_dropout = number(j, "lora_dropout", 0);
-  if (const json* targets = find(j, "target_modules"); targets && targets->is_string()) {
+  if (const json* targets = find_value(j, "target_modules"); targets && targets->is_string()) {
     if (*targets != "all-linear") wrong("target_modules", *targets, "a list of module names: a regular expression is not taken");
     c.target_modules = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"};
   } else {

@@ -1,0 +1,43 @@
+// Configuration files of others as JSON objects, bounded. For plugins that link nlohmann-json; nothing else of the SDK needs it.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "corral/error.h"
+
+namespace corral {
+
+// `bytes` as one object, at most 16 MiB and 32 levels. Throws Error (2) naming the file.
+inline nlohmann::json parse_object(std::string_view bytes, const char* file) {
+  using nlohmann::json;
+  constexpr size_t kLargest = 16 << 20;
+  constexpr int kDeepest = 32;
+  if (bytes.size() > kLargest) fail("{}: {} bytes, expected at most {}", file, bytes.size(), kLargest);
+  const auto shallow = [&](int depth, json::parse_event_t, json&) {
+    if (depth > kDeepest) fail("{}: nested more than {} deep", file, kDeepest);
+    return true;
+  };
+  try {
+    json j = json::parse(bytes, shallow);
+    if (!j.is_object()) fail("{}: expected one JSON object, found {}", file, j.type_name());
+    return j;
+  } catch (const json::exception& e) {
+    fail("{}: {}", file, e.what());
+  }
+}
+
+// A value as an error shows it: at most 60 characters.
+inline std::string shown(const nlohmann::json& value) {
+  const std::string text = value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return text.size() > 60 ? text.substr(0, 60) + "..." : text;
+}
+
+// The value of a key, or null where it is missing or null itself.
+inline const nlohmann::json* find_value(const nlohmann::json& object, const char* key) {
+  const auto it = object.find(key);
+  return it == object.end() || it->is_null() ? nullptr : &*it;
+}
+
+}  // namespace corral
