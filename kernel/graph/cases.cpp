@@ -7,12 +7,13 @@
 #include <random>
 
 #include "kernel/graph/interpreter.h"
-#include "kernel/graph/print.h"
+#include "kernel/graph/low_precision.h"
 
 namespace corral::graph {
 namespace {
 
-DType type_of(const OpDef& def, const std::string& operand, DType floating) {
+DType type_of(const OpDef& def, const Case& c, const std::string& operand, DType floating) {
+  if (const auto given = c.types.find(operand); given != c.types.end()) return given->second;
   const auto only = def.types.find(operand);
   return only == def.types.end() ? floating : only->second;
 }
@@ -28,7 +29,11 @@ uint16_t bf16_bits(float value) {
 float from_bf16(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
 
 std::vector<double> draw(const Case& c, const std::string& name, const TensorType& type, std::mt19937_64& random) {
-  if (const auto given = c.values.find(name); given != c.values.end()) return given->second;
+  if (const auto given = c.values.find(name); given != c.values.end()) {
+    std::vector<double> values = given->second;
+    for (double& v : values) v = rounded(v, type.dtype);
+    return values;
+  }
   const auto range = c.ranges.find(name);
   const auto [low, high] = range == c.ranges.end() ? std::pair{-1.0, 1.0} : range->second;
   std::vector<double> values(static_cast<size_t>(elements(type.shape)));
@@ -74,7 +79,7 @@ double rounded(double value, DType dtype) {
     case DType::I64:
       return std::nearbyint(value);
     default:
-      fail_bug("rounding to {} is not defined", dtype_name(dtype));
+      return round_to_low(value, dtype);
   }
 }
 
@@ -93,8 +98,13 @@ std::vector<unsigned char> to_bytes(const std::vector<double>& values, DType dty
       for (size_t i = 0; i < values.size(); ++i) bits[i] = bf16_bits(static_cast<float>(values[i]));
       return pack<uint16_t>(bits);
     }
-    default:
-      fail_bug("bytes of {} are not defined", dtype_name(dtype));
+    default: {
+      std::vector<unsigned char> codes(bytes_of(dtype, static_cast<int64_t>(values.size())));
+      const bool two = dtype == DType::F4_E2M1;  // in a byte, the first in its low half
+      for (size_t i = 0; i < values.size(); ++i)
+        codes[two ? i / 2 : i] |= static_cast<unsigned char>(code_of(values[i], dtype) << (two && i % 2 ? 4 : 0));
+      return codes;
+    }
   }
 }
 
@@ -113,8 +123,13 @@ std::vector<double> from_bytes(const std::vector<unsigned char>& bytes, DType dt
       for (double& v : values) v = from_bf16(static_cast<uint16_t>(v));
       return values;
     }
-    default:
-      fail_bug("bytes of {} are not defined", dtype_name(dtype));
+    default: {
+      const bool two = dtype == DType::F4_E2M1;
+      std::vector<double> values(bytes.size() * (two ? 2 : 1));
+      for (size_t i = 0; i < values.size(); ++i)
+        values[i] = value_of(two ? static_cast<uint8_t>(bytes[i / 2] >> (i % 2 * 4) & 15) : bytes[i], dtype);
+      return values;
+    }
   }
 }
 
@@ -130,7 +145,7 @@ CaseRun run_case(const OpDef& def, const Case& c, uint64_t seed, DType floating)
     const auto shape = c.shapes.find(name);
     if (shape == c.shapes.end()) continue;
     in.present = true;
-    in.type = {type_of(def, name, floating), shape->second};
+    in.type = {type_of(def, c, name, floating), shape->second};
     in.values = draw(c, name, in.type, random);
     if (in.values.size() != static_cast<size_t>(elements(shape->second))) fail_bug("a case of {} has too few values of {}", def.name, name);
   }

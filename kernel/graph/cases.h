@@ -25,10 +25,10 @@ CaseRun run_case(const OpDef& def, const Case& c, uint64_t seed = 1, DType float
 // The outputs again, after inputs were changed.
 void run_case_again(const OpDef& def, const Case& c, CaseRun& run);
 
-// The nearest value that the type holds; F32, BF16 and integers.
+// The nearest value that the type holds; all but F16.
 double rounded(double value, DType dtype);
 
-// Between the numbers of a CaseOperand or TensorType and the bytes of a tensor: F32, BF16, F64, I32, I64.
+// Between the numbers of a CaseOperand or TensorType and the bytes of a tensor: all types but F16, an even number of F4_E2M1.
 std::vector<unsigned char> to_bytes(const std::vector<double>& values, DType dtype);
 std::vector<double> from_bytes(const std::vector<unsigned char>& bytes, DType dtype);
 

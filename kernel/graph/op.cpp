@@ -4,6 +4,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "kernel/graph/low_precision.h"
 #include "kernel/graph/print.h"
 
 namespace corral::graph {
@@ -182,7 +183,14 @@ const Shape& RefCall::shape(std::string_view name) const {
 
 bool takes(const OpDef& def, const std::string& operand, DType dtype) {
   if (const auto only = def.types.find(operand); only != def.types.end()) return dtype == only->second;
-  return dtype == DType::F32 || dtype == DType::BF16 || dtype == DType::F16 || dtype == DType::F64;
+  const auto given = def.classes.find(operand);
+  const TypeClass type_class = given == def.classes.end() ? TypeClass::kFloating : given->second;
+  if (is_low_precision(dtype)) return type_class != TypeClass::kFloating;
+  return type_class != TypeClass::kLow && (dtype == DType::F32 || dtype == DType::BF16 || dtype == DType::F16 || dtype == DType::F64);
+}
+
+bool has_inferred_type(const OpDef& def, const std::string& output) {
+  return def.exchange || def.types.contains(output) || def.classes.contains(output);
 }
 
 std::vector<TensorType> infer(const OpDef& def, const Attrs& attrs, const std::vector<const TensorType*>& inputs,

@@ -124,23 +124,31 @@ class RefCall : public NodeCall {
 };
 
 // One case of the tests: shapes by input name; an input without one is absent. Values are drawn from [low, high) where `ranges` has the
-// input, from [-1, 1) otherwise; `values` gives them outright.
+// input, from [-1, 1) otherwise; `values` gives them outright. `types` of inputs that are of a format of eight or four bits.
 struct Case {
   std::map<std::string, Shape> shapes{};
   Attrs attrs{};
   std::map<std::string, std::pair<double, double>> ranges{};
   std::map<std::string, std::vector<double>> values{};
+  std::map<std::string, DType> types{};
 };
+
+enum class TypeClass { kFloating, kLow, kFloatingOrLow };  // kLow: a format of eight or four bits
 
 struct OpDef {
   std::string name{};
   std::map<std::string, std::string> axes{};  // by the value of the attribute `role`; "" where there is no role
   std::string whole{};                        // axes that may not be cut, separated by spaces
   std::vector<AttrDef> attrs{};
-  std::map<std::string, DType> types{};  // of operands that have one type only; all others may be any floating type
+  std::map<std::string, DType> types{};  // of operands that have one type only
+  std::map<std::string, TypeClass>
+      classes{};  // of operands that may have other types than any floating one; an output's shape rule says which
   std::vector<TensorType> (*shape)(const ShapeCall&) = nullptr;
   void (*gradient)(GradCall&) = nullptr;  // null: no gradient flows through
   void (*reference)(const RefCall&) = nullptr;
+  // A conversion between ranks: the reference for all ranks of a mesh dimension in their order, and no operation of a device.
+  void (*exchange)(std::span<const RefCall> ranks) = nullptr;
+  bool cuts = false;                             // leading axes of an output may be parts or multiples of the input's
   bool cheap = false;                            // recomputing it costs less than keeping its output
   std::vector<std::string> accumulates{};        // outputs that may be added to what is there
   std::map<std::string, std::string> updates{};  // output -> input: the input's own tensor, updated in place; absent with it
@@ -158,6 +166,8 @@ std::span<const OpDef* const> all_ops();
 
 // May a tensor of this type be this operand?
 bool takes(const OpDef& def, const std::string& operand, DType dtype);
+// Is the type of this output the one that the shape rule gives, and no other?
+bool has_inferred_type(const OpDef& def, const std::string& output);
 
 // Types of the outputs; throws Error naming operation, scope, operand and shape.
 std::vector<TensorType> infer(const OpDef& def, const Attrs& attrs, const std::vector<const TensorType*>& inputs, const std::string& where);

@@ -177,6 +177,9 @@ class Verifier {
                  shape_text(expected[k].shape));
       if (!takes(def, o.outputs[k], g_.tensors[t].dtype))
         fail_bug("{}: output {} has the type {}", at, o.outputs[k], dtype_name(g_.tensors[t].dtype));
+      if (has_inferred_type(def, o.outputs[k]) && g_.tensors[t].dtype != expected[k].dtype)
+        fail_bug("{}: output {} has the type {}: its operands and attributes give {}", at, o.outputs[k], dtype_name(g_.tensors[t].dtype),
+                 dtype_name(expected[k].dtype));
       if (std::find(n.outputs.begin(), n.outputs.begin() + static_cast<ptrdiff_t>(k), t) != n.outputs.begin() + static_cast<ptrdiff_t>(k))
         fail_bug("{}: writes \"{}\" twice", at, name_of(g_, t));
       if (inner_[t]) fail_bug("{}: writes \"{}\", which belongs to the body of another node", at, name_of(g_, t));

@@ -62,7 +62,7 @@ class AxisCheck {
   void leading(const std::string& operand, const Shape& shape) {
     if (!has_leading_) leading_ = shape;
     has_leading_ = true;
-    if (shape != leading_)
+    if (def_.cuts ? shape.size() != leading_.size() : shape != leading_)
       fail_bug("{}: {} has other leading axes {} than {}", where_, operand, graph::shape_text(shape), graph::shape_text(leading_));
   }
 

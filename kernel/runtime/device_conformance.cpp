@@ -5,6 +5,7 @@
 
 #include "corral/error.h"
 #include "kernel/graph/cases.h"
+#include "kernel/graph/low_precision.h"
 #include "kernel/graph/print.h"
 
 namespace corral::runtime {
@@ -65,7 +66,7 @@ void set_types(const OpDef& def, const Case& c, CaseRun& run, Types types) {
     if (updated != def.updates.end()) {
       run.outputs[k].type =
           run.inputs[static_cast<size_t>(std::find(o.inputs.begin(), o.inputs.end(), updated->second) - o.inputs.begin())].type;
-    } else if (!def.types.contains(o.outputs[k])) {
+    } else if (!graph::has_inferred_type(def, o.outputs[k])) {
       run.outputs[k].type.dtype = types == Types::kF32 || types == Types::kF32FromBf16 ? DType::F32 : DType::BF16;
     }
   }
@@ -129,10 +130,12 @@ class Check {
   void compare(const std::string& operand, const CaseOperand& expected, const std::vector<double>& got, double added) {
     double largest = 0;
     for (double v : expected.values) largest = std::max(largest, std::fabs(v + added));
+    const bool codes = graph::is_low_precision(expected.type.dtype);
     const double half_unit = expected.type.dtype == DType::BF16 ? 0x1p-8 : 0;
     for (size_t i = 0; i < got.size(); ++i) {
-      const double want = expected.values[i] + added, error = std::fabs(got[i] - want);
-      const double limit = 1e-5 * largest + half_unit * std::fabs(want);
+      const double want = added == 0 ? expected.values[i] : expected.values[i] + added, error = std::fabs(got[i] - want);
+      if (codes && graph::code_of(got[i], expected.type.dtype) == graph::code_of(want, expected.type.dtype)) continue;
+      const double limit = codes ? -1 : 1e-5 * largest + half_unit * std::fabs(want);
       if (expected.type.dtype == DType::F32 && largest > 0) result_.largest_error = std::max(result_.largest_error, error / largest);
       if (error <= limit) continue;
       result_.failures.push_back(

@@ -54,9 +54,10 @@ class Instance final : public corral::DeviceInstance {
   }
 
   void supports(const corral::NodeView& node) override {
-    if (!level_.find(node.op())) throw corral::Unsupported(corral::format("device cpu has no operation \"{}\"", node.op()));
-    for (uint32_t i = 0; i < node.num_inputs(); ++i) check(node, node.in(i));
-    for (uint32_t i = 0; i < node.num_outputs(); ++i) check(node, node.out(i));
+    const OpEntry* entry = level_.find(node.op());
+    if (!entry) throw corral::Unsupported(corral::format("device cpu has no operation \"{}\"", node.op()));
+    for (uint32_t i = 0; i < node.num_inputs(); ++i) check(node, node.in(i), entry->low_precision);
+    for (uint32_t i = 0; i < node.num_outputs(); ++i) check(node, node.out(i), entry->low_precision);
   }
 
   std::unique_ptr<corral::DeviceKernel> prepare(const corral::NodeView& node, uint64_t& workspace) override {
@@ -76,7 +77,7 @@ class Instance final : public corral::DeviceInstance {
   }
 
  private:
-  static void check(const corral::NodeView& node, const corral::Operand& operand) {
+  static void check(const corral::NodeView& node, const corral::Operand& operand, bool low_precision) {
     using corral::DType;
     if (!operand) return;
     if (!operand.contiguous()) throw corral::Unsupported(corral::format("{}: device cpu takes contiguous operands only", node.op()));
@@ -87,6 +88,12 @@ class Instance final : public corral::DeviceInstance {
       case DType::I32:
       case DType::I64:
         return;
+      case DType::F8_E4M3:
+      case DType::F8_E5M2:
+      case DType::F8_E8M0:
+      case DType::F4_E2M1:
+        if (low_precision) return;
+        [[fallthrough]];
       default:
         throw corral::Unsupported(corral::format("{}: device cpu has no type number {}", node.op(), operand.layout->dtype));
     }

@@ -35,6 +35,7 @@ struct Prepared {
 struct OpEntry {
   const char* name;
   void (*prepare)(const NodeView& node, Prepared& p);
+  bool low_precision = false;  // its operands may have formats of eight and four bits
 };
 
 // All operations of this folder.
@@ -44,6 +45,7 @@ std::span<const OpEntry> attention_ops();
 std::span<const OpEntry> attention_backward_ops();
 std::span<const OpEntry> product_ops();
 std::span<const OpEntry> loss_ops();
+std::span<const OpEntry> quantize_ops();
 std::span<const OpEntry> scaling_ops();
 std::span<const OpEntry> update_ops();
 

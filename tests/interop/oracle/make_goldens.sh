@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes tests/golden/models and tests/golden/expected anew: three tiny models and what transformers, torch and peft compute from them.
+# Makes tests/golden/models, expected and lowp anew: three tiny models, what transformers, torch and peft compute from them, low-precision vectors.
 # About five minutes on 2 cores, with the packages of requirements.txt.
 #   PYTHON=python3 ./make_goldens.sh [DIRECTORY]
 set -euo pipefail
@@ -9,7 +9,7 @@ models=$out/models expected=$out/expected
 export PYTHONWARNINGS=ignore PYTHONDONTWRITEBYTECODE=1
 run() { "$python" "$@"; }
 
-rm -rf "$out"/{models,expected}
+rm -rf "$out"/{models,expected,lowp}
 # As Llama 3: no RoPE scaling, own output weights, several files, its own tokenizer.
 run make_llama.py --out "$models/llama3" --seed 11 --vocab 320 --shards 3
 # As Llama 3.1 Instruct: RoPE scaled by 8, three end tokens; bf16.
@@ -28,5 +28,6 @@ run golden_generate.py --model "$models/llama31" --out "$expected/llama31" --see
 run golden_generate.py --model "$models/llama32" --out "$expected/llama32" --seed 24
 run golden_peft.py --model "$models/llama3" --out "$expected/llama3" --seed 25 --method lora
 run golden_peft.py --model "$models/llama3" --out "$expected/llama3" --seed 25 --method dora
+run golden_lowp.py --out "$out/lowp" --seed 26
 run golden_chat.py --tokenizer "$models/llama3" --templates ../../../plugins/dataset/sft/templates --out "$out/chat.json"
-chmod -R u=rwX,go=rX "$models" "$expected"
+chmod -R u=rwX,go=rX "$models" "$expected" "$out/lowp"

@@ -1,0 +1,21 @@
+// The formats of eight and four bits: values, codes, and rounding to the nearest even, in float64.
+#pragma once
+
+#include <cstdint>
+
+#include "corral/graph.h"
+
+namespace corral::graph {
+
+bool is_low_precision(DType dtype);
+double largest_of(DType dtype);
+
+// The nearest value of the format; beyond the largest it is that one, of infinity too. A NaN stays one, but in E2M1, which has none: 6.
+// F8_E8M0 holds powers of two from 2^-127 to 2^127 only.
+double round_to_low(double value, DType dtype);
+
+// Between a value that the format holds and its code.
+uint8_t code_of(double value, DType dtype);
+double value_of(uint8_t code, DType dtype);
+
+}  // namespace corral::graph

@@ -1,0 +1,31 @@
+#include "kernel/graph/conversion.h"
+
+namespace corral::graph {
+namespace {
+// y = this rank's part along an axis of what all_reduce gives: cut from partial.
+
+std::vector<TensorType> shape(const ShapeCall& op) {
+  require_reduction(op);
+  return {{op.dtype("x"), cut(op, op["x"], "axis")}};
+}
+
+void exchange(std::span<const RefCall> ranks) {
+  require_ranks(ranks);
+  for (size_t to = 0; to < ranks.size(); ++to)
+    each_of_part(ranks[to].shape("x"), ranks[to].integer("axis"), ranks.size(), to,
+                 [&](size_t in_part, size_t in_whole) { ranks[to].out("y")[in_part] = reduced(ranks, in_whole); });
+}
+}  // namespace
+
+extern const OpDef reduce_scatter;
+const OpDef reduce_scatter{
+    .name = "reduce_scatter",
+    .axes = {{"", "x: ... -> y: ..."}},
+    .attrs = {kMesh, kAxis, kParts, kReduction},
+    .shape = shape,
+    .reference = exchange_alone,
+    .exchange = exchange,
+    .cuts = true,
+    .cases = {{{{"x", {4, 3}}}, {{"axis", attribute(int64_t{0})}, {"reduction", attribute(std::string("sum"))}}}},
+};
+}  // namespace corral::graph
