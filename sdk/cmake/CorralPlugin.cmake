@@ -160,5 +160,8 @@ function(corral_add_test name)
   set_target_properties(${name} PROPERTIES CXX_STANDARD 20 CXX_STANDARD_REQUIRED ON CXX_EXTENSIONS OFF)
   target_link_libraries(${name} PRIVATE ${A_LIBS} GTest::gtest GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE CORRAL_SOURCE_DIR="${CMAKE_SOURCE_DIR}" CORRAL_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  if(COMMAND corral_precompiled_test) # in Corral's own tree
+    corral_precompiled_test(${name})
+  endif()
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600)
 endfunction()
