@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 // Without a trailing slash and behind links, so that "beside it" is on the same disk.
 fs::path real_path(const std::string& path) {
   std::error_code error;
-  fs::path whole = fs::weakly_canonical(path, error);
+  fs::path whole = fs::weakly_canonical(fs::absolute(path), error);  // a name that is not there yet stays relative otherwise
   if (error || whole.empty()) whole = fs::absolute(path).lexically_normal();
   return whole.has_filename() ? whole : whole.parent_path();
 }

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "corral/error.h"
 #include "kernel/checkpoint/files.h"
@@ -15,7 +17,7 @@ namespace corral::checkpoint {
 namespace {
 namespace fs = std::filesystem;
 constexpr char kLatestName[] = "latest_checkpointed_iteration.txt";
-constexpr std::string_view kPrefix = "iter_", kPartial = ".partial";
+constexpr std::string_view kPrefix = "iter_", kPartial = ".partial", kLatest = "latest_";
 
 void tell(const Say& say, const std::string& line) {
   if (say) say(line);
@@ -38,7 +40,7 @@ bool is_leftover(const fs::path& path) {
   const std::string name = path.filename().string();
   if (!name.ends_with(kPartial)) return false;
   const std::string whole = name.substr(0, name.size() - kPartial.size());
-  return whole == kLatestName || iteration_of(whole).has_value();
+  return whole.starts_with(kLatest) || iteration_of(whole).has_value();
 }
 
 std::vector<fs::path> entries(const std::string& folder) {
@@ -47,6 +49,18 @@ std::vector<fs::path> entries(const std::string& folder) {
   for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) paths.push_back(at->path());
   std::sort(paths.begin(), paths.end());
   return paths;
+}
+
+// Takes the files out of the folder that belong beside the checkpoints.
+std::vector<std::pair<std::string, std::string>> take_latest(const fs::path& folder) {
+  std::vector<std::pair<std::string, std::string>> files;
+  for (const fs::path& path : entries(folder)) {
+    if (!path.filename().string().starts_with(kLatest) || !fs::is_regular_file(path)) continue;
+    std::ifstream in(path, std::ios::binary);
+    files.emplace_back(path.filename().string(), std::string{std::istreambuf_iterator<char>(in), {}});
+    fs::remove(path);
+  }
+  return files;
 }
 
 // Gives the finished folder its name in one step. One that is there already, from a run that went on from an earlier state, is exchanged
@@ -100,9 +114,14 @@ std::string save_checkpoint(const std::string& checkpoints, uint64_t iteration, 
   if (error) fail_io("make", checkpoints, error.value());
   remove_leftovers(checkpoints, options.say);
   if (fs::create_directory(partial, error); error) fail_io("make", partial, error.value());
+  std::vector<std::pair<std::string, std::string>> latest;
   try {
     write(partial.string());
-    write_manifest(partial, iteration);
+    latest = take_latest(partial);
+    if (options.manifest)
+      write_manifest(partial, iteration);
+    else
+      sync_below(partial);
     take_name(partial, whole);
     sync_folder(checkpoints);
   } catch (const NoSpace& e) {
@@ -116,6 +135,7 @@ std::string save_checkpoint(const std::string& checkpoints, uint64_t iteration, 
     removed(partial);
     throw;
   }
+  for (const auto& [name, content] : latest) replace_synced(fs::path(checkpoints) / name, content);
   replace_synced(fs::path(checkpoints) / kLatestName, std::to_string(iteration) + "\n");
   remove_old(checkpoints, options.keep);
   return whole.string();
@@ -170,7 +190,11 @@ Located locate_checkpoint(const std::string& path, const Say& say) {
     fail("{}: no such checkpoint: expected a run directory, one of its checkpoints, or a model's folder", path);
   const std::string inside = (fs::path(path) / "checkpoints").string();
   for (const std::string& folder : {inside, path}) {
-    if (list_checkpoints(folder).empty()) continue;
+    const std::vector<Found> all = list_checkpoints(folder);
+    if (all.empty()) continue;
+    // Other programs' folders have such names too, but no manifest.
+    const auto ours = [&](const Found& f) { return fs::exists(fs::path(f.path) / kManifestName, ignored); };
+    if (std::none_of(all.begin(), all.end(), ours)) return {folder, {}};
     std::string skipped;
     const auto found = newest_verified(folder, [&](const std::string& line) {
       skipped += "\n       " + line;

@@ -1,6 +1,7 @@
 // The checkpoints of a run, folders iter_0000500 side by side: saved whole or not at all, found by what they hold.
 //
 //   folder/latest_checkpointed_iteration.txt   the newest, for people and other programs; never trusted here
+//   folder/latest_*                            what else the format's programs look for there, of the newest
 //   folder/iter_0000500/                       whole: has a MANIFEST.json that agrees with every file
 //   folder/iter_0001000.partial/               being written, or left by a save that was killed
 #pragma once
@@ -19,11 +20,13 @@ using Say = std::function<void(const std::string&)>;
 struct SaveOptions {
   uint64_t keep = 0;  // so many newest stay; 0: all
   Say say;
+  bool manifest = true;  // false: a folder for another program, whole as soon as it has its name
 };
 
 std::string checkpoint_name(uint64_t iteration);
 
-// Calls `write` with an empty folder to fill, then syncs, checksums and renames it; the folders made on the way appear as needed.
+// Calls `write` with an empty folder to fill, then syncs, checksums and renames it; the folders made on the way appear as needed. Files
+// that are named latest_* come out of it and beside it.
 // Where `write` throws or the disk is full, everything written is removed: NoSpace says what. Gives back the path.
 std::string save_checkpoint(const std::string& checkpoints, uint64_t iteration, const std::function<void(const std::string&)>& write,
                             const SaveOptions& options = {});

@@ -243,6 +243,27 @@ int save_on_a_full_disk(const std::string& folder) {
   return 0;
 }
 
+// Where a format's programs look for the newest checkpoint.
+TEST_F(Store, FilesNamedLatestStandBesideTheNewestCheckpoint) {
+  for (const uint64_t i : {1, 2})
+    save_checkpoint(checkpoints_, i, [&](const std::string& to) {
+      fill(to, i);
+      std::ofstream(to + "/latest_state.pt") << "of " << i;
+    });
+  std::ifstream file(checkpoints_ + "/latest_state.pt");
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), "of 2");
+  EXPECT_FALSE(fs::exists(checkpoints_ + "/iter_0000002/latest_state.pt"));
+  EXPECT_TRUE(newest().has_value());
+}
+
+TEST_F(Store, AFolderForAnotherProgramHasNoManifestAndIsTakenAsItIs) {
+  const std::string path = save_checkpoint(checkpoints_, 3, [&](const std::string& to) { fill(to, 3); }, {0, {}, false});
+  EXPECT_FALSE(fs::exists(path + "/MANIFEST.json"));
+  EXPECT_EQ(locate_checkpoint(checkpoints_, {}).path, checkpoints_);
+  EXPECT_EQ(locate_checkpoint(path, {}).path, path);
+  EXPECT_EQ(locate_checkpoint(fs::path(checkpoints_).parent_path().string(), {}).path, checkpoints_);
+}
+
 TEST_F(Store, AFullDiskLeavesTheCheckpointsBeforeAndSaysWhatWasRemoved) {
   const pid_t child = ::fork();
   if (child == 0) {
