@@ -49,8 +49,11 @@ double checked(const char* flag, double value, double low, double high) {
 std::set<int32_t> end_tokens(const ModelSource& source, const TokenizerHandle* tokenizer) {
   std::set<int32_t> ends;
   add_ends(generation_config(source), ends);
-  const json config = json::parse(source.info.config, nullptr, false);
-  if (config.is_object()) add_ends(config, ends);
+  const auto add_config = [&](const std::string& content) {
+    if (const json config = json::parse(content, nullptr, false); config.is_object()) add_ends(config, ends);
+  };
+  add_config(source.info.config);
+  for (const DialectConfig& other : source.info.others) add_config(other.content);
   if (tokenizer)
     for (const int64_t id : tokenizer->info().eos_ids) ends.insert(static_cast<int32_t>(id));
   return ends;

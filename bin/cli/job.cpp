@@ -16,6 +16,9 @@ namespace corral::cli {
 namespace {
 namespace fs = std::filesystem;
 
+// What other programs read, whatever format checkpoints have.
+constexpr char kComparisonFormat[] = "hf";
+
 config::Assignment assignment(const std::string& key, const std::string& value, const std::string& by) {
   config::Assignment a;
   a.key = key;
@@ -121,7 +124,7 @@ std::shared_ptr<const TokenizerHandle> open_tokenizer(const Arguments& arguments
                                                       const ModelSource& source) {
   std::shared_ptr<const TokenizerHandle> tokenizer;
   if (source.adapter && config.text("tokenizer.path").empty()) tokenizer = open_tokenizer(arguments, config, source.adapter->path);
-  if (!tokenizer) tokenizer = open_tokenizer(arguments, config, source.path);
+  if (!tokenizer) tokenizer = open_tokenizer(arguments, config, source.files_folder());
   check_vocabulary(config, tokenizer.get());
   return tokenizer;
 }
@@ -160,8 +163,7 @@ train::Fetch fetch_part(std::shared_ptr<const DatasetHandle> data, uint64_t part
   };
 }
 
-void write_tensor_file(const Arguments& arguments, const config::RunConfig& config, const std::string& path,
-                       const std::vector<NamedTensor>& tensors) {
+void write_tensor_file(const Arguments& arguments, const std::string& path, const std::vector<NamedTensor>& tensors) {
   const fs::path file = fs::absolute(path);
   if (!fs::is_directory(file.parent_path())) fail("{}: the folder {} does not exist", path, file.parent_path().string());
   // The format chooses the ending of its file's name; the user's is the one that counts.
@@ -177,8 +179,7 @@ void write_tensor_file(const Arguments& arguments, const config::RunConfig& conf
     request.tensors.tensors.back().file = "tensors";
   }
   try {
-    CheckpointWriterHandle writer =
-        CheckpointFormat(load_plugin(arguments, "checkpoint", config.text("checkpoint.format"))).create(partial, request);
+    CheckpointWriterHandle writer = CheckpointFormat(load_plugin(arguments, "checkpoint", kComparisonFormat)).create(partial, request);
     for (size_t i = 0; i < tensors.size(); ++i) writer.write(i, 0, tensors[i].bytes.data(), tensors[i].bytes.size());
     writer.finish();
     for (const fs::directory_entry& written : fs::directory_iterator(partial)) fs::rename(written.path(), file);

@@ -40,12 +40,11 @@ std::shared_ptr<const DatasetHandle> open_dataset(const Arguments& arguments, co
                                                   const TokenizerHandle* tokenizer, bool whole);
 train::Fetch fetch_part(std::shared_ptr<const DatasetHandle> data, uint64_t part);
 
-// Tensors in memory as one file of the checkpoint format, beside nothing else.
+// Tensors in memory as one safetensors file.
 struct NamedTensor {
   TensorInfo info;
   std::vector<char> bytes;
 };
-void write_tensor_file(const Arguments& arguments, const config::RunConfig& config, const std::string& path,
-                       const std::vector<NamedTensor>& tensors);
+void write_tensor_file(const Arguments& arguments, const std::string& path, const std::vector<NamedTensor>& tensors);
 
 }  // namespace corral::cli

@@ -8,25 +8,36 @@
 #include "kernel/checkpoint/fingerprint.h"
 
 namespace corral::cli {
+namespace {
 
-std::vector<NamedFile> model_files(const config::RunConfig& config, const train::Pipeline& pipeline, DType dtype,
-                                   const std::optional<CheckpointInfo>& origin, const TokenizerHandle* tokenizer, const DatasetInfo& data) {
-  std::vector<NamedFile> result;
+// The dialect that most programs read, which is kept beside every other.
+constexpr char kExchange[] = "hf";
+}  // namespace
+
+std::string config_in(const CheckpointInfo& info, const std::string& dialect) {
+  if (info.dialect == dialect) return info.config;
+  for (const DialectConfig& other : info.others)
+    if (other.dialect == dialect) return other.content;
+  return "";
+}
+
+CheckpointWriteRequest model_request(const config::RunConfig& config, const train::Pipeline& pipeline, DType dtype,
+                                     const std::optional<CheckpointInfo>& origin, const TokenizerHandle* tokenizer,
+                                     const DatasetInfo& data) {
+  CheckpointWriteRequest result;
+  result.kind = "model";
   const auto add = [&](const std::string& name, std::string content) {
-    std::erase_if(result, [&](const NamedFile& f) { return f.name == name; });
+    std::erase_if(result.files, [&](const NamedFile& f) { return f.name == name; });
     NamedFile f;
     f.name = name;
     f.content = std::move(content);
-    result.push_back(std::move(f));
+    result.files.push_back(std::move(f));
   };
   ConfigRequest request;
-  request.dialect = config.text("checkpoint.format");
   request.options = pipeline.model().options;
   request.dtype = dtype == DType::BF16 ? "bfloat16" : "float32";
-  if (origin) {
-    request.original = origin->config;
+  if (origin)
     for (const NamedFile& f : origin->files) add(f.name, f.content);
-  }
   if (tokenizer) {
     const TokenizerInfo info = tokenizer->info();
     request.bos_token_ids = info.bos_ids;
@@ -37,9 +48,20 @@ std::vector<NamedFile> model_files(const config::RunConfig& config, const train:
     if (!origin && !generation.is_null()) add("generation_config.json", generation.dump(2) + "\n");
     for (const NamedFile& f : tokenizer->files().files) add(f.name, f.content);
   }
-  if (!data.chat_template.empty()) set_chat_template(result, data.chat_template);
-  add_stop_ids(result, data.stop_ids);
-  add("config.json", pipeline.model().handle.write_config(request));
+  if (!data.chat_template.empty()) set_chat_template(result.files, data.chat_template);
+  add_stop_ids(result.files, data.stop_ids);
+  const auto written = [&](const std::string& dialect) {
+    request.dialect = dialect;
+    request.original = origin ? config_in(*origin, dialect) : "";
+    return pipeline.model().handle.write_config(request);
+  };
+  const std::string& format = config.text("checkpoint.format");
+  result.config = written(format);
+  if (format != kExchange) {
+    result.others.emplace_back();
+    result.others.back().dialect = kExchange;
+    result.others.back().content = written(kExchange);
+  }
   return result;
 }
 

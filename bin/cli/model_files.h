@@ -10,11 +10,15 @@
 
 namespace corral::cli {
 
-// config.json, generation_config.json and the tokenizer's. What `origin` has stays as it is, except what the tokenizer brings, and what
-// `data` says of the chats that the model was trained on: their template and what ends an answer.
-std::vector<NamedFile> model_files(const config::RunConfig& config, const train::Pipeline& pipeline, DType dtype,
-                                   const std::optional<CheckpointInfo>& origin, const TokenizerHandle* tokenizer,
-                                   const DatasetInfo& data = {});
+// The configuration that a checkpoint keeps in a dialect, or "".
+std::string config_in(const CheckpointInfo& info, const std::string& dialect);
+
+// What goes with a model's weights in the format of the configuration: the model's configuration, generation_config.json and the
+// tokenizer's files. What `origin` has stays as it is, except what the tokenizer brings, and what `data` says of the chats that the model
+// was trained on: their template and what ends an answer.
+CheckpointWriteRequest model_request(const config::RunConfig& config, const train::Pipeline& pipeline, DType dtype,
+                                     const std::optional<CheckpointInfo>& origin, const TokenizerHandle* tokenizer,
+                                     const DatasetInfo& data = {});
 
 // What goes along with an adapter: the tokenizer's files, and `fingerprint` of the model that it is for.
 std::vector<NamedFile> adapter_files(const std::string& fingerprint, const std::optional<CheckpointInfo>& origin,

@@ -16,21 +16,36 @@ namespace {
 
 void say(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
 
-CheckpointFormat find_format(const Arguments& arguments, const std::string& path) {
+struct Format {
+  CheckpointFormat format;
+  std::string name, reason;
+};
+
+// By the files alone; `wanted` is the format that a flag speaks of, or "".
+Format find_format(const Arguments& arguments, const std::string& path, const std::string& wanted = "") {
   std::string reasons;
-  std::shared_ptr<const Plugin> best;
-  uint32_t confidence = 0;
+  std::vector<Format> best;
+  uint32_t confidence = 1;
+  bool known = false;
   for (const std::string& name : plugin_names(arguments, "checkpoint")) {
-    const auto plugin = load_plugin(arguments, "checkpoint", name);
-    const Probe probe = CheckpointFormat(plugin).probe(path);
+    CheckpointFormat format(load_plugin(arguments, "checkpoint", name));
+    const Probe probe = format.probe(path);
     reasons += "\n       " + name + ": " + probe.reason;
-    if (probe.confidence > confidence) {
-      confidence = probe.confidence;
-      best = plugin;
-    }
+    known = known || probe.confidence > 0;
+    if (probe.confidence < confidence || (!wanted.empty() && name != wanted)) continue;
+    if (probe.confidence > confidence) best.clear();
+    confidence = probe.confidence;
+    best.push_back({std::move(format), name, probe.reason});
   }
-  if (!best) fail("{}: no installed format knows this as a checkpoint{}", path, reasons);
-  return CheckpointFormat(best);
+  if (best.empty() && known)
+    fail("{}: no checkpoint of the format {}; --checkpoint takes one of any format{}", path, wanted, reasons);
+  if (best.empty()) fail("{}: no installed format knows this as a checkpoint{}", path, reasons);
+  if (best.size() > 1)
+    fail(
+        "{}: may be a checkpoint of {} as well as of {}: name a folder that holds one of them, or give it with --hf-model or "
+        "--megatron-path{}",
+        path, best[0].name, best[1].name, reasons);
+  return best[0];
 }
 
 // The plugin that --model names: llama32 of llama32/1b, or a path.
@@ -39,11 +54,39 @@ std::string wanted_model(const Arguments& arguments) {
   return is_family_and_size(wanted) ? wanted.substr(0, wanted.find('/')) : wanted;
 }
 
-void recognize(const Arguments& arguments, const std::string& wanted, ModelSource& source) {
+DialectConfig own_config(const CheckpointInfo& info) {
   DialectConfig config;
-  config.dialect = source.info.dialect;
-  config.content = source.info.config;
-  if (config.content.empty()) fail("{}: has tensors, but not the configuration that says of which model", source.path);
+  config.dialect = info.dialect;
+  config.content = info.config;
+  return config;
+}
+
+// The configuration and files of the folder that --hf-model names, where that is not the model's own.
+std::optional<DialectConfig> described_by_flag(const Arguments& arguments, ModelSource& source) {
+  std::string path = arguments.text("hf-model");
+  std::error_code error;
+  if (path.empty() || std::filesystem::equivalent(path, source.path, error)) return {};
+  path = checkpoint::locate_checkpoint(path, say).path;
+  if (std::filesystem::equivalent(path, source.path, error)) return {};
+  const CheckpointReaderHandle reader = find_format(arguments, path, "hf").format.open(path);
+  CheckpointInfo info = reader.info();
+  if (info.kind == "adapter") return {};
+  if (info.config.empty()) fail("--hf-model {}: it has no configuration", arguments.text("hf-model"));
+  const DialectConfig config = own_config(info);
+  source.info.files = std::move(info.files);
+  source.info.files_folder = path;
+  source.info.others = {config};
+  return config;
+}
+
+void recognize(const Arguments& arguments, const std::string& wanted, const Format& found, ModelSource& source) {
+  DialectConfig config = own_config(source.info);
+  if (const auto described = described_by_flag(arguments, source))
+    config = *described;
+  else if (config.content.empty() && !source.info.others.empty())
+    config = source.info.others[0];
+  if (config.content.empty())
+    fail("{}: has tensors, but not the configuration that says of which model: give the model's folder with --hf-model", source.path);
   uint32_t confidence = 0;
   std::string reason, refusal;
   for (const std::string& name : wanted.empty() ? plugin_names(arguments, "model") : std::vector{wanted}) {
@@ -65,20 +108,21 @@ void recognize(const Arguments& arguments, const std::string& wanted, ModelSourc
   }
   if (source.model_plugin.empty())
     fail("{}: {}", source.path, refusal.empty() ? "no installed model plugin takes its configuration" : refusal);
-  say(format("model: {} ({}), from {}", source.model_plugin, wanted.empty() ? reason + "; --model names another" : "as --model says",
-             source.path));
+  say(format("model: {} ({}), from {} ({}: {})", source.model_plugin,
+             wanted.empty() ? reason + "; --model names another" : "as --model says", source.path, found.name, found.reason));
+  size_t rest = 0;
+  for (const TensorInfo& t : source.reader->list().tensors) rest += !t.part.empty();
+  if (rest) say(format("only weights are taken: {} tensors of the optimizer stay behind", rest));
 }
 
-}  // namespace
-
-ModelSource open_model_folder(const Arguments& arguments, const std::string& folder, const std::string& model, const std::string& base,
-                              const std::string& peft) {
+ModelSource open_found(const Arguments& arguments, const Format& found, const std::string& folder, const std::string& model,
+                       const std::string& base, const std::string& peft) {
   ModelSource source;
   source.path = folder;
-  source.reader = std::make_shared<CheckpointReaderHandle>(find_format(arguments, source.path).open(source.path));
+  source.reader = std::make_shared<CheckpointReaderHandle>(found.format.open(source.path));
   source.info = source.reader->info();
   if (source.info.kind != "adapter") {
-    recognize(arguments, model, source);
+    recognize(arguments, model, found, source);
     return source;
   }
   AdapterSource adapter = adapter_of(arguments, folder, source.reader, std::move(source.info), peft);
@@ -94,13 +138,33 @@ ModelSource open_model_folder(const Arguments& arguments, const std::string& fol
   return source;
 }
 
-ModelSource open_model(const Arguments& arguments, const std::string& path) {
-  ModelSource source = open_model_folder(arguments, checkpoint::locate_checkpoint(path, say).path, wanted_model(arguments));
+}  // namespace
+
+ModelSource open_model_folder(const Arguments& arguments, const std::string& folder, const std::string& model, const std::string& base,
+                              const std::string& peft) {
+  return open_found(arguments, find_format(arguments, folder), folder, model, base, peft);
+}
+
+ModelPath model_path(const Arguments& arguments, const std::string& command) {
+  ModelPath model;
+  for (const auto& [flag, format] : {std::pair{"checkpoint", ""}, {"megatron-path", "megatron"}}) {
+    if (!arguments.has(flag)) continue;
+    if (!model.path.empty()) fail("--checkpoint and --megatron-path both name a model: use one");
+    model = {arguments.text(flag), format};
+  }
+  if (model.path.empty()) model = {arguments.text("hf-model"), "hf"};
+  if (model.path.empty()) fail("{} needs a model: --checkpoint PATH", command);
+  return model;
+}
+
+ModelSource open_model(const Arguments& arguments, const ModelPath& model) {
+  const std::string located = checkpoint::locate_checkpoint(model.path, say).path;
+  ModelSource source = open_found(arguments, find_format(arguments, located, model.format), located, wanted_model(arguments), "", "");
   const std::string adapter = arguments.text("adapter");
   if (adapter.empty()) return source;
-  if (source.adapter) fail("--adapter {}: {} is an adapter already; name the model that both are for", adapter, path);
+  if (source.adapter) fail("--adapter {}: {} is an adapter already; name the model that both are for", adapter, model.path);
   const std::string folder = checkpoint::locate_checkpoint(adapter, say).path;
-  auto reader = std::make_shared<CheckpointReaderHandle>(find_format(arguments, folder).open(folder));
+  auto reader = std::make_shared<CheckpointReaderHandle>(find_format(arguments, folder).format.open(folder));
   CheckpointInfo info = reader->info();
   if (info.kind != "adapter") fail("--adapter {}: this is no adapter's folder", adapter);
   source.adapter = adapter_of(arguments, folder, std::move(reader), std::move(info));
@@ -108,8 +172,12 @@ ModelSource open_model(const Arguments& arguments, const std::string& path) {
   return source;
 }
 
+WeightMap weight_map_of(const ModelSource& source, const ModelHandle& model, const std::string& options) {
+  return model.weight_map(options, source.info.dialect, checkpoint::weights_of(source.reader->list().tensors));
+}
+
 void load_parameters(const ModelSource& source, const train::Pipeline& pipeline, runtime::Session& session) {
-  const WeightMap map = pipeline.model().handle.weight_map(pipeline.model().options, source.info.dialect);
+  const WeightMap map = weight_map_of(source, pipeline.model().handle, pipeline.model().options);
   const auto names = checkpoint::parameters_in(map);
   SessionTensors parameters = parameters_of(session, names), masters = masters_of(session, names);
   checkpoint::load_model(*source.reader, map, parameters);

@@ -2,22 +2,40 @@
 
 #include <charconv>
 #include <cmath>
+#include <map>
 
 #include "bin/cli/load_plugin.h"
+#include "bin/cli/model_files.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/element.h"
 #include "kernel/checkpoint/files.h"
 #include "kernel/checkpoint/format_io.h"
 
 namespace corral::cli {
+namespace {
+
+// As configurations spell it: what most of the weights' bytes are.
+std::string most_common_type(const std::vector<TensorInfo>& tensors) {
+  std::map<DType, uint64_t> bytes;
+  for (const TensorInfo& t : tensors)
+    bytes[t.dtype] += static_cast<uint64_t>(checkpoint::element_count(t.shape)) * checkpoint::element_bytes(t.dtype);
+  DType most = DType::F32;
+  for (const auto& [dtype, count] : bytes)
+    if (count > bytes[most]) most = dtype;
+  return most == DType::BF16 ? "bfloat16" : most == DType::F16 ? "float16" : "float32";
+}
+
+}  // namespace
+
 ModelTransfer::ModelTransfer(const Arguments& arguments, const ModelSource& source, const std::string& format, uint64_t max_shard_bytes)
     : source_(source), format_(load_plugin(arguments, "checkpoint", format)), model_(load_plugin(arguments, "model", source.model_plugin)) {
   const std::string& dialect = source.info.dialect;
-  from_ = model_.weight_map(source.options, dialect);
+  from_ = weight_map_of(source, model_, source.options);
   request_.max_shard_bytes = max_shard_bytes;
   request_.files = source.info.files;
   request_.config = source.info.config;
-  const std::vector<TensorInfo> tensors = source.reader->list().tensors;
+  request_.others = source.info.others;
+  const std::vector<TensorInfo> tensors = checkpoint::weights_of(source.reader->list().tensors);
   tensors_ = tensors.size();
   for (const TensorInfo& t : tensors)
     bytes_ += static_cast<uint64_t>(checkpoint::element_count(t.shape)) * checkpoint::element_bytes(t.dtype);
@@ -26,6 +44,12 @@ ModelTransfer::ModelTransfer(const Arguments& arguments, const ModelSource& sour
   ConfigRequest request;
   request.dialect = format;
   request.options = source.options;
+  request.dtype = most_common_type(tensors);
+  request.original = config_in(source.info, format);
+  // Kept by a format that can, for the way back.
+  request_.others.emplace_back();
+  request_.others.back().dialect = dialect;
+  request_.others.back().content = source.info.config;
   request_.config = model_.write_config(request);
 }
 

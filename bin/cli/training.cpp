@@ -45,6 +45,13 @@ std::string checkpoints_of(const config::RunConfig& config, const std::string& d
   return own.empty() ? dir + "/checkpoints" : own;
 }
 
+// Where a checkpoint of this run has its tokenizer.
+std::string files_folder(const Arguments& arguments, const config::RunConfig& config, const std::string& path) {
+  const CheckpointFormat format(load_plugin(arguments, "checkpoint", config.text("checkpoint.format")));
+  const std::string folder = format.open(path).info().files_folder;
+  return folder.empty() ? path : folder;
+}
+
 class Training {
  public:
   Training(const Arguments& arguments, config::RunConfig config, std::optional<ModelSource> pretrained,
@@ -55,8 +62,8 @@ class Training {
         resumed_(std::move(resumed)),
         dir_(run_directory(config_)),
         tokenizer_(open_tokenizer(arguments, config_,
-                                  resumed_      ? resumed_->path
-                                  : pretrained_ ? pretrained_->path
+                                  resumed_      ? files_folder(arguments, config_, resumed_->path)
+                                  : pretrained_ ? pretrained_->files_folder()
                                                 : "")) {
     refuse_more_than_one_rank(config_);
     settle_vocabulary(config_, tokenizer_.get(), pretrained_ || resumed_);
@@ -248,11 +255,15 @@ class Training {
               adapter ? pipeline.adapter_map(dialect) : pipeline.model().handle.weight_map(pipeline.model().options, dialect);
           SessionTensors parameters = parameters_of(session, checkpoint::parameters_in(map));
           CheckpointWriteRequest request;
-          request.kind = adapter ? "adapter" : "model";
-          if (adapter) request.config = pipeline.adapter_config(dialect, base_);
-          request.files = adapter
-                              ? adapter_files(fingerprint_, origin_, tokenizer_.get(), data_->info())
-                              : model_files(config_, pipeline, parameters.tensors().at(0).dtype, origin_, tokenizer_.get(), data_->info());
+          if (adapter) {
+            request.kind = "adapter";
+            request.config = pipeline.adapter_config(dialect, base_);
+            request.files = adapter_files(fingerprint_, origin_, tokenizer_.get(), data_->info());
+          } else {
+            request = model_request(config_, pipeline, parameters.tensors().at(0).dtype, origin_, tokenizer_.get(), data_->info());
+          }
+          request.iteration = finished;
+          request.consumed_samples = finished * static_cast<uint64_t>(config_.integer("train.global_batch_size"));
           checkpoint::save_model(format_plugin, folder, map, parameters, request);
           fs::create_directory(folder + "/state");
           SessionTensors state = training_state_of(session);
@@ -355,7 +366,7 @@ int train_command(const Arguments& arguments, const std::string& mode) {
   // The model that a flag names says which options of model.* there are.
   std::optional<ModelSource> source;
   const auto open = [&](const std::string& path) {
-    source = open_model(arguments, path);
+    source = open_model(arguments, {path, ""});
     if (mode == "pretrain" && source->adapter) fail("{} is an adapter: merge it into its model first, or use `corral finetune`", path);
   };
   for (const config::Assignment& a : from.flags)

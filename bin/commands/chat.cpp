@@ -225,7 +225,7 @@ int run(const Arguments& arguments) {
   if (path.empty()) fail("chat needs a model: --checkpoint PATH");
   config::Sources from = sources(arguments);
   prefer_samples(from, "chat");
-  const ModelSource source = open_model(arguments, path);
+  const ModelSource source = open_model(arguments, {path, ""});
   const config::RunConfig config = configure_to_run(arguments, from, source);
   return Conversation(arguments, config, source).run();
 }

@@ -16,6 +16,8 @@ namespace {
 constexpr Flag kFlags[] = {
     {"adapter", Flag::kValue, "DIR", "folder of an adapter that goes over the model", ""},
     {"checkpoint", Flag::kValue, "PATH", "run directory, checkpoint or model folder to evaluate", ""},
+    {"hf-model", Flag::kValue, "DIR", "Hugging Face folder to run; with another model, its configuration and tokenizer", ""},
+    {"megatron-path", Flag::kValue, "DIR", "Megatron folder to run", ""},
     {"logits", Flag::kValue, "FILE", "write logits, and loss and targets of each row, float32", ""},
     {"gradients", Flag::kValue, "FILE", "write the gradient of the mean loss of each trained parameter, float32", ""},
     {"json", Flag::kNothing, "", "print one JSON object", ""},
@@ -99,7 +101,7 @@ class Evaluation {
       loss.push_back(static_cast<float>(r.loss));
       targets.push_back(static_cast<float>(r.targets));
     }
-    write_tensor_file(arguments_, config_, arguments_.text("logits"),
+    write_tensor_file(arguments_, arguments_.text("logits"),
                       {tensor("logits", {rows, length, config_.integer("model.vocab_size")}, logits_.data(), logits_.size()),
                        tensor("loss", {rows}, loss.data(), loss.size() * sizeof(float)),
                        tensor("targets", {rows}, targets.data(), targets.size() * sizeof(float))});
@@ -115,7 +117,7 @@ class Evaluation {
       for (float& x : values) x = static_cast<float>(x / static_cast<double>(targets));
       tensors.push_back(tensor(info.name, info.shape, values.data(), values.size() * sizeof(float)));
     }
-    write_tensor_file(arguments_, config_, arguments_.text("gradients"), tensors);
+    write_tensor_file(arguments_, arguments_.text("gradients"), tensors);
   }
 
   void print(const train::StepResult& result) const {
@@ -153,8 +155,7 @@ class Evaluation {
 };
 
 int run(const Arguments& arguments) {
-  const std::string path = arguments.text("checkpoint");
-  if (path.empty()) fail("eval needs a model: --checkpoint PATH");
+  const ModelPath path = model_path(arguments, "eval");
   config::Sources from = sources(arguments);
   const ModelSource source = open_model(arguments, path);
   const config::RunConfig config = configure_to_run(arguments, from, source);

@@ -10,6 +10,8 @@ namespace {
 
 constexpr Flag kFlags[] = {
     {"checkpoint", Flag::kValue, "PATH", "run directory, checkpoint or model folder to export", ""},
+    {"megatron-path", Flag::kValue, "DIR", "Megatron folder to export", ""},
+    {"hf-model", Flag::kValue, "DIR", "Hugging Face folder whose configuration and files are taken (the checkpoint's own)", ""},
     {"hf-path", Flag::kValue, "DIR", "Hugging Face folder to write", ""},
     {"max-shard-size", Flag::kValue, "SIZE", "largest file of weights, such as 500MB (5GB)", ""},
     {"model", Flag::kValue, "MODEL", "model family, where the configuration suggests another one", ""},
@@ -22,13 +24,13 @@ constexpr struct {
 } kTargets[] = {{"hf-path", "hf"}};
 
 int run(const Arguments& arguments) {
-  if (!arguments.has("checkpoint")) fail("export needs a model: --checkpoint PATH");
+  const ModelPath from = model_path(arguments, "export");
   const uint64_t shard = size_of_text("max-shard-size", arguments.text("max-shard-size"));
   for (const auto& [flag, format] : kTargets) {
     if (!arguments.has(flag)) continue;
     const std::string path = arguments.text(flag);
     checkpoint::require_new_folder(path);
-    const ModelSource source = open_model(arguments, arguments.text("checkpoint"));
+    const ModelSource source = open_model(arguments, from);
     if (source.adapter) {
       checkpoint::make_folder(path, 0, [&](const std::string& folder) { copy_adapter(arguments, *source.adapter, format, folder); });
       std::fprintf(stderr, "wrote %s: an adapter for %s\n", path.c_str(), source.path.c_str());

@@ -23,6 +23,8 @@ namespace {
 constexpr Flag kFlags[] = {
     {"adapter", Flag::kValue, "DIR", "folder of an adapter that goes over the model", ""},
     {"checkpoint", Flag::kValue, "PATH", "run directory, checkpoint or model folder to run", ""},
+    {"hf-model", Flag::kValue, "DIR", "Hugging Face folder to run; with another model, its configuration and tokenizer", ""},
+    {"megatron-path", Flag::kValue, "DIR", "Megatron folder to run", ""},
     {"prompt", Flag::kPaths, "TEXT", "text to continue; - reads standard input", ""},
     {"prompts", Flag::kValue, "FILE", "JSONL file, a row each with \"prompt\" or \"input_ids\"", ""},
     {"max-new-tokens", Flag::kValue, "N", "end after so many tokens (100)", ""},
@@ -155,8 +157,7 @@ class Generation {
 };
 
 int run(const Arguments& arguments) {
-  const std::string path = arguments.text("checkpoint");
-  if (path.empty()) fail("generate needs a model: --checkpoint PATH");
+  const ModelPath path = model_path(arguments, "generate");
   const config::Sources from = sources(arguments);
   const ModelSource source = open_model(arguments, path);
   const config::RunConfig config = configure_to_run(arguments, from, source);

@@ -1,4 +1,4 @@
-// `corral import`: a model of another program as a run directory, whose one checkpoint has no training state.
+// `corral import`: a model of another program as a run directory, whose one checkpoint has no training state, or as a Megatron folder.
 #include <cstdio>
 #include <filesystem>
 
@@ -16,6 +16,7 @@ namespace {
 constexpr Flag kFlags[] = {
     {"hf-model", Flag::kValue, "DIR", "Hugging Face folder to read", ""},
     {"dir", Flag::kValue, "DIR", "run directory to make", "run.dir"},
+    {"megatron-path", Flag::kValue, "DIR", "Megatron folder to write instead, iteration 0", ""},
     {"checkpoint-format", Flag::kValue, "PLUGIN", "format of the weights that are written (hf)", "checkpoint.format"},
     {"model", Flag::kValue, "MODEL", "model family, where the configuration suggests another one", "model.plugin"},
 };
@@ -23,13 +24,23 @@ constexpr Flag kFlags[] = {
 int run(const Arguments& arguments) {
   const std::string path = arguments.text("hf-model"), dir = arguments.text("dir");
   if (path.empty()) fail("import needs a model: --hf-model DIR");
-  if (dir.empty()) fail("import needs the run directory to make: --dir DIR");
-  checkpoint::require_new_folder(dir);
+  const std::string megatron = arguments.text("megatron-path");
+  if (dir.empty() == megatron.empty())
+    fail("import needs the run directory to make, --dir DIR, or the folder to write, --megatron-path DIR");
+  checkpoint::require_new_folder(dir.empty() ? megatron : dir);
   std::error_code error;
   if (!std::filesystem::exists(path, error))
     fail("--hf-model {}: no such folder; a model of the hub is downloaded first, with `hf download` for one", path);
-  const ModelSource source = open_model(arguments, path);
+  const ModelSource source = open_model(arguments, {path, "hf"});
   if (source.adapter) fail("--hf-model {}: this is an adapter: merge it into its model first", path);
+  if (!megatron.empty()) {
+    const ModelTransfer transfer(arguments, source, "megatron", 0);
+    checkpoint::make_folder(megatron, transfer.bytes(), [&](const std::string& folder) {
+      checkpoint::save_checkpoint(folder, 0, [&](const std::string& whole) { transfer.write(whole); }, {.manifest = false});
+    });
+    std::fprintf(stderr, "wrote %s/%s: %s\n", megatron.c_str(), checkpoint::checkpoint_name(0).c_str(), transfer.summary().c_str());
+    return 0;
+  }
   const config::RunConfig config = configure_for(arguments, sources(arguments), source);
   const ModelTransfer transfer(arguments, source, config.text("checkpoint.format"), 0);
   checkpoint::make_folder(dir, transfer.bytes(), [&](const std::string& folder) {
@@ -42,6 +53,7 @@ int run(const Arguments& arguments) {
 
 }  // namespace
 
-extern const Command command_import{"import", "make a run directory from a Hugging Face folder", "", kFlags, false, run};
+extern const Command command_import{"import", "make a run directory or a Megatron folder from a Hugging Face folder", "", kFlags, false,
+                                    run};
 
 }  // namespace corral::cli

@@ -63,9 +63,7 @@ int run(const Arguments& arguments) {
   const train::Pipeline pipeline = make_pipeline(arguments, config);
   const Graph graph = pipeline.evaluation(1, 8);
   InitialTensors tensors(graph, static_cast<uint64_t>(arguments.integer("seed", config.integer("train.seed"))));
-  CheckpointWriteRequest request;
-  request.kind = "model";
-  request.files = model_files(config, pipeline, tensors.tensors().at(0).dtype, std::nullopt, tokenizer.get());
+  const CheckpointWriteRequest request = model_request(config, pipeline, tensors.tensors().at(0).dtype, std::nullopt, tokenizer.get());
 
   const std::string dialect = config.text("checkpoint.format");
   uint64_t bytes = 0;

@@ -8,6 +8,7 @@
 #include "bin/cli/configuration.h"
 #include "bin/cli/job.h"
 #include "bin/cli/load_plugin.h"
+#include "bin/cli/model_files.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/element.h"
 #include "kernel/checkpoint/fingerprint.h"
@@ -26,6 +27,8 @@ constexpr Flag kFlags[] = {
     {"hf-path", Flag::kValue, "DIR", "folder to write", ""},
     {"dtype", Flag::kValue, "TYPE", "bf16 or fp32: of the merged weights (the model's own)", ""},
 };
+
+constexpr char kFormat[] = "hf";  // of --hf-path
 
 DType wanted_type(const Arguments& arguments) {
   const std::string name = arguments.text("dtype");
@@ -70,13 +73,14 @@ class Merge {
     request.kind = "model";
     request.files = files();
     ConfigRequest config;
-    config.dialect = source_.info.dialect;
+    config.dialect = kFormat;
     config.options = pipeline_.model().options;
-    config.original = source_.info.config;
+    config.original = config_in(source_.info, kFormat);
     const DType type = merged.tensors().at(0).dtype;
     config.dtype = type == DType::BF16 ? "bfloat16" : type == DType::F16 ? "float16" : "float32";
     request.config = pipeline_.model().handle.write_config(config);
-    checkpoint::save_model(CheckpointFormat(load_plugin(arguments_, "checkpoint", source_.info.dialect)), folder, own.map, merged, request);
+    checkpoint::save_model(CheckpointFormat(load_plugin(arguments_, "checkpoint", kFormat)), folder,
+                           pipeline_.model().handle.weight_map(pipeline_.model().options, kFormat), merged, request);
   }
 
   // Of one row of tokens all over the vocabulary, with weights of float32.
@@ -99,7 +103,7 @@ class Merge {
   }
 
  private:
-  WeightMap model_map() const { return pipeline_.model().handle.weight_map(pipeline_.model().options, source_.info.dialect); }
+  WeightMap model_map() const { return weight_map_of(source_, pipeline_.model().handle, pipeline_.model().options); }
 
   // The model's, and the adapter's where it has some of its own: a tokenizer that it was trained with.
   std::vector<NamedFile> files() const {
@@ -142,7 +146,7 @@ int run(const Arguments& arguments) {
   if (model.empty() == !arguments.has("checkpoint")) fail("merge needs one of --checkpoint RUN, or --hf-model DIR with --adapter DIR");
   wanted_type(arguments);
   checkpoint::require_new_folder(path);
-  const ModelSource source = open_model(arguments, model.empty() ? arguments.text("checkpoint") : model);
+  const ModelSource source = open_model(arguments, {model.empty() ? arguments.text("checkpoint") : model, ""});
   if (!source.adapter) fail("{}: nothing to merge: this is a whole model, and --adapter names none", source.path);
   const config::RunConfig config = configure_for(arguments, sources(arguments), source);
   const Merge merge(arguments, config, source);

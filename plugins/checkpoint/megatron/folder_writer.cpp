@@ -118,7 +118,9 @@ void FolderWriter::place(const TensorInfo& t) {
 void FolderWriter::write_model_files(const CheckpointWriteRequest& request) {
   const fs::path folder(folder_);
   write_file(folder / "common.pt", common_pt(request.iteration));
-  write_file(folder / "train_state.pt", train_state_pt(request.iteration, request.consumed_samples));
+  // Megatron Bridge looks for the newest iteration in a copy beside the folder; who makes the folder moves it there.
+  for (const char* name : {"train_state.pt", "latest_train_state.pt"})
+    write_file(folder / name, train_state_pt(request.iteration, request.consumed_samples));
   write_file(folder / "run_config.yaml", run_config_yaml(request.config, request.iteration));
   if (request.files.empty() && request.others.empty()) return;
   std::error_code error;

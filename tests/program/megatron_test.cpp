@@ -1,0 +1,203 @@
+// Models in Megatron's folders: taken in and given back, run from, trained in.
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include "tests/program/model_folder.h"
+#include "tests/program/run_program.h"
+
+namespace {
+namespace fs = std::filesystem;
+
+class Megatron : public ProgramTest {
+ protected:
+  // A golden of Megatron Core: its folder, and the Hugging Face folder with the same weights.
+  static std::string mcore(const std::string& name) { return CORRAL_SOURCE_DIR "/tests/golden/megatron/" + name + "/mcore"; }
+  static std::string twin(const std::string& name) { return CORRAL_SOURCE_DIR "/tests/golden/megatron/" + name + "/hf"; }
+
+  static std::map<std::string, std::string> files(const fs::path& folder, const std::string& without = "") {
+    std::map<std::string, std::string> all;
+    for (const auto& entry : fs::recursive_directory_iterator(folder))
+      if (entry.is_regular_file() && (without.empty() || entry.path().string().find(without) == std::string::npos))
+        all[fs::relative(entry.path(), folder).string()] = text_of(entry.path());
+    return all;
+  }
+  std::vector<float> logits(const std::string& file) const {
+    fs::create_directory(*this / "one");
+    fs::rename(*this / file, *this / "one/" + file);
+    const std::string raw = raw_tensors(*this / "one").at("logits");
+    fs::remove_all(*this / "one");
+    const std::string bytes = raw.substr(raw.find(']') + 1);
+    std::vector<float> values(bytes.size() / sizeof(float));
+    std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
+    return values;
+  }
+  std::string rows(size_t count) const {
+    std::string text;
+    for (size_t r = 0; r < count; ++r) {
+      text += "{\"input_ids\": [1";
+      for (size_t i = 1; i < 16; ++i) text += ", " + std::to_string((r * 37 + i * i * 11 + 3) % 97);
+      text += "]}\n";
+    }
+    write_text(*this / "rows.jsonl", text);
+    return *this / "rows.jsonl";
+  }
+};
+
+TEST_F(Megatron, ImportThenExportGivesBackEveryTensorAndEveryFileByteForByte) {
+  for (const std::string model : {"llama3", "llama31", "llama32"}) {
+    // By a plain name, as people give it.
+    const Shown in = corral("import --hf-model " + golden(model) + " --megatron-path mg_" + model, "cd " + (*this / "") + " && ");
+    ASSERT_EQ(in.code, 0) << in.err;
+    const std::string folder = *this / ("mg_" + model);
+    EXPECT_EQ(text_of(folder + "/latest_checkpointed_iteration.txt"), "0\n");
+    EXPECT_EQ(text_of(folder + "/latest_train_state.pt"), text_of(folder + "/iter_0000000/train_state.pt"));
+    EXPECT_FALSE(fs::exists(folder + "/iter_0000000/latest_train_state.pt"));
+    for (const char* name :
+         {".metadata", "metadata.json", "common.pt", "train_state.pt", "run_config.yaml", "__0_0.distcp", "hf/config.json"})
+      EXPECT_TRUE(fs::exists(folder + "/iter_0000000/" + name)) << name;
+    const Shown out = corral("export --megatron-path " + folder + " --hf-path " + (*this / model));
+    ASSERT_EQ(out.code, 0) << out.err;
+    EXPECT_NE(out.err.find("model: " + model + " ("), std::string::npos) << out.err;
+    EXPECT_EQ(raw_tensors(*this / model), raw_tensors(golden(model)));
+    EXPECT_EQ(files(*this / model, ".safetensors"), files(golden(model), ".safetensors"));
+  }
+}
+
+// Shapes of all kinds: heads in groups of any size, of a width of their own, odd vocabularies and MLPs, tied or not, scaled RoPE or not.
+TEST_F(Megatron, RandomModelsComeBackByteForByte) {
+  std::mt19937 random(11);
+  const auto pick = [&](int low, int high) { return low + static_cast<int>(random() % static_cast<unsigned>(high - low + 1)); };
+  for (int round = 0; round < 6; ++round) {
+    const int groups = pick(1, 3), heads = groups * pick(1, 4);
+    const std::string model = round % 3 == 0 ? "llama3" : round % 3 == 1 ? "llama31" : "llama32";
+    const std::string name = "r" + std::to_string(round),
+                      words =
+                          "init --model " + model + " --seed " + std::to_string(round) + " --precision " + (round % 2 ? "bf16" : "fp32") +
+                          " --hf-path " + (*this / name) + " --set model.num_hidden_layers=" + std::to_string(pick(1, 4)) +
+                          " model.hidden_size=" + std::to_string(8 * pick(1, 9)) +
+                          " model.intermediate_size=" + std::to_string(pick(3, 150)) +
+                          " model.num_attention_heads=" + std::to_string(heads) + " model.num_key_value_heads=" + std::to_string(groups) +
+                          " model.head_dim=" + std::to_string(2 * pick(1, 20)) + " model.vocab_size=" + std::to_string(pick(5, 300)) +
+                          " model.tie_word_embeddings=" + (pick(0, 1) ? "true" : "false");
+    const Shown made = corral(words);
+    ASSERT_EQ(made.code, 0) << words << "\n" << made.err;
+    ASSERT_EQ(corral("import --hf-model " + (*this / name) + " --megatron-path " + (*this / name + "m")).code, 0) << words;
+    const Shown out = corral("export --megatron-path " + (*this / name + "m/iter_0000000") + " --hf-path " + (*this / name + "b"));
+    ASSERT_EQ(out.code, 0) << words << "\n" << out.err;
+    EXPECT_EQ(files(*this / name + "b"), files(*this / name)) << words;
+    EXPECT_FALSE(files(*this / name, ".json").empty());
+  }
+}
+
+TEST_F(Megatron, FoldersOfMegatronCoreAreExportedAsTheirTwins) {
+  for (const std::string name : {"tied", "tensor_parallel", "per_layer", "singleton", "optimizer", "buckets"}) {
+    const Shown out = corral("export --megatron-path " + mcore(name) + " --hf-model " + twin(name) + " --hf-path " + (*this / name));
+    ASSERT_EQ(out.code, 0) << out.err;
+    EXPECT_EQ(raw_tensors(*this / name), raw_tensors(twin(name))) << name;
+    EXPECT_EQ(text_of(*this / name + "/config.json"), text_of(twin(name) + "/config.json"));
+  }
+}
+
+TEST_F(Megatron, AModelRunsFromItsFolderAsFromItsTwin) {
+  rows(1);
+  const std::string words = " --prompts " + (*this / "rows.jsonl") + " --json --max-new-tokens 8";
+  const Shown theirs = corral("generate --checkpoint " + twin("tensor_parallel") + words);
+  const Shown mine = corral("generate --megatron-path " + mcore("tensor_parallel") + " --hf-model " + twin("tensor_parallel") + words);
+  ASSERT_EQ(mine.code, 0) << mine.err;
+  EXPECT_EQ(mine.out, theirs.out);
+  EXPECT_NE(mine.out.find("output_ids"), std::string::npos);
+}
+
+TEST_F(Megatron, FoldersOfMegatronCoreGiveTheLogitsOfTheirTwins) {
+  rows(4);
+  const std::string words = " --data " + (*this / "rows.jsonl") + " --seq-length 16 --micro-batch-size 4 --set data.plugin=text --logits ";
+  for (const std::string name : {"tied", "tensor_parallel", "per_layer", "singleton", "optimizer", "buckets"}) {
+    const Shown theirs = corral("eval --hf-model " + twin(name) + words + (*this / name + "_hf.safetensors"));
+    ASSERT_EQ(theirs.code, 0) << theirs.err;
+    const Shown mine = corral("eval --checkpoint " + mcore(name) + " --hf-model " + twin(name) + words + (*this / name + ".safetensors"));
+    ASSERT_EQ(mine.code, 0) << mine.err;
+    EXPECT_NE(mine.err.find("(megatron: its tracker names iter_0000500)"), std::string::npos) << mine.err;
+    const std::vector<float> a = logits(name + ".safetensors"), b = logits(name + "_hf.safetensors");
+    ASSERT_EQ(a.size(), b.size());
+    ASSERT_GT(a.size(), 1000u);
+    float largest = 0, difference = 0;
+    for (size_t i = 0; i < a.size(); ++i) {
+      largest = std::max(largest, std::fabs(b[i]));
+      difference = std::max(difference, std::fabs(a[i] - b[i]));
+    }
+    EXPECT_GT(largest, 1e-3);
+    EXPECT_LE(difference, 1e-4) << name;
+  }
+}
+
+TEST_F(Megatron, OfAFolderWithAnOptimizerItIsSaidThatOnlyWeightsAreTaken) {
+  const Shown out =
+      corral("export --megatron-path " + mcore("optimizer") + " --hf-model " + twin("optimizer") + " --hf-path " + (*this / "out"));
+  EXPECT_NE(out.err.find("tensors of the optimizer stay behind"), std::string::npos) << out.err;
+}
+
+TEST_F(Megatron, AFolderOfTwoFormatsIsNotGuessed) {
+  ASSERT_EQ(corral("import --hf-model " + golden("llama32") + " --megatron-path " + (*this / "mg")).code, 0);
+  const std::string folder = *this / "mg/iter_0000000";
+  for (const char* name : {"model.safetensors", "config.json"}) fs::copy(golden("llama32") + "/" + name, folder + "/" + name);
+  const Shown refused = corral("export --checkpoint " + folder + " --hf-path " + (*this / "a"));
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_NE(refused.err.find("may be a checkpoint of hf as well as of megatron"), std::string::npos) << refused.err;
+  const Shown named = corral("export --megatron-path " + folder + " --hf-path " + (*this / "b"));
+  EXPECT_EQ(named.code, 0) << named.err;
+  EXPECT_NE(named.err.find("(megatron: has .metadata and metadata.json)"), std::string::npos) << named.err;
+  const Shown other = corral("export --megatron-path " + golden("llama32") + " --hf-path " + (*this / "c"));
+  EXPECT_EQ(other.code, 2);
+  EXPECT_NE(other.err.find("no checkpoint of the format megatron"), std::string::npos) << other.err;
+}
+
+TEST_F(Megatron, AFolderThatDoesNotSayItsModelIsRefusedWithWhatWouldDo) {
+  const Shown refused = corral("export --checkpoint " + mcore("tied") + " --hf-path " + (*this / "out"));
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_NE(refused.err.find("give the model's folder with --hf-model"), std::string::npos) << refused.err;
+  EXPECT_FALSE(fs::exists(*this / "out"));
+  const Shown both = corral("export --checkpoint x --megatron-path y --hf-path " + (*this / "out"));
+  EXPECT_EQ(both.code, 2);
+  EXPECT_NE(both.err.find("use one"), std::string::npos) << both.err;
+  // The weights of another shape than the configuration's.
+  const Shown other =
+      corral("export --megatron-path " + mcore("tied") + " --hf-model " + golden("llama32") + " --hf-path " + (*this / "out"));
+  EXPECT_EQ(other.code, 2);
+  EXPECT_NE(other.err.find("but the model's configuration needs"), std::string::npos) << other.err;
+}
+
+TEST_F(Megatron, ARunThatSavesSoIsResumedBitForBit) {
+  const std::string words =
+      "pretrain --pretrained-checkpoint " + golden("llama32") + " --checkpoint-format megatron --data " + rows(24) +
+      " --seq-length 16 --global-batch-size 4 --micro-batch-size 2 --lr 1e-3"
+      " --set optimizer.lr_warmup_iters=1 train.save_interval=3 train.eval_interval=0 precision.plugin=bf16 --train-iters 6 --dir ";
+  const Shown whole = corral(words + (*this / "whole"));
+  ASSERT_EQ(whole.code, 0) << whole.err;
+  fs::copy(*this / "whole", *this / "parts", fs::copy_options::recursive);
+  fs::remove_all(*this / "parts/checkpoints/iter_0000006");
+  const Shown parts = corral("pretrain --resume --dir " + (*this / "parts"));
+  ASSERT_EQ(parts.code, 0) << parts.err;
+  EXPECT_NE(parts.err.find("after 3 steps"), std::string::npos) << parts.err;
+  const auto expected = files(*this / "whole/checkpoints/iter_0000006");
+  EXPECT_EQ(files(*this / "parts/checkpoints/iter_0000006"), expected);
+  EXPECT_TRUE(expected.contains("state/.metadata"));
+  EXPECT_NE(expected.at("__0_0.distcp"), text_of(*this / "whole/checkpoints/iter_0000003/__0_0.distcp"));
+  // And it is a model that others take: configuration and all.
+  ASSERT_EQ(corral("export --checkpoint " + (*this / "parts") + " --hf-path " + (*this / "hf")).code, 0);
+  EXPECT_EQ(files(*this / "hf", ".safetensors").size(), files(golden("llama32"), ".safetensors").size());
+}
+
+TEST_F(Megatron, TrainingBeginsFromAFolderOfMegatronCore) {
+  ASSERT_EQ(corral("import --hf-model " + golden("llama3") + " --megatron-path " + (*this / "mg")).code, 0);
+  const std::string words = " --data " + rows(8) +
+                            " --seq-length 16 --global-batch-size 2 --micro-batch-size 2 --lr 1e-3 --train-iters 2"
+                            " --set optimizer.lr_warmup_iters=1 train.save_interval=2 train.eval_interval=0 --dir ";
+  ASSERT_EQ(corral("pretrain --pretrained-checkpoint " + golden("llama3") + words + (*this / "a")).code, 0);
+  const Shown from = corral("pretrain --pretrained-checkpoint " + (*this / "mg") + words + (*this / "b"));
+  ASSERT_EQ(from.code, 0) << from.err;
+  EXPECT_EQ(raw_tensors(*this / "b/checkpoints/iter_0000002"), raw_tensors(*this / "a/checkpoints/iter_0000002"));
+  EXPECT_EQ(text_of(*this / "b/checkpoints/iter_0000002/config.json"), text_of(*this / "a/checkpoints/iter_0000002/config.json"));
+}
+
+}  // namespace
