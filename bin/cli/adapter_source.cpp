@@ -5,7 +5,6 @@
 #include "bin/cli/load_plugin.h"
 #include "bin/cli/session_tensors.h"
 #include "corral/error.h"
-#include "kernel/checkpoint/fingerprint.h"
 #include "kernel/checkpoint/format_io.h"
 #include "kernel/checkpoint/weight_map.h"
 
@@ -46,31 +45,12 @@ AdapterSource adapter_of(const Arguments& arguments, const std::string& path, st
   return adapter;
 }
 
-void check_base(const AdapterSource& adapter, const CheckpointReaderHandle& base, const std::string& base_path) {
-  for (const NamedFile& f : adapter.info.files) {
-    if (f.name != checkpoint::kFingerprintName) continue;
-    checkpoint::FormatSource tensors(base);
-    checkpoint::check_fingerprint(f.content, tensors, adapter.path, base_path);
-  }
-}
-
-void copy_adapter(const Arguments& arguments, const AdapterSource& adapter, const std::string& format, const std::string& folder) {
-  if (format != adapter.info.dialect)
-    fail("{}: an adapter of the dialect {} has no form in {}: merge it into its model first", adapter.path, adapter.info.dialect, format);
-  checkpoint::FormatSource source(*adapter.reader);
-  CheckpointWriteRequest request;
-  request.kind = adapter.info.kind;
-  request.tensors.tensors = source.tensors();
-  request.config = adapter.info.config;
-  request.files = adapter.info.files;
-  CheckpointWriterHandle writer = CheckpointFormat(load_plugin(arguments, "checkpoint", format)).create(folder, request);
-  checkpoint::FormatSink sink(writer, std::move(request.tensors.tensors));
-  checkpoint::copy_tensors(source, sink);
-  writer.finish();
+WeightMap weight_map_of(const AdapterSource& adapter, const train::Pipeline& pipeline) {
+  return pipeline.adapter_map(adapter.info.dialect, checkpoint::weights_of(adapter.reader->list().tensors), adapter.info.config);
 }
 
 void load_adapter(const AdapterSource& adapter, const train::Pipeline& pipeline, runtime::Session& session) {
-  const WeightMap map = pipeline.adapter_map(adapter.info.dialect);
+  const WeightMap map = weight_map_of(adapter, pipeline);
   const auto names = checkpoint::parameters_in(map);
   SessionTensors parameters = parameters_of(session, names), masters = masters_of(session, names);
   try {

@@ -25,13 +25,10 @@ struct AdapterSource {
 AdapterSource adapter_of(const Arguments& arguments, const std::string& path, std::shared_ptr<CheckpointReaderHandle> reader,
                          CheckpointInfo info, const std::string& plugin = "");
 
-// Throws Error (2) where a fingerprint says that it was trained beside another model.
-void check_base(const AdapterSource& adapter, const CheckpointReaderHandle& base, const std::string& base_path);
+// How its tensors, by the names and shapes that they have there, make the parameters that the method adds.
+WeightMap weight_map_of(const AdapterSource& adapter, const train::Pipeline& pipeline);
 
 // Reads all that was trained into the session: parameters, and masters where there are any.
 void load_adapter(const AdapterSource& adapter, const train::Pipeline& pipeline, runtime::Session& session);
-
-// Into an empty folder, as it is, without a training state.
-void copy_adapter(const Arguments& arguments, const AdapterSource& adapter, const std::string& format, const std::string& folder);
 
 }  // namespace corral::cli

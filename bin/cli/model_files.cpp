@@ -21,6 +21,19 @@ std::string config_in(const CheckpointInfo& info, const std::string& dialect) {
   return "";
 }
 
+DialectConfig model_config(const std::string& dialect, const train::Chosen<ModelHandle>& model, const std::optional<CheckpointInfo>& origin,
+                           const std::string& dtype) {
+  ConfigRequest request;
+  request.dialect = dialect;
+  request.options = model.options;
+  request.dtype = dtype;
+  if (origin) request.original = config_in(*origin, dialect);
+  DialectConfig config;
+  config.dialect = dialect;
+  config.content = model.handle.write_config(request);
+  return config;
+}
+
 CheckpointWriteRequest model_request(const config::RunConfig& config, const train::Pipeline& pipeline, DType dtype,
                                      const std::optional<CheckpointInfo>& origin, const TokenizerHandle* tokenizer,
                                      const DatasetInfo& data) {

@@ -13,6 +13,10 @@ namespace corral::cli {
 // The configuration that a checkpoint keeps in a dialect, or "".
 std::string config_in(const CheckpointInfo& info, const std::string& dialect);
 
+// The configuration of a model in a dialect: that of `origin`, where it says the same.
+DialectConfig model_config(const std::string& dialect, const train::Chosen<ModelHandle>& model, const std::optional<CheckpointInfo>& origin,
+                           const std::string& dtype = "");
+
 // What goes with a model's weights in the format of the configuration: the model's configuration, generation_config.json and the
 // tokenizer's files. What `origin` has stays as it is, except what the tokenizer brings, and what `data` says of the chats that the model
 // was trained on: their template and what ends an answer.

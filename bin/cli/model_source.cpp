@@ -6,7 +6,9 @@
 #include "bin/cli/configuration.h"
 #include "bin/cli/load_plugin.h"
 #include "bin/cli/session_tensors.h"
+#include "bin/cli/stored_parameters.h"
 #include "corral/error.h"
+#include "kernel/checkpoint/fingerprint.h"
 #include "kernel/checkpoint/format_io.h"
 #include "kernel/checkpoint/store.h"
 #include "kernel/checkpoint/weight_map.h"
@@ -37,8 +39,7 @@ Format find_format(const Arguments& arguments, const std::string& path, const st
     confidence = probe.confidence;
     best.push_back({std::move(format), name, probe.reason});
   }
-  if (best.empty() && known)
-    fail("{}: no checkpoint of the format {}; --checkpoint takes one of any format{}", path, wanted, reasons);
+  if (best.empty() && known) fail("{}: no checkpoint of the format {}; --checkpoint takes one of any format{}", path, wanted, reasons);
   if (best.empty()) fail("{}: no installed format knows this as a checkpoint{}", path, reasons);
   if (best.size() > 1)
     fail(
@@ -115,6 +116,19 @@ void recognize(const Arguments& arguments, const std::string& wanted, const Form
   if (rest) say(format("only weights are taken: {} tensors of the optimizer stay behind", rest));
 }
 
+std::unique_ptr<StoredParameters> stored_parameters(const Arguments& arguments, const ModelSource& source) {
+  const ModelHandle model(load_plugin(arguments, "model", source.model_plugin));
+  return std::make_unique<StoredParameters>(*source.reader, weight_map_of(source, model, source.options),
+                                            checkpoint::parameters_of(model.emit(source.options, 1, 8)));
+}
+
+// Throws Error (2) where a fingerprint says that the adapter was trained beside another model.
+void check_base(const Arguments& arguments, const AdapterSource& adapter, const ModelSource& base) {
+  for (const NamedFile& f : adapter.info.files)
+    if (f.name == checkpoint::kFingerprintName)
+      checkpoint::check_fingerprint(f.content, stored_parameters(arguments, base)->tensors(), adapter.path, base.path);
+}
+
 ModelSource open_found(const Arguments& arguments, const Format& found, const std::string& folder, const std::string& model,
                        const std::string& base, const std::string& peft) {
   ModelSource source;
@@ -133,7 +147,7 @@ ModelSource open_found(const Arguments& arguments, const Format& found, const st
          path.empty() ? "a model that it does not name" : path, folder);
   source = open_model_folder(arguments, checkpoint::locate_checkpoint(path, say).path, model);
   if (source.adapter) fail("{} is an adapter for {}, which is an adapter itself: merge that first", folder, path);
-  check_base(adapter, *source.reader, source.path);
+  check_base(arguments, adapter, source);
   source.adapter = std::move(adapter);
   return source;
 }
@@ -168,8 +182,13 @@ ModelSource open_model(const Arguments& arguments, const ModelPath& model) {
   CheckpointInfo info = reader->info();
   if (info.kind != "adapter") fail("--adapter {}: this is no adapter's folder", adapter);
   source.adapter = adapter_of(arguments, folder, std::move(reader), std::move(info));
-  check_base(*source.adapter, *source.reader, source.path);
+  check_base(arguments, *source.adapter, source);
   return source;
+}
+
+std::string fingerprint_of(const Arguments& arguments, const ModelSource& source) {
+  return checkpoint::fingerprint(std::filesystem::absolute(source.path).lexically_normal().string(),
+                                 stored_parameters(arguments, source)->tensors());
 }
 
 WeightMap weight_map_of(const ModelSource& source, const ModelHandle& model, const std::string& options) {

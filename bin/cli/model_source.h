@@ -46,6 +46,9 @@ ModelSource open_model(const Arguments& arguments, const ModelPath& model);
 ModelSource open_model_folder(const Arguments& arguments, const std::string& folder, const std::string& model, const std::string& base = "",
                               const std::string& peft = "");
 
+// What tells the model's weights from those of others, in whatever format they are. Reads all of them.
+std::string fingerprint_of(const Arguments& arguments, const ModelSource& source);
+
 // How the checkpoint's weights, by the names and shapes that they have there, make the model's parameters.
 WeightMap weight_map_of(const ModelSource& source, const ModelHandle& model, const std::string& options);
 

@@ -2,10 +2,14 @@
 
 #include <charconv>
 #include <cmath>
+#include <filesystem>
 #include <map>
 
+#include "bin/cli/configuration.h"
+#include "bin/cli/job.h"
 #include "bin/cli/load_plugin.h"
 #include "bin/cli/model_files.h"
+#include "bin/cli/stored_parameters.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/element.h"
 #include "kernel/checkpoint/files.h"
@@ -41,16 +45,11 @@ ModelTransfer::ModelTransfer(const Arguments& arguments, const ModelSource& sour
     bytes_ += static_cast<uint64_t>(checkpoint::element_count(t.shape)) * checkpoint::element_bytes(t.dtype);
   if (format == dialect) return;
   to_ = model_.weight_map(source.options, format);
-  ConfigRequest request;
-  request.dialect = format;
-  request.options = source.options;
-  request.dtype = most_common_type(tensors);
-  request.original = config_in(source.info, format);
   // Kept by a format that can, for the way back.
   request_.others.emplace_back();
   request_.others.back().dialect = dialect;
   request_.others.back().content = source.info.config;
-  request_.config = model_.write_config(request);
+  request_.config = model_config(format, {model_, source.options}, source.info, most_common_type(tensors)).content;
 }
 
 void ModelTransfer::write(const std::string& folder) const {
@@ -61,6 +60,32 @@ void ModelTransfer::write(const std::string& folder) const {
 
 std::string ModelTransfer::summary() const {
   return corral::format("{} tensors ({}) and {} files", tensors_, checkpoint::size_text(bytes_), request_.files.size() + 1);
+}
+
+void copy_adapter(const Arguments& arguments, const ModelSource& source, const std::string& format, const std::string& folder,
+                  const std::vector<std::string>& target_modules) {
+  const AdapterSource& adapter = *source.adapter;
+  CheckpointWriteRequest request;
+  request.kind = adapter.info.kind;
+  request.config = adapter.info.config;
+  request.files = adapter.info.files;
+  const CheckpointFormat to(load_plugin(arguments, "checkpoint", format));
+  if (format == adapter.info.dialect && target_modules.empty()) {
+    checkpoint::FormatSource tensors(*adapter.reader);
+    request.tensors.tensors = tensors.tensors();
+    CheckpointWriterHandle writer = to.create(folder, request);
+    checkpoint::FormatSink sink(writer, std::move(request.tensors.tensors));
+    checkpoint::copy_tensors(tensors, sink);
+    return writer.finish();
+  }
+  config::RunConfig config = configure_for(arguments, sources(arguments), source);
+  if (!target_modules.empty()) config.set("peft.target_modules", target_modules, "--target-modules");
+  const train::Pipeline pipeline = make_pipeline(arguments, config);
+  const std::vector<TensorInfo> weights = checkpoint::weights_of(source.reader->list().tensors);
+  request.config = pipeline.adapter_config(format, std::filesystem::absolute(source.path).lexically_normal().string());
+  request.others = {model_config(format, pipeline.model(), source.info, most_common_type(weights))};
+  StoredParameters parameters(*adapter.reader, weight_map_of(adapter, pipeline), checkpoint::parameters_of(pipeline.evaluation(1, 8)));
+  checkpoint::save_model(to, folder, pipeline.adapter_map(format), parameters.tensors(), std::move(request));
 }
 
 uint64_t size_of_text(const std::string& flag, const std::string& text) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "bin/cli/command.h"
 #include "bin/cli/model_source.h"
@@ -30,6 +31,11 @@ class ModelTransfer {
   uint64_t bytes_ = 0;
   size_t tensors_ = 0;
 };
+
+// The source's adapter into an empty folder; in its own format as it is, without a training state. `target_modules`, where there are any,
+// name the modules anew: linear_qkv, where its parts have one matrix in common.
+void copy_adapter(const Arguments& arguments, const ModelSource& source, const std::string& format, const std::string& folder,
+                  const std::vector<std::string>& target_modules = {});
 
 // "5GB", "200MB", "1000": bytes, as the flag states them. Throws Error (2) naming the flag.
 uint64_t size_of_text(const std::string& flag, const std::string& text);

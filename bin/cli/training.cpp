@@ -17,7 +17,6 @@
 #include "bin/cli/training_sample.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/files.h"
-#include "kernel/checkpoint/fingerprint.h"
 #include "kernel/checkpoint/format_io.h"
 #include "kernel/checkpoint/store.h"
 #include "kernel/checkpoint/weight_map.h"
@@ -237,8 +236,7 @@ class Training {
     origin_ = source.info;
     if (config_.plugin("peft").empty()) return;
     base_ = fs::absolute(source.path).lexically_normal().string();
-    checkpoint::FormatSource tensors(*source.reader);
-    fingerprint_ = checkpoint::fingerprint(base_, tensors);
+    fingerprint_ = fingerprint_of(arguments_, source);
   }
 
   void save(runtime::Session& session, const train::Pipeline& pipeline, uint64_t finished, RunLog& log) {
@@ -259,6 +257,7 @@ class Training {
             request.kind = "adapter";
             request.config = pipeline.adapter_config(dialect, base_);
             request.files = adapter_files(fingerprint_, origin_, tokenizer_.get(), data_->info());
+            request.others = {model_config(dialect, pipeline.model(), origin_)};
           } else {
             request = model_request(config_, pipeline, parameters.tensors().at(0).dtype, origin_, tokenizer_.get(), data_->info());
           }

@@ -32,7 +32,7 @@ int run(const Arguments& arguments) {
     checkpoint::require_new_folder(path);
     const ModelSource source = open_model(arguments, from);
     if (source.adapter) {
-      checkpoint::make_folder(path, 0, [&](const std::string& folder) { copy_adapter(arguments, *source.adapter, format, folder); });
+      checkpoint::make_folder(path, 0, [&](const std::string& folder) { copy_adapter(arguments, source, format, folder); });
       std::fprintf(stderr, "wrote %s: an adapter for %s\n", path.c_str(), source.path.c_str());
       return 0;
     }

@@ -16,6 +16,9 @@ namespace {
 constexpr Flag kFlags[] = {
     {"hf-model", Flag::kValue, "DIR", "Hugging Face folder to read", ""},
     {"dir", Flag::kValue, "DIR", "run directory to make", "run.dir"},
+    {"adapter", Flag::kValue, "DIR", "folder of an adapter: it is written instead of the model", ""},
+    {"target-modules", Flag::kValues, "NAMES",
+     "modules of the adapter as Megatron names them: linear_qkv linear_fc1 ..., one matrix for their parts", ""},
     {"megatron-path", Flag::kValue, "DIR", "Megatron folder to write instead, iteration 0", ""},
     {"checkpoint-format", Flag::kValue, "PLUGIN", "format of the weights that are written (hf)", "checkpoint.format"},
     {"model", Flag::kValue, "MODEL", "model family, where the configuration suggests another one", "model.plugin"},
@@ -32,7 +35,17 @@ int run(const Arguments& arguments) {
   if (!std::filesystem::exists(path, error))
     fail("--hf-model {}: no such folder; a model of the hub is downloaded first, with `hf download` for one", path);
   const ModelSource source = open_model(arguments, {path, "hf"});
-  if (source.adapter) fail("--hf-model {}: this is an adapter: merge it into its model first", path);
+  if (source.adapter && megatron.empty()) fail("{} is an adapter: merge it into its model first", source.adapter->path);
+  if (source.adapter) {
+    checkpoint::make_folder(megatron, 0, [&](const std::string& folder) {
+      const auto write = [&](const std::string& whole) {
+        copy_adapter(arguments, source, "megatron", whole, arguments.list("target-modules"));
+      };
+      checkpoint::save_checkpoint(folder, 0, write, {.manifest = false});
+    });
+    std::fprintf(stderr, "wrote %s/%s: an adapter for %s\n", megatron.c_str(), checkpoint::checkpoint_name(0).c_str(), source.path.c_str());
+    return 0;
+  }
   if (!megatron.empty()) {
     const ModelTransfer transfer(arguments, source, "megatron", 0);
     checkpoint::make_folder(megatron, transfer.bytes(), [&](const std::string& folder) {

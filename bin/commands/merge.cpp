@@ -9,11 +9,11 @@
 #include "bin/cli/job.h"
 #include "bin/cli/load_plugin.h"
 #include "bin/cli/model_files.h"
+#include "bin/cli/stored_parameters.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/element.h"
 #include "kernel/checkpoint/fingerprint.h"
 #include "kernel/checkpoint/format_io.h"
-#include "kernel/checkpoint/mapped_parameters.h"
 #include "kernel/checkpoint/new_folder.h"
 #include "kernel/checkpoint/weight_map.h"
 
@@ -38,36 +38,16 @@ DType wanted_type(const Arguments& arguments) {
   fail("--dtype {}: expected bf16 or fp32", name);
 }
 
-// Parameters of a checkpoint with the types that it stores.
-struct Stored {
-  Stored(const CheckpointReaderHandle& reader, WeightMap m, const Graph& graph)
-      : map(std::move(m)), source(reader), parameters(map, source, checked(graph)) {}
-  WeightMap map;
-  checkpoint::FormatSource source;
-  checkpoint::MappedParameters parameters;
-
- private:
-  std::vector<TensorInfo> checked(const Graph& graph) {
-    const auto names = checkpoint::parameters_in(map);
-    std::vector<TensorInfo> own = checkpoint::parameters_of(graph);
-    std::erase_if(own, [&](const TensorInfo& t) { return !names.contains(t.name); });
-    checkpoint::check_weight_map(map, own);
-    checkpoint::check_externals(map, source.tensors());
-    checkpoint::check_copies(map, source);
-    return checkpoint::stored_types(map, source.tensors(), std::move(own));
-  }
-};
-
 class Merge {
  public:
   Merge(const Arguments& arguments, const config::RunConfig& config, const ModelSource& source)
       : arguments_(arguments), config_(config), source_(source), pipeline_(make_pipeline(arguments, config)) {}
 
   void write(const std::string& folder) const {
-    const Graph graph = pipeline_.evaluation(1, 1);
-    Stored own(*source_.reader, model_map(), graph),
-        added(*source_.adapter->reader, pipeline_.adapter_map(source_.adapter->info.dialect), graph);
-    train::MergedParameters merged(open_device(arguments_, config_), pipeline_.merging(), own.parameters, added.parameters,
+    const std::vector<TensorInfo> parameters = checkpoint::parameters_of(pipeline_.evaluation(1, 1));
+    StoredParameters own(*source_.reader, weight_map_of(source_, pipeline_.model().handle, pipeline_.model().options), parameters),
+        added(*source_.adapter->reader, weight_map_of(*source_.adapter, pipeline_), parameters);
+    train::MergedParameters merged(open_device(arguments_, config_), pipeline_.merging(), own.tensors(), added.tensors(),
                                    wanted_type(arguments_));
     CheckpointWriteRequest request;
     request.kind = "model";
@@ -103,8 +83,6 @@ class Merge {
   }
 
  private:
-  WeightMap model_map() const { return weight_map_of(source_, pipeline_.model().handle, pipeline_.model().options); }
-
   // The model's, and the adapter's where it has some of its own: a tokenizer that it was trained with.
   std::vector<NamedFile> files() const {
     std::vector<NamedFile> all = source_.info.files;

@@ -24,10 +24,17 @@ class PeftHandle {
   Graph merge(Graph graph, const std::string& options) const {
     return decode_reply<Graph>(*plugin_, "merge", call(*plugin_, &corral_peft::merge, "merge", about(std::move(graph), options, "", "")));
   }
-  // Of everything that is trained.
-  WeightMap weight_map(Graph graph, const std::string& options, const std::string& dialect) const {
-    return decode_reply<WeightMap>(*plugin_, "weight_map",
-                                   call(*plugin_, &corral_peft::weight_map, "weight_map", about(std::move(graph), options, dialect, "")));
+  // Of everything that is trained. `model_map`: the model's own in this dialect. `config`: the configuration of the adapter that is to be
+  // read; none where one is written.
+  WeightMap weight_map(Graph graph, const std::string& options, const std::string& dialect, WeightMap model_map,
+                       const std::string& config = "") const {
+    PeftRequest request;
+    request.options = options;
+    request.graph = std::move(graph);
+    request.dialect = dialect;
+    request.model_map = std::move(model_map);
+    request.config = config;
+    return decode_reply<WeightMap>(*plugin_, "weight_map", call(*plugin_, &corral_peft::weight_map, "weight_map", request.encode()));
   }
   Recognition recognize(const DialectConfig& config) const {
     return decode_reply<Recognition>(*plugin_, "recognize", call(*plugin_, &corral_peft::recognize, "recognize", config.encode()));

@@ -51,7 +51,11 @@ class Pipeline {
   bool has_peft() const { return peft_.has_value(); }
   // Of a pipeline with a method: what it trains under a dialect's names, its configuration file, the nodes that begin a run, and those
   // that merge: each output is a parameter of the model.
-  WeightMap adapter_map(const std::string& dialect) const { return peft_->handle.weight_map(model_graph(), peft_->options, dialect); }
+  // For an adapter that is read: its tensors and its configuration.
+  WeightMap adapter_map(const std::string& dialect, std::vector<TensorInfo> present = {}, const std::string& config = "") const {
+    return peft_->handle.weight_map(model_graph(), peft_->options, dialect,
+                                    model_.handle.weight_map(model_.options, dialect, std::move(present)), config);
+  }
   std::string adapter_config(const std::string& dialect, const std::string& base) const {
     return peft_->handle.write_config(model_graph(), peft_->options, dialect, base);
   }

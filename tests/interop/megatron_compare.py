@@ -32,6 +32,46 @@ def weights(folder):
     return {n: t for f in sorted(Path(folder).glob("*.safetensors")) for n, t in load_file(f).items()}
 
 
+def adapter_agrees(work):
+    import torch.distributed.checkpoint as dcp
+    folder = work / "adapter_mg/iter_0000000"
+    metadata = dcp.FileSystemReader(folder).read_metadata().state_dict_metadata
+    got = {n: torch.empty(m.size, dtype=m.properties.dtype) for n, m in metadata.items() if hasattr(m, "size")}
+    dcp.load(got, storage_reader=dcp.FileSystemReader(folder), no_dist=True)
+    want = weights(work / "adapter/checkpoints/iter_0000002")
+    heads, groups, layers = 4, 2, 2
+    seen = 0
+    for layer in range(layers):
+        def peft(module, what):
+            return want[f"base_model.model.model.layers.{layer}.{module}.lora_{what}"]
+
+        def stored(module, what):
+            nonlocal seen
+            seen += 1
+            return got[f"decoder.layers.{module}.adapter.{what}"][layer]
+
+        for module, parts in {"self_attention.linear_qkv": ["self_attn." + p + "_proj" for p in "qkv"],
+                              "self_attention.linear_proj": ["self_attn.o_proj"], "mlp.linear_fc1": ["mlp.gate_proj", "mlp.up_proj"],
+                              "mlp.linear_fc2": ["mlp.down_proj"]}.items():
+            def rows(what):
+                tensors = [peft(p, what) for p in parts]
+                if len(parts) < 3:
+                    return torch.cat(tensors)
+                d = tensors[1].shape[0] // groups
+                cut = [t.reshape(groups, -1, *t.shape[1:]) for t in tensors]
+                assert cut[0].shape[1] == heads // groups * d
+                return torch.cat(cut, 1).reshape(-1, *tensors[0].shape[1:])
+
+            for p in parts:
+                if not torch.equal(stored(module, "linear_in.weight"), peft(p, "A.weight")):
+                    return False
+            if not torch.equal(stored(module, "linear_out.weight"), rows("B.weight")):
+                return False
+            if not torch.equal(stored(module, "weight_magnitude"), rows("magnitude_vector")):
+                return False
+    return seen == layers * (7 + 4 + 4) and len(got) == 12
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corral", required=True)
@@ -68,6 +108,18 @@ def main():
           run.stderr + check.stdout + check.stderr)
     state = torch.load(work / "run/checkpoints/iter_0000002/train_state.pt", weights_only=True)
     claim("its train state counts steps and samples", (state["step"].item(), state["consumed_train_samples"].item()) == (2, 8))
+
+    # An adapter: q, k, v and gate, up share their first matrix; rows of the second ones stand as those of the weights.
+    tuned = corral("finetune", "--pretrained-checkpoint", GOLDEN / "models/llama3", "--peft", "dora", "--data", ids, "--seq-length", 16,
+                   "--global-batch-size", 2, "--micro-batch-size", 2, "--train-iters", 2, "--lr", "1e-2", "--dir", work / "adapter",
+                   "--set", "optimizer.lr_warmup_iters=1", "peft.dim=3", "peft.alpha=6", "train.eval_interval=0", "train.save_interval=2")
+    run = corral("import", "--hf-model", GOLDEN / "models/llama3", "--adapter", work / "adapter", "--megatron-path", work / "adapter_mg",
+                 "--target-modules", "linear_qkv", "linear_proj", "linear_fc1", "linear_fc2")
+    check = subprocess.run([sys.executable, HERE / "oracle/check_torch_dist.py", work / "adapter_mg"], capture_output=True, text=True)
+    claim("an adapter's folder loads in torch and megatron-core", tuned.returncode == run.returncode == check.returncode == 0,
+          tuned.stderr + run.stderr + check.stdout + check.stderr)
+    claim("and holds the matrices and magnitudes of peft's folder where Megatron Bridge looks for them", adapter_agrees(work),
+          run.stderr + check.stdout)
 
     for i, (name, words) in enumerate(MADE.items()):
         made = work / f"made{i}"

@@ -106,7 +106,12 @@ std::string config_of_yaml(std::string_view yaml, const std::string& where) {
     if (!whole.IsMap() || !whole["model"] || !whole["model"].IsMap()) return "";
     size_t values = 0;
     json config;
-    config["model"] = to_json(whole["model"], 0, values, where);
+    for (const char* section : {"model", "peft"})
+      if (whole[section] && whole[section].IsMap()) config[section] = to_json(whole[section], 0, values, where);
+    // Of an adapter: the model that it is for.
+    constexpr char kBase[] = "pretrained_checkpoint";
+    if (const YAML::Node checkpoint = whole["checkpoint"]; checkpoint && checkpoint.IsMap() && checkpoint[kBase])
+      config["checkpoint"][kBase] = to_json(checkpoint[kBase], 0, values, where);
     return config.dump(-1, ' ', false, json::error_handler_t::replace);
   } catch (const YAML::Exception& e) {
     fail("{}: {}", where, e.what());
@@ -130,6 +135,14 @@ std::string config_of_common(std::string_view bytes, const std::string& where) {
   return config.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
+std::string joined_configs(const std::string& first, const std::string& second) {
+  json joined = json::parse(first, nullptr, false);
+  const json over = json::parse(second, nullptr, false);
+  if (!joined.is_object() || !over.is_object()) fail_bug("a configuration is no JSON object");
+  joined.update(over);
+  return joined.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
 std::string run_config_yaml(const std::string& config, uint64_t iteration) {
   json whole = config.empty() ? json::object() : json::parse(config, nullptr, false);
   if (!whole.is_object()) fail_bug("the configuration of a model is no JSON object");
@@ -138,7 +151,11 @@ std::string run_config_yaml(const std::string& config, uint64_t iteration) {
   model["tensor_model_parallel_size"] = 1;
   model["pipeline_model_parallel_size"] = 1;
   whole["train"] = {{"train_iters", iteration}};
-  whole["checkpoint"] = {{"save_rng", false}, {"save_optim", false}, {"fully_parallel_save", true}, {"ckpt_format", "torch_dist"}};
+  for (const auto& [key, value] : {std::pair{"save_rng", json(false)},
+                                   {"save_optim", json(false)},
+                                   {"fully_parallel_save", json(true)},
+                                   {"ckpt_format", json("torch_dist")}})
+    whole["checkpoint"][key] = value;
   std::string out;
   put(whole, 0, out);
   return out;

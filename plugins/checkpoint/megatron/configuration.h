@@ -14,6 +14,9 @@ std::string config_of_yaml(std::string_view yaml, const std::string& where);
 // The `args` of a common state, from the bytes of data.pkl; "" where it has none. Only plain values are taken.
 std::string config_of_common(std::string_view pickle, const std::string& where);
 
+// The sections of both; of one that both have, the second's.
+std::string joined_configs(const std::string& first, const std::string& second);
+
 // run_config.yaml of a checkpoint on one rank; `config` is {"model": {...}}, or "".
 std::string run_config_yaml(const std::string& config, uint64_t iteration);
 

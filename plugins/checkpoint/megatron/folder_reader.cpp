@@ -158,6 +158,10 @@ std::string FolderReader::object(const std::string& prefix) const {
 CheckpointInfo FolderReader::info() {
   CheckpointInfo info;
   info.dialect = "megatron";
+  bool adapter = false, model = false;
+  for (const TensorInfo& t : list_.tensors)
+    if (t.part.empty()) (t.name.find(".adapter.") == std::string::npos ? model : adapter) = true;
+  if (adapter && !model) info.kind = "adapter";
   const fs::path folder(folder_), yaml = folder / "run_config.yaml", common = folder / "common.pt";
   if (is_there(yaml)) info.config = config_of_yaml(safetensors::read_whole(yaml.string(), kLargestText), yaml.string());
   if (info.config.empty() && is_there(common)) {

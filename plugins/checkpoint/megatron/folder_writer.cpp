@@ -36,8 +36,9 @@ void check_plain(const std::string& name) {
 
 FolderWriter::FolderWriter(const std::string& folder, const CheckpointWriteRequest& request)
     : folder_(folder), largest_file_(request.max_shard_bytes ? request.max_shard_bytes : kDefaultFile) {
-  const bool model = request.kind == "model" || request.kind.empty();
-  if (!model && request.kind != "state") fail_bug("a checkpoint of kind {}: expected \"model\" or \"state\"", in_quotes(request.kind));
+  const bool model = request.kind == "model" || request.kind == "adapter" || request.kind.empty();
+  if (!model && request.kind != "state")
+    fail_bug("a checkpoint of kind {}: expected \"model\", \"adapter\" or \"state\"", in_quotes(request.kind));
   if (model) {
     place_object("common_state/shard_0_1", common_state_pickle(request.iteration, true), false);
     write_model_files(request);
@@ -121,7 +122,11 @@ void FolderWriter::write_model_files(const CheckpointWriteRequest& request) {
   // Megatron Bridge looks for the newest iteration in a copy beside the folder; who makes the folder moves it there.
   for (const char* name : {"train_state.pt", "latest_train_state.pt"})
     write_file(folder / name, train_state_pt(request.iteration, request.consumed_samples));
-  write_file(folder / "run_config.yaml", run_config_yaml(request.config, request.iteration));
+  std::string config = request.config;
+  // An adapter's own says nothing of the model that it is for.
+  for (const DialectConfig& other : request.others)
+    if (other.dialect == "megatron") config = joined_configs(other.content, config);
+  write_file(folder / "run_config.yaml", run_config_yaml(config, request.iteration));
   if (request.files.empty() && request.others.empty()) return;
   std::error_code error;
   fs::create_directory(folder / "hf", error);

@@ -11,10 +11,6 @@ namespace {
 
 const std::string kPrefix = "base_model.model.";
 
-std::string first_matrix(const std::string& module) { return kPrefix + module + ".lora_A.weight"; }
-std::string second_matrix(const std::string& module) { return kPrefix + module + ".lora_B.weight"; }
-std::string magnitude(const std::string& module) { return kPrefix + module + ".lora_magnitude_vector.weight"; }
-
 NamedAttribute role(const char* name) { return {"role", attribute(std::string(name))}; }
 
 // Keys of dropout differ between places of use: by the module's name (FNV-1a), as no count of layers is the same under every layout.
@@ -151,6 +147,10 @@ std::string tied_name(const Graph& g, const State& s) {
 }
 
 }  // namespace
+
+std::string first_matrix(const std::string& module) { return kPrefix + module + ".lora_A.weight"; }
+std::string second_matrix(const std::string& module) { return kPrefix + module + ".lora_B.weight"; }
+std::string magnitude(const std::string& module) { return kPrefix + module + ".lora_magnitude_vector.weight"; }
 
 double Settings::scale() const { return use_rslora ? alpha / std::sqrt(static_cast<double>(dim)) : alpha / static_cast<double>(dim); }
 

@@ -23,6 +23,11 @@ struct Settings {
 // Throws Error (2) naming the key.
 void check(const Settings& s);
 
+// Names of the parameters that a module gets; the first matrix may be that of a group.
+std::string first_matrix(const std::string& module);
+std::string second_matrix(const std::string& module);
+std::string magnitude(const std::string& module);
+
 class Adapters {
  public:
   // `model`: the forward graph without adapters.
@@ -35,6 +40,11 @@ class Adapters {
   WeightMap weight_map() const;
   // The modules as a configuration names them.
   std::vector<std::string> target_names() const, whole_names() const;
+
+  const Settings& settings() const { return s_; }
+  const std::vector<Linear>& layers() const { return linears_; }
+  const std::vector<Group>& groups() const { return groups_; }
+  bool trains_whole_modules() const { return !whole_.empty(); }
 
  private:
   const Settings s_;

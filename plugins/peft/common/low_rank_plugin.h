@@ -4,6 +4,7 @@
 #include "corral/peft.h"
 #include "plugins/peft/common/adapter_config.h"
 #include "plugins/peft/common/adapters.h"
+#include "plugins/peft/common/megatron_adapter.h"
 
 namespace corral::lowrank {
 
@@ -19,20 +20,20 @@ class LowRankPlugin : public Peft<OptionsMessage> {
   Graph merge(Graph graph, const Options& o) override { return Adapters(std::move(graph), settings(o)).merge(); }
 
   WeightMap weight_map(const PeftRequest& request, const Options& o) override {
-    require_dialect(request.dialect);
-    return Adapters(request.graph, settings(o)).weight_map();
+    const Adapters adapters(request.graph, settings(o));
+    return is_megatron(request.dialect) ? megatron_adapter_map(adapters, request.model_map, request.config) : adapters.weight_map();
   }
 
   Recognition recognize(const DialectConfig& file) override {
-    require_dialect(file.dialect);
+    const bool megatron = is_megatron(file.dialect);
     std::string other;
-    const AdapterConfig c = read_adapter_config(file.content, other);
+    const AdapterConfig c = megatron ? read_megatron_adapter(file.content, other) : read_adapter_config(file.content, other);
     Recognition r;
     if (!other.empty()) {
-      r.reason = format("peft_type is \"{}\"", other);
+      r.reason = format(megatron ? "peft._target_ is {}" : "peft_type is \"{}\"", other);
       return r;
     }
-    r.reason = format("use_dora is {}", c.use_dora);
+    r.reason = megatron ? format("its class is {}", c.use_dora ? "DoRA" : "LoRA") : format("use_dora is {}", c.use_dora);
     if (c.use_dora != kMagnitude) return r;
     r.confidence = 100;
     r.base = c.base_model_name_or_path;
@@ -48,8 +49,8 @@ class LowRankPlugin : public Peft<OptionsMessage> {
   }
 
   std::string write_config(const PeftRequest& request, const Options& o) override {
-    require_dialect(request.dialect);
     const Adapters adapters(request.graph, settings(o));
+    if (is_megatron(request.dialect)) return write_megatron_adapter(adapters, request.base);
     AdapterConfig c;
     c.r = o.dim;
     c.lora_alpha = o.alpha;
@@ -63,8 +64,10 @@ class LowRankPlugin : public Peft<OptionsMessage> {
   }
 
  private:
-  static void require_dialect(const std::string& dialect) {
-    if (dialect != "hf") throw Unsupported(format("no adapters of the dialect \"{}\"; there is: hf", dialect));
+  static bool is_megatron(const std::string& dialect) {
+    if (dialect != "hf" && dialect != "megatron")
+      throw Unsupported(format("no adapters of the dialect \"{}\"; there are: hf, megatron", dialect));
+    return dialect == "megatron";
   }
 
   static Settings settings(const Options& o) {

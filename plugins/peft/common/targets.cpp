@@ -101,6 +101,11 @@ std::string module_of(const std::string& parameter) {
   return parameter.ends_with(kWeight) ? parameter.substr(0, parameter.size() - kWeight.size()) : parameter;
 }
 
+MegatronNames megatron_names(const std::string& module) {
+  const Names n = names_of(module);
+  return {last_part(n.canonical), last_part(n.fused)};
+}
+
 std::vector<Linear> linears(const Graph& g) {
   std::vector<bool> parameter(g.tensors.size());
   for (const State& s : g.states) parameter[s.tensor] = s.kind == StateKind::PARAMETER;

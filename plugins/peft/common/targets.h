@@ -33,6 +33,12 @@ std::vector<Group> choose_targets(const std::vector<Linear>& all, const std::vec
 // States that `modules` (embed_tokens, lm_head, norm, input_layernorm, norms: all of these) name; a tied lm_head is embed_tokens.
 std::vector<size_t> choose_whole(const Graph& g, const std::vector<std::string>& modules);
 
+// What Megatron calls a linear layer by itself, linear_fc1_gate, and as a part of a fused one, linear_fc1; "" where it has no such name.
+struct MegatronNames {
+  std::string own, fused;
+};
+MegatronNames megatron_names(const std::string& module);
+
 // The name of a parameter's module: without .weight.
 std::string module_of(const std::string& parameter);
 
