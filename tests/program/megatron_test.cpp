@@ -1,6 +1,9 @@
 // Models in Megatron's folders: taken in and given back, run from, trained in.
+#include <chrono>
 #include <cmath>
+#include <csignal>
 #include <random>
+#include <thread>
 #include <vector>
 
 #include "tests/program/model_folder.h"
@@ -21,6 +24,23 @@ class Megatron : public ProgramTest {
       if (entry.is_regular_file() && (without.empty() || entry.path().string().find(without) == std::string::npos))
         all[fs::relative(entry.path(), folder).string()] = text_of(entry.path());
     return all;
+  }
+  // The program as a process of its own, that can be killed.
+  pid_t start(const std::vector<std::string>& words) const {
+    const std::string err = *this / "child";
+    const pid_t child = ::fork();
+    if (child != 0) return child;
+    (void)!std::freopen(err.c_str(), "w", stderr);
+    std::vector<char*> arguments{const_cast<char*>("corral")};
+    for (const std::string& w : words) arguments.push_back(const_cast<char*>(w.c_str()));
+    arguments.push_back(nullptr);
+    ::execv(CORRAL_BINARY_DIR "/bin/corral", arguments.data());
+    ::_exit(127);
+  }
+  static int wait(pid_t child) {
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   }
   std::vector<float> logits(const std::string& file) const {
     fs::create_directory(*this / "one");
@@ -165,6 +185,68 @@ TEST_F(Megatron, AFolderThatDoesNotSayItsModelIsRefusedWithWhatWouldDo) {
       corral("export --megatron-path " + mcore("tied") + " --hf-model " + golden("llama32") + " --hf-path " + (*this / "out"));
   EXPECT_EQ(other.code, 2);
   EXPECT_NE(other.err.find("but the model's configuration needs"), std::string::npos) << other.err;
+}
+
+// A conversion that is killed: its folder is not there, or it is whole; what is left of it does not stand in the way of the next one.
+TEST_F(Megatron, AConversionKilledAtAnyInstantLeavesNoFolderThatLooksWhole) {
+  const std::string source = *this / "hf";
+  ASSERT_EQ(corral("init --model llama31 --hf-path " + source +
+                   " --set model.num_hidden_layers=3 model.hidden_size=512 model.intermediate_size=900 model.num_attention_heads=8"
+                   " model.num_key_value_heads=2 model.head_dim=64 model.vocab_size=3000")
+                .code,
+            0);
+  ASSERT_EQ(corral("import --hf-model " + source + " --megatron-path " + (*this / "mg")).code, 0);
+  const std::vector<std::vector<std::string>> conversions = {{"import", "--hf-model", source, "--megatron-path", *this / "new"},
+                                                             {"export", "--megatron-path", *this / "mg", "--hf-path", *this / "new"}};
+  std::mt19937 random(3);
+  for (const auto& words : conversions) {
+    const auto begin = std::chrono::steady_clock::now();
+    ASSERT_EQ(wait(start(words)), 0) << text_of(*this / "child");
+    const auto whole = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin).count();
+    const auto expected = files(*this / "new");
+    int missing = 0, partial = 0;
+    for (int round = 0; round < 25; ++round) {
+      fs::remove_all(*this / "new");
+      const pid_t child = start(words);
+      std::this_thread::sleep_for(std::chrono::microseconds(random() % static_cast<unsigned>(whole * 5 / 4)));
+      ::kill(child, SIGKILL);
+      wait(child);
+      partial += fs::exists(*this / "new.partial");
+      if (!fs::exists(*this / "new"))
+        ++missing;
+      else
+        EXPECT_TRUE(files(*this / "new") == expected) << words[0] << " killed in round " << round;
+    }
+    EXPECT_GT(partial, 2) << words[0] << ": no kill fell into the writing";
+    EXPECT_GT(missing, 2);
+    fs::remove_all(*this / "new");
+    ASSERT_EQ(wait(start(words)), 0) << text_of(*this / "child");
+    EXPECT_TRUE(files(*this / "new") == expected);
+    EXPECT_FALSE(fs::exists(*this / "new.partial"));
+    fs::remove_all(*this / "new");
+  }
+}
+
+// Of a conversion that does not fit, nothing is left, and it is known before the first tensor; so too of one whose room others take.
+TEST_F(Megatron, AFullDiskIsFoundBeforeTheFirstTensorAndNothingIsLeft) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to mount a small disk";
+  ASSERT_EQ(corral("import --hf-model " + golden("llama3") + " --megatron-path " + (*this / "mg")).code, 0);
+  fs::create_directory(*this / "disk");
+  const std::string program = CORRAL_BINARY_DIR "/bin/corral ", disk = *this / "disk";
+  write_text(*this / "script", "mount -t tmpfs -o size=200k corral " + disk + " || exit 77\n" + program + "import --hf-model " +
+                                   golden("llama3") + " --megatron-path " + disk + "/new 2>" + (*this / "a") + "; echo $? >" +
+                                   (*this / "codes") + "\n" + program + "export --megatron-path " + (*this / "mg") + " --hf-path " + disk +
+                                   "/new 2>" + (*this / "b") + "; echo $? >>" + (*this / "codes") + "\nls -A " + disk + " >" +
+                                   (*this / "left") + "\nmount -o remount,size=360k " + disk + "\n" + program + "import --hf-model " +
+                                   golden("llama3") + " --megatron-path " + disk + "/new 2>" + (*this / "c") + "; echo $? >>" +
+                                   (*this / "codes") + "\nls -A " + disk + " >>" + (*this / "left"));
+  const int status = std::system(("unshare -m sh " + (*this / "script") + " 2>/dev/null").c_str());
+  if (WEXITSTATUS(status) == 77 || WEXITSTATUS(status) == 127) GTEST_SKIP() << "cannot mount a small disk here";
+  EXPECT_EQ(text_of(*this / "codes"), "3\n3\n3\n") << text_of(*this / "a") << text_of(*this / "b") << text_of(*this / "c");
+  for (const char* err : {"a", "b"})
+    EXPECT_NE(text_of(*this / err).find("but its disk has only"), std::string::npos) << text_of(*this / err);
+  EXPECT_NE(text_of(*this / "c").find("nothing is left of it"), std::string::npos) << text_of(*this / "c");
+  EXPECT_EQ(text_of(*this / "left"), "");
 }
 
 TEST_F(Megatron, ARunThatSavesSoIsResumedBitForBit) {
