@@ -8,7 +8,10 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
+#include <vector>
 
 namespace {
 namespace fs = std::filesystem;
@@ -78,10 +81,10 @@ TEST(WordnetJsonl, WritesEachEntryOnceAndKeepsHeldOutHeadWordsOutOfTraining) {
   const std::string train = folder.read("out/train.jsonl"), heldout = folder.read("out/heldout.jsonl");
   const auto holds = [](const std::string& text, const std::string& row) { return text.find(row) != std::string::npos; };
   const auto written = [&](const std::string& entry) { return holds(train + heldout, entry); };
-  EXPECT_TRUE(written(R"(entity (noun): that which is perceived; \"a \\b\")"));
-  EXPECT_TRUE(written("physical entity (noun): an entity that exists"));
-  EXPECT_TRUE(written("breathe (verb): draw air"));
-  EXPECT_TRUE(written("galore (adjective): in great numbers"));
+  EXPECT_TRUE(written(R"(*entity* (noun): that which is perceived; \"a \\b\")"));
+  EXPECT_TRUE(written("*physical entity* (noun): an entity that exists"));
+  EXPECT_TRUE(written("*breathe* (verb): draw air"));
+  EXPECT_TRUE(written("*galore* (adjective): in great numbers"));
   int in_train = 0, in_heldout = 0, chats = 0, rows = 0;
   for (int i = 0; i < 1000; ++i) {
     const std::string entry = "(adverb): gloss " + std::to_string(i) + "\"}",
@@ -95,6 +98,32 @@ TEST(WordnetJsonl, WritesEachEntryOnceAndKeepsHeldOutHeadWordsOutOfTraining) {
   EXPECT_EQ(in_train + in_heldout + chats, 1000);
   EXPECT_NEAR(in_heldout, 20, 18);
   EXPECT_NEAR(chats, 98, 40);
+
+  // Questions to learn from are about words of training, those to ask about words that are held out.
+  const auto lines = [&](const char* file) {
+    std::vector<std::string> all;
+    std::istringstream text(folder.read(file));
+    for (std::string line; std::getline(text, line);) all.push_back(line);
+    return all;
+  };
+  const std::vector<std::string> chat = lines("out/chat.jsonl"), asked = lines("out/questions.txt"), prompts = lines("out/prompts.jsonl");
+  EXPECT_NEAR(static_cast<double>(chat.size()), 250, 80);
+  for (const std::string& row : chat) {
+    const auto parsed = nlohmann::json::parse(row)["messages"];
+    const std::string question = parsed[0]["content"], answer = parsed[1]["content"];
+    const size_t begin = question.find('*'), end = question.rfind('*');
+    EXPECT_TRUE(holds(train, question.substr(begin, end - begin + 1) + " (")) << question;
+    EXPECT_EQ(answer.find('"'), std::string::npos) << answer;
+    EXPECT_TRUE(holds(train, "): " + answer)) << answer;
+  }
+  ASSERT_EQ(asked.size(), 40U);
+  ASSERT_EQ(prompts.size(), 20U);
+  for (size_t i = 0; i < 20; ++i) {
+    const std::string prompt = nlohmann::json::parse(prompts[i])["prompt"];
+    EXPECT_EQ(asked[2 * i], "What does the adverb " + prompt + " mean?");
+    EXPECT_EQ(asked[2 * i + 1], "/reset");
+    EXPECT_TRUE(holds(heldout, prompt + " (adverb): ")) << prompt;
+  }
 }
 
 TEST(WordnetJsonl, NamesThePackageWhereTheDictionaryIsMissing) {
@@ -106,21 +135,15 @@ TEST(WordnetJsonl, NamesThePackageWhereTheDictionaryIsMissing) {
 
 TEST(DictionaryForm, CountsOnlyEntriesThatEndByThemselves) {
   const Folder folder;
-  folder.write("prompts.jsonl",
-               "{\"prompt\": \"ab\"}\n{\"prompt\": \"cd\"}\n{\"prompt\": \"ef\"}\n{\"prompt\": \"gh\"}\n{\"prompt\": \"ij "
-               "(\"}\n{\"prompt\": \"kl (\"}\n");
+  folder.write("prompts.jsonl", "{\"prompt\": \"ab\"}\n{\"prompt\": \"cd\"}\n{\"prompt\": \"ef\"}\n{\"prompt\": \"gh\"}\n");
   folder.write("generated.jsonl",
                "{\"input_ids\": [1], \"text\": \" (noun): a \\\"thing\\\"\", \"finish\": \"end\"}\n"
                "{\"input_ids\": [1], \"text\": \"cd (adverb): quite\", \"finish\": \"end\"}\n"
                "{\"input_ids\": [1], \"text\": \" (noun): without end\", \"finish\": \"length\"}\n"
-               "{\"input_ids\": [1], \"text\": \" is a letter\", \"finish\": \"end\"}\n"
-               "{\"input_ids\": [1], \"text\": \"verb): to do\", \"finish\": \"end\"}\n"
-               "{\"input_ids\": [1], \"text\": \"or so)\", \"finish\": \"end\"}\n");
+               "{\"input_ids\": [1], \"text\": \" is a letter\", \"finish\": \"end\"}\n");
   const std::string call = kSource + "/bin/dictionary-form " + (folder / "prompts.jsonl") + " " + (folder / "generated.jsonl");
-  EXPECT_EQ(sh(call).output,
-            "   ab (noun): a \"thing\"\n   cd (adverb): quite\n x ef (noun): without end …\n x gh is a letter\n   ij (verb): to do\n x kl "
-            "(or so)\n3\n");
-  EXPECT_EQ(sh(call + " 2>/dev/null").output, "3\n");
+  EXPECT_EQ(sh(call).output, "   ab (noun): a \"thing\"\n   cd (adverb): quite\n x ef (noun): without end …\n x gh is a letter\n2\n");
+  EXPECT_EQ(sh(call + " 2>/dev/null").output, "2\n");
 }
 
 TEST(Summary, CountsAndGivesEachSkipsReason) {
