@@ -61,12 +61,19 @@ bool enforce_lifetimes = true;
 namespace {
 
 // What was lent stays where it was for a while, so that its use after the call meets it and not somebody else's memory.
+struct Graves {
+  std::mutex mutex;
+  std::array<std::shared_ptr<void>, 64> lent;
+  size_t next = 0;
+};
+Graves& graves() {
+  static Graves all;
+  return all;
+}
+
 void bury(std::shared_ptr<void> lent) {
-  static std::mutex mutex;
-  static std::array<std::shared_ptr<void>, 64> graves;
-  static size_t next = 0;
-  const std::lock_guard lock(mutex);
-  graves[next++ % graves.size()] = std::move(lent);
+  const std::lock_guard lock(graves().mutex);
+  graves().lent[graves().next++ % graves().lent.size()] = std::move(lent);
 }
 
 corral_status write_late(const corral_sink*, const void*, uint64_t) noexcept {
@@ -74,6 +81,11 @@ corral_status write_late(const corral_sink*, const void*, uint64_t) noexcept {
 }
 
 }  // namespace
+
+void free_lent() {
+  const std::lock_guard lock(graves().mutex);
+  graves().lent.fill(nullptr);
+}
 
 LentRequest::LentRequest(const std::string& bytes) : bytes_(bytes) {
   if (enforce_lifetimes) copy_ = std::make_shared<std::string>(bytes);

@@ -66,6 +66,14 @@ static bool fault_in_transform(const void* request, const corral_sink* reply, co
     leaked = std::malloc(1000);
     if (!leaked) std::abort();
   }
+  // One small block for each load.
+  if (fault("leak a little")) {
+    static bool once = false;
+    static void* volatile leaked;
+    if (!once) leaked = std::malloc(1);
+    once = true;
+    if (!leaked) std::abort();
+  }
   return false;
 }
 

@@ -12,6 +12,14 @@ __attribute__((constructor)) static void loaded(void) {
 }
 #endif
 
+/* A C++ runtime of the plugin's own keeps memory for exceptions from the moment it is loaded. */
+#ifdef FREE_RUNTIME
+namespace __gnu_cxx {
+void __freeres();
+}
+__attribute__((destructor)) static void unloaded() { __gnu_cxx::__freeres(); }
+#endif
+
 #ifdef MISSING_SYMBOL
 void corral_test_no_such_function(void);
 #endif

@@ -43,7 +43,7 @@ class Kernel final : public corral::DeviceKernel {
 
 class Instance final : public corral::DeviceInstance {
  public:
-  Instance(int threads, const Level& level) : threads_(threads), level_(level) { omp_set_num_threads(threads); }
+  Instance(int threads, const Level& level) : threads_(threads), level_(level) {}
 
   corral::DeviceInfo info() override {
     corral::DeviceInfo info;
