@@ -2,6 +2,8 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -47,15 +49,25 @@ json to_json(const YAML::Node& node, int depth, size_t& values, const std::strin
 
 // A number with a dot: PyYAML takes 1e-05 for a text.
 std::string shown(const json& value) {
-  std::string text = value.dump(-1, ' ', true);
+  std::string text = value.dump();
   if (value.is_number_float())
     if (const size_t e = text.find('e'); e != std::string::npos && text.find('.') == std::string::npos) text.insert(e, ".0");
   return text;
 }
 
+// Letters, digits and _ stand for themselves, but for the words that YAML takes for something else.
+std::string shown_key(const std::string& key) {
+  constexpr std::string_view kWords[] = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"};
+  std::string lower = key;
+  std::transform(key.begin(), key.end(), lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const bool plain = !key.empty() && std::isdigit(static_cast<unsigned char>(key[0])) == 0 &&
+                     std::all_of(key.begin(), key.end(), [](unsigned char c) { return std::isalnum(c) || c == '_'; });
+  return plain && std::find(std::begin(kWords), std::end(kWords), lower) == std::end(kWords) ? key : json(key).dump();
+}
+
 void put(const json& object, size_t indent, std::string& out) {
   for (const auto& [key, value] : object.items()) {
-    out.append(indent, ' ').append(key).append(":");
+    out.append(indent, ' ').append(shown_key(key)).append(":");
     if (value.is_object() && !value.empty()) {
       out += "\n";
       put(value, indent + 2, out);

@@ -158,6 +158,7 @@ std::string FolderReader::object(const std::string& prefix) const {
 CheckpointInfo FolderReader::info() {
   CheckpointInfo info;
   info.dialect = "megatron";
+  info.config_is_section = true;
   bool adapter = false, model = false;
   for (const TensorInfo& t : list_.tensors)
     if (t.part.empty()) (t.name.find(".adapter.") == std::string::npos ? model : adapter) = true;
