@@ -36,6 +36,12 @@ TEST_F(Transfer, ImportThenExportGivesBackEveryTensorAndEveryFileByteForByte) {
   }
 }
 
+TEST_F(Transfer, ANameWithoutAFolderIsWrittenWhereTheProgramStands) {
+  const Shown out = corral("export --checkpoint " + golden("llama32") + " --hf-path out", "cd " + folder_.string() + " && ");
+  ASSERT_EQ(out.code, 0) << out.err;
+  EXPECT_EQ(raw_tensors(*this / "out"), raw_tensors(golden("llama32")));
+}
+
 TEST_F(Transfer, AShardedExportHasAnIndexAndNoFileAboveTheSizeAsked) {
   ASSERT_EQ(corral("export --checkpoint " + golden("llama32") + " --hf-path " + (*this / "out") + " --max-shard-size 100KB").code, 0);
   std::set<std::string> shards;
