@@ -179,8 +179,11 @@ class Resolver {
     Level level{"packing", {}};
     for (const auto& [from, to] :
          {std::pair("data.packed_seq_length", "train.seq_length"), std::pair("data.packed_global_batch_size", "train.global_batch_size")}) {
-      const Assignment* a = highest(from);
+      size_t at = 0;
+      const Assignment* a = highest(from, &at);
       if (!a || chosen(from) == "0") continue;
+      // A resolved configuration has the plain keys as the run had them, from whoever set them.
+      if (at == 0 && !sources_.resolved.empty()) continue;
       Assignment packed = *a;
       packed.key = to;
       packed.by = a->by + ", " + from;

@@ -240,7 +240,7 @@ TEST_F(Resolving, NamesTheRunAfterTheRecipe) {
 
 TEST_F(Resolving, ReadsItsOwnTextBackExactly) {
   const RunConfig before = with({"peft.plugin=thin", "optimizer.lr=1e-300", "data.paths=\"a \\x\",b", "run.name=q\"\\\n\xc3\xa9",
-                                 "model.tied=true", "peft.rate=2.0", "optimizer.beta=0.1"});
+                                 "model.tied=true", "peft.rate=2.0", "optimizer.beta=0.1", "data.packed=true", "train.seq_length=32"});
   resolved_ = write("config.textproto", before.to_textproto());
   const RunConfig after = with({});
   const auto a = before.settings(), b = after.settings();
@@ -252,6 +252,7 @@ TEST_F(Resolving, ReadsItsOwnTextBackExactly) {
   }
   EXPECT_EQ(after.to_textproto(), before.to_textproto());
   EXPECT_EQ(after.recipe(), "r_config");
+  EXPECT_EQ(after.integer("train.seq_length"), 32) << "not the recipe's packed length";
   EXPECT_EQ(with({"train.train_iters=99"}).find("train.train_iters")->from, "--set");
 }
 
