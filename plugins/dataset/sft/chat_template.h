@@ -23,6 +23,8 @@ class ChatTemplate {
   std::vector<Piece> write(const Chat& chat, bool open_answer, const Place& place) const;
 
   const char* name() const { return family_ == kLlama3 ? "llama3" : "llama31"; }
+  // What it writes for the day; "" where it writes none.
+  std::string date() const { return family_ == kLlama31 ? date_ : ""; }
   // A Jinja text that writes the same, for programs that want one.
   std::string jinja() const;
   // Special tokens that the tokenizer must have.

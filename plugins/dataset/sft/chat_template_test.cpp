@@ -88,6 +88,13 @@ TEST(RowWriter, TakesTheFoldersTemplateUnlessAnotherIsNamed) {
   EXPECT_EQ(RowWriter("llama31", folder, "d").jinja(), ChatTemplate(ChatTemplate::kLlama31, "d").jinja());
   EXPECT_EQ(RowWriter("", folder, "d").describe(Form::kMessages),
             "written as chats with the template llama3 (by the marks in the tokenizer's own)");
+  const std::string dated = ChatTemplate(ChatTemplate::kLlama31, "3 Mar 2031").jinja();
+  EXPECT_EQ(RowWriter("", dated, "3 Mar 2031").describe(Form::kMessages),
+            "written as chats with the template llama31 (by the marks in the tokenizer's own)");
+  EXPECT_EQ(
+      RowWriter("", dated, "4 Mar 2031").describe(Form::kMessages),
+      "written as chats with the template llama31 (by the marks in the tokenizer's own); the tokenizer's own does not hold the date of "
+      "these rows, 4 Mar 2031");
 }
 
 TEST(RowWriter, KeepsInputAndOutputPlainUnlessAChatIsAskedFor) {
@@ -113,8 +120,9 @@ TEST(RowWriter, WritesPlainRowsWithTheSpaceOnTheSideOfTheAnswer) {
 }
 
 TEST(RowWriter, RefusesATemplateThatItDoesNotKnow) {
-  EXPECT_EQ(message_of([] { RowWriter("lama3", "", "d"); }),
-            "data.template = \"lama3\": no such template\n       did you mean \"llama3\"?, or a text with fields such as {input} {output}");
+  EXPECT_EQ(
+      message_of([] { RowWriter("lama3", "", "d"); }),
+      "data.template = \"lama3\": no such template, and no text with fields such as {input} {output}\n       did you mean \"llama3\"?");
   EXPECT_EQ(message_of([] { RowWriter("", "", "d").chat_template(); }),
             "the tokenizer has no chat template: choose one with --set data.template=llama3 or llama31");
   EXPECT_NE(message_of([] { RowWriter("", "<|im_start|>", "d").chat_template(); }).find("--set data.template=llama3 or llama31, or none"),

@@ -17,7 +17,7 @@ RowWriter::RowWriter(const std::string& wanted, const std::string& folder_templa
   else if (wanted == "llama31")
     chat_.emplace(ChatTemplate::kLlama31, date);
   else if (!wanted.empty() && wanted != "chat" && wanted != "none")
-    fail("data.template = \"{}\": no such template{}, or a text with fields such as {input} {output}", wanted,
+    fail("data.template = \"{}\": no such template, and no text with fields such as {input} {output}{}", wanted,
          did_you_mean(wanted, {"llama3", "llama31", "chat", "none"}));
   if (!chat_ && recognized) chat_.emplace(*recognized, date);
   own_ = recognized && chat_->name() == std::string(ChatTemplate(*recognized, date).name());
@@ -54,7 +54,11 @@ std::string RowWriter::describe(Form form) const {
   if (!writes_chats(form)) return "written as \"" + (format_ && format_->fits(form) ? format_->text() : kPlain) + "\" and the end of text";
   const std::string why = wanted_ == "llama3" || wanted_ == "llama31" ? "data.template" : "by the marks in the tokenizer's own";
   return std::string("written as chats with the template ") + chat_template().name() + " (" + why + ")" +
-         (format_ ? "; \"" + format_->text() + "\" names no fields of these rows" : "");
+         (format_ ? "; \"" + format_->text() + "\" names no fields of these rows" : "") +
+         // Exports keep the folder's own text, and programs that render it write what it says.
+         (own_ && folder_template_.find(chat_->date()) == std::string::npos
+              ? "; the tokenizer's own does not hold the date of these rows, " + chat_->date()
+              : "");
 }
 
 std::string RowWriter::jinja() const { return own_ ? folder_template_ : chat_template().jinja(); }

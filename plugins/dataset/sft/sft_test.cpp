@@ -109,7 +109,8 @@ TEST_F(SftPlugin, SaysTheFormTheTemplateWhatIsCutAndTheShareOfPadding) {
   EXPECT_EQ(i.notices,
             (std::vector<std::string>{
                 file + ": rows of prompt, completion, written as chats with the template llama3 (by the marks in the tokenizer's own)",
-                "2 samples, 107 tokens, 59 of them trained; 1 cut to train.seq_length = 80", "train: 2 samples packed into 2 rows of 80, 34.38% padding"}));
+                "2 samples, 107 tokens, 59 of them trained; 1 cut to train.seq_length = 80",
+                "train: 2 samples packed into 2 rows of 80, 34.38% padding"}));
   EXPECT_EQ(i.chat_template, r.chat_template);
   EXPECT_EQ(i.stop_ids, (std::vector<int64_t>{kEndOfTurn}));
   EXPECT_EQ(i.parts[0].targets, 59u);
