@@ -40,7 +40,11 @@ void print_help(const Command& command) {
   }
   if (command.takes_recipe) {
     std::printf("\nof the run's configuration, in brackets the key; a flag goes over --config, that over the recipe\n");
-    print_flags(recipe_flags());
+    std::vector<Flag> others;
+    for (const Flag& flag : recipe_flags())
+      if (std::none_of(command.flags.begin(), command.flags.end(), [&](const Flag& f) { return std::string_view(f.name) == flag.name; }))
+        others.push_back(flag);
+    print_flags(others);
   }
   std::printf("\nof every command\n");
   print_flags(common_flags());

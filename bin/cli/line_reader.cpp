@@ -17,14 +17,10 @@ LineReader::LineReader(std::string prompt, std::string file)
   if (!interactive_) return;
   using_history();
   stifle_history(kLongestHistory);
-  if (!file_.empty()) read_history(file_.c_str());
-}
-
-LineReader::~LineReader() {
-  if (!interactive_ || file_.empty()) return;
+  if (file_.empty()) return;
   std::error_code ignored;
   std::filesystem::create_directories(std::filesystem::path(file_).parent_path(), ignored);
-  write_history(file_.c_str());
+  read_history(file_.c_str());
 }
 
 std::optional<std::string> LineReader::next() {
@@ -34,7 +30,10 @@ std::optional<std::string> LineReader::next() {
   if (!typed) return std::nullopt;
   line = typed;
   std::free(typed);
-  if (!line.empty()) add_history(line.c_str());
+  if (line.empty()) return line;
+  add_history(line.c_str());
+  // At once: Ctrl-C at the prompt ends the program.
+  if (!file_.empty()) write_history(file_.c_str());
   return line;
 }
 

@@ -8,9 +8,8 @@ namespace corral::cli {
 
 class LineReader {
  public:
-  // `prompt` is shown at a terminal. The history of `file` is there from the start and kept at the end.
+  // `prompt` is shown at a terminal. The history of `file` is there from the start; each line is kept in it at once.
   LineReader(std::string prompt, std::string file);
-  ~LineReader();
   LineReader(const LineReader&) = delete;
   LineReader& operator=(const LineReader&) = delete;
 
