@@ -27,18 +27,18 @@ std::string verdict_on(const SampleReport& report) {
   return "";
 }
 
-void check_before_training(const DatasetHandle& data, const std::function<void(const std::string& line)>& say) {
+bool check_before_training(const DatasetHandle& data, const std::function<void(const std::string& line)>& say) {
   SampleReport report;
   try {
     report = data.inspect({});
   } catch (const Unsupported&) {
-    return;
+    return false;
   }
   const std::vector<std::string> findings = findings_of(report);
   const std::string verdict = verdict_on(report);
   if (verdict.empty()) {
     for (const std::string& line : findings) say("warning: " + line);
-    return;
+    return true;
   }
   std::string all = verdict;
   for (const std::string& line : findings) all += "\n       " + line;

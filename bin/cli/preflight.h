@@ -16,7 +16,8 @@ std::vector<std::string> findings_of(const SampleReport& report);
 // not.
 std::string verdict_on(const SampleReport& report);
 
-// Says the findings and refuses (exit code 2) what would be in vain. Does nothing where the dataset does not tell samples apart.
-void check_before_training(const DatasetHandle& data, const std::function<void(const std::string& line)>& say);
+// Says the findings and refuses (exit code 2) what would be in vain. False, with nothing done, where the dataset does not tell samples
+// apart.
+bool check_before_training(const DatasetHandle& data, const std::function<void(const std::string& line)>& say);
 
 }  // namespace corral::cli

@@ -15,6 +15,7 @@
 #include "bin/cli/run_directory.h"
 #include "bin/cli/session_tensors.h"
 #include "bin/cli/training_sample.h"
+#include "bin/cli/untrained_rows.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/files.h"
 #include "kernel/checkpoint/format_io.h"
@@ -75,10 +76,11 @@ class Training {
     const train::Pipeline pipeline = make_pipeline(arguments_, config_);
     const auto optimizer = choose_optimizer(arguments_, config_);
     const bool epochs = arguments_.has("epochs");
+    bool samples = false;
     if (!epochs) check_schedule(optimizer);
     if (!arguments_.has("dump-graph")) {
       data_ = open_dataset(arguments_, config_, tokenizer_.get(), false);
-      check_before_training(*data_, [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); });
+      samples = check_before_training(*data_, [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); });
       if (epochs) settle_epochs();
     }
     if (epochs) check_schedule(optimizer);
@@ -100,6 +102,9 @@ class Training {
     const uint64_t before_arena = resident_bytes("VmRSS:");
     session.allocate();
     const uint64_t first_step = load(session, pipeline, log);
+    if (samples && pretrained_)
+      warn_of_untrained_rows(session, fetch_part(data_, 0), part_rows(*data_, 0), length, tokenizer_.get(),
+                             [&](const std::string& line) { log.say(line); });
     // Only what can be trained leaves a directory behind.
     make_directory();
     log.open(dir_ + "/log.txt");
