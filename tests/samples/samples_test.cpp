@@ -1,66 +1,20 @@
-// Samples and chats through the program: what data check shows, that packing changes nothing, what a run says and refuses.
-#include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
+// What data check shows, that packing changes nothing, what a run says and refuses.
+#include "tests/samples/samples.h"
 
-#include <algorithm>
-#include <cmath>
-#include <filesystem>
-#include <random>
+#include "tests/samples/terminal.h"
 
-#include "tests/golden_runs/golden_runs.h"
-
+namespace corral {
 namespace {
-namespace fs = std::filesystem;
-using corral::difference;
-using corral::kGolden;
-using corral::largest;
-using json = nlohmann::ordered_json;  // the order of a tool's keys is part of its text
-
-const std::string kTokenizer = " --tokenizer " + kGolden + "models/llama3 ";
-
-class Samples : public corral::GoldenRuns {
- protected:
-  std::string write(const std::string& name, const std::string& content) const {
-    std::ofstream(path(name)) << content;
-    return path(name);
-  }
-  std::string rows(const std::vector<json>& all) const {
-    std::string lines;
-    for (const json& row : all) lines += row.dump() + "\n";
-    return write("rows.jsonl", lines);
-  }
-  // Loss and gradients of the rows.
-  std::pair<double, std::map<std::string, FileTensor>> evaluate(const std::string& file, int seq_length, const std::string& rest) const {
-    EXPECT_EQ(
-        corral("eval --checkpoint " + kGolden + "models/llama32 --dataset sft --data " + file + " --precision fp32 --json --seq-length " +
-               std::to_string(seq_length) + " --gradients " + path("gradients") + " " + rest),
-        0)
-        << text("err");
-    return {json::parse(text("out"))["loss"].get<double>(), read_tensor_file(path("gradients"))};
-  }
-};
-
-void expect_equal(const std::map<std::string, FileTensor>& a, const std::map<std::string, FileTensor>& b, const std::string& prefix = "") {
-  size_t compared = 0;
-  for (const auto& [name, tensor] : b) {
-    if (!name.starts_with(prefix)) continue;
-    ++compared;
-    ASSERT_TRUE(a.contains(name.substr(prefix.size()))) << name;
-    EXPECT_LE(difference(a.at(name.substr(prefix.size())).values, tensor.values), 1e-5 * largest(tensor.values)) << name;
-  }
-  EXPECT_EQ(compared, a.size());
-}
 
 TEST_F(Samples, ARowOfPackedDocumentsGivesWhatTransformersGives) {
   const auto golden = read_tensor_file(kGolden + "expected/llama32/packed.safetensors");
-  const json facts = json::parse(std::ifstream(kGolden + "expected/llama32/packed.json"));
+  const ordered facts = ordered::parse(std::ifstream(kGolden + "expected/llama32/packed.json"));
   const auto& tokens = golden.at("tokens").values;
   const auto &labels = golden.at("labels").values, &mask = golden.at("loss_mask").values, &starts = golden.at("cu_seqlens").values;
   // The golden's labels are shifted already, so each document gets the token after its last one.
-  std::vector<json> documents;
+  std::vector<ordered> documents;
   for (size_t d = 0; d + 1 < starts.size(); ++d) {
-    json row{{"input_ids", json::array()}, {"labels", json::array({-100})}};
+    ordered row{{"input_ids", ordered::array()}, {"labels", ordered::array({-100})}};
     for (auto i = static_cast<size_t>(starts[d]); i < static_cast<size_t>(starts[d + 1]); ++i) {
       row["input_ids"].push_back(static_cast<int>(tokens[i]));
       row["labels"].push_back(mask[i] != 0 ? static_cast<int>(labels[i]) : -100);
@@ -68,50 +22,40 @@ TEST_F(Samples, ARowOfPackedDocumentsGivesWhatTransformersGives) {
     row["input_ids"].push_back(static_cast<int>(labels[static_cast<size_t>(starts[d + 1]) - 1]));
     documents.push_back(std::move(row));
   }
-  const auto [loss, gradients] =
-      evaluate(rows(documents), static_cast<int>(tokens.size()), "--set data.packed=true --logits " + path("logits"));
-  EXPECT_EQ(json::parse(text("out"))["rows"], 1);
-  EXPECT_EQ(json::parse(text("out"))["targets"], facts["unmasked_targets"]);
+  const auto [loss, gradients] = evaluate(kGolden + "models/llama32", rows(documents), static_cast<int>(tokens.size()),
+                                          "--set data.packed=true --logits " + path("logits"));
+  EXPECT_EQ(ordered::parse(text("out"))["rows"], 1);
+  EXPECT_EQ(ordered::parse(text("out"))["targets"], facts["unmasked_targets"]);
   EXPECT_NEAR(loss, facts["loss_packed"].get<double>(), 1e-5);
   expect_equal(gradients, golden, "grad_packed.");
   const auto logits = read_tensor_file(path("logits"));
   EXPECT_LE(difference(logits.at("logits").values, golden.at("logits").values), 1e-5 * largest(golden.at("logits").values));
 }
 
-TEST_F(Samples, PackedAndUnpackedRowsTrainTheSameFunction) {
-  std::mt19937 random(7);
-  std::vector<json> all;
+TEST_F(Samples, PackedAndUnpackedRowsHaveTheSameLossAndGradients) {
   size_t places = 0;
-  for (int i = 0; i < 24; ++i) {
-    const size_t length = 1 + random() % 33;
-    json row{{"input_ids", json::array()}, {"labels", json::array()}};
-    for (size_t t = 0; t <= length; ++t) {
-      row["input_ids"].push_back(random() % 320);
-      row["labels"].push_back(random() % 3 ? row["input_ids"].back() : json(-100));
+  const std::string file = rows(random_samples(places)), llama3 = kGolden + "models/llama3 --adapter " + kGolden + "expected/llama3/";
+  for (const std::string& model : {kGolden + "models/llama32", llama3 + "lora_start", llama3 + "dora_start"}) {
+    const auto [loss, gradients] = evaluate(model, file, 33, "");
+    // With padding at the end of rows, and all in one row without any.
+    for (const int length : {50, static_cast<int>(places)}) {
+      SCOPED_TRACE(model + " " + std::to_string(length));
+      const auto [packed_loss, packed_gradients] = evaluate(model, file, length, "--set data.packed=true");
+      EXPECT_LE(std::abs(packed_loss - loss), 1e-6 * loss);
+      expect_equal(packed_gradients, gradients);
+      EXPECT_EQ(text("err").find(" 0.00% padding") != std::string::npos, length == static_cast<int>(places)) << text("err");
     }
-    places += length;
-    all.push_back(std::move(row));
-  }
-  const std::string file = rows(all);
-  const auto [loss, gradients] = evaluate(file, 33, "");
-  // With padding at the end of rows, and all in one row without any.
-  for (const int length : {50, static_cast<int>(places)}) {
-    SCOPED_TRACE(length);
-    const auto [packed_loss, packed_gradients] = evaluate(file, length, "--set data.packed=true");
-    EXPECT_LE(std::abs(packed_loss - loss), 1e-6 * loss);
-    expect_equal(packed_gradients, gradients);
-    EXPECT_EQ(text("err").find(" 0.00% padding") != std::string::npos, length == static_cast<int>(places)) << text("err");
   }
 }
 
 TEST_F(Samples, IdsAndLabelsOfChatsAreThoseOfTransformers) {
-  const json golden = json::parse(std::ifstream(kGolden + "chat.json"));
+  const ordered golden = ordered::parse(std::ifstream(kGolden + "chat.json"));
   for (const char* family : {"llama3", "llama31"}) {
-    std::vector<json> chats;
-    for (const json& c : golden[family]) chats.push_back(c["row"]);
+    std::vector<ordered> chats;
+    for (const ordered& c : golden[family]) chats.push_back(c["row"]);
     const int code = corral("data check --json --show 100 --data " + rows(chats) + kTokenizer + "--set data.template=" + family);
     ASSERT_TRUE(code == 0 || code == 1) << text("err");
-    const json shown = json::parse(text("out"))["shown"];
+    const ordered shown = ordered::parse(text("out"))["shown"];
     ASSERT_EQ(shown.size(), golden[family].size());
     for (size_t i = 0; i < shown.size(); ++i) {
       const std::string name = std::string(family) + ": " + golden[family][i]["name"].get<std::string>();
@@ -132,14 +76,23 @@ TEST_F(Samples, DataCheckCountsShowsAndPasses) {
   EXPECT_EQ(out.find('\033'), std::string::npos) << "colours where there is no terminal";
 }
 
+TEST_F(Samples, APreviewAtATerminalHasColoursUnlessTheyAreNotWanted) {
+  const std::string words =
+      CORRAL_BINARY_DIR "/bin/corral data check --show 1 --data " + rows({{{"prompt", "Hello?"}, {"completion", "Hello!"}}}) + kTokenizer;
+  EXPECT_NE(Terminal("NO_COLOR= " + words).end().first.find("\033[1;32mHello!<|eot_id|>\033[0m"), std::string::npos);
+  const std::string plain = Terminal("NO_COLOR=1 " + words).end().first;
+  EXPECT_NE(plain.find("⟦Hello!<|eot_id|>⟧"), std::string::npos) << plain;
+  EXPECT_EQ(plain.find('\033'), std::string::npos);
+}
+
 TEST_F(Samples, EveryWayOfTrainingNothingIsRefusedWithItsCauseAndTheLines) {
   struct Case {
     const char* name;
-    std::vector<json> rows;
+    std::vector<ordered> rows;
     std::string flags, cause;
     int code;
   };
-  const json good{{"prompt", "q"}, {"completion", "a"}};
+  const ordered good{{"prompt", "q"}, {"completion", "a"}};
   const std::vector<Case> cases{
       {"no answer", {{{"messages", {{{"role", "user"}, {"content", "q"}}}}}}, "", "1 of 1 samples: no turn of the assistant", 1},
       {"empty answer", {good, {{"prompt", "q"}, {"completion", " "}}}, "", "1 of 2 samples: every answer is empty", 1},
@@ -168,7 +121,7 @@ TEST_F(Samples, EveryWayOfTrainingNothingIsRefusedWithItsCauseAndTheLines) {
 TEST_F(Samples, ATemplateWithoutMarksIsRefusedWithTheFlagThatChoosesOne) {
   fs::create_directory(folder_ / "tok");
   fs::copy(kGolden + "models/llama3/tokenizer.json", folder_ / "tok");
-  json config = json::parse(std::ifstream(kGolden + "models/llama3/tokenizer_config.json"));
+  ordered config = ordered::parse(std::ifstream(kGolden + "models/llama3/tokenizer_config.json"));
   const std::string file = rows({{{"prompt", "q"}, {"completion", "a"}}});
   config["chat_template"] = "<|im_start|>{{ messages }}<|im_end|>";
   write("tok/tokenizer_config.json", config.dump());
@@ -188,12 +141,6 @@ std::string train_on(const std::string& data, const std::string& run, const std:
          rest;
 }
 
-std::vector<json> questions(int count) {
-  std::vector<json> all;
-  for (int i = 0; i < count; ++i) all.push_back({{"prompt", "What is " + std::to_string(i) + "?"}, {"completion", std::to_string(i * i)}});
-  return all;
-}
-
 TEST_F(Samples, EpochsCountPackedRowsAndAreSaidBeforeTheFirstStep) {
   ASSERT_EQ(corral(train_on(rows(questions(20)), path("run"), "--epochs 2")), 0) << text("err");
   const std::string err = text("err");
@@ -210,7 +157,7 @@ TEST_F(Samples, EpochsCountPackedRowsAndAreSaidBeforeTheFirstStep) {
 }
 
 TEST_F(Samples, ARunIsRefusedBeforeItsFirstStepWhereItWouldLearnNothing) {
-  std::vector<json> all = questions(10);
+  std::vector<ordered> all = questions(10);
   all[3]["completion"] = "";
   EXPECT_EQ(corral(train_on(rows(all), path("run"), "--train-iters 1")), 2);
   EXPECT_NE(text("err").find("1 of 10 samples have no trained token"), std::string::npos) << text("err");
@@ -228,7 +175,7 @@ TEST_F(Samples, ExportsHoldTheTemplateOfTheLabelsAndWhatEndsAnAnswer) {
   std::ifstream original(kGolden + "models/llama3/tokenizer_config.json");
   EXPECT_EQ(read("own", "tokenizer_config.json"), std::string(std::istreambuf_iterator<char>(original), {}))
       << "the folder's own, byte for byte";
-  const json ends = json::parse(read("own", "generation_config.json"))["eos_token_id"];
+  const ordered ends = ordered::parse(read("own", "generation_config.json"))["eos_token_id"];
   const int end_of_turn = 304 + 9;
   EXPECT_TRUE(ends == end_of_turn || std::find(ends.begin(), ends.end(), end_of_turn) != ends.end()) << ends;
 
@@ -236,49 +183,8 @@ TEST_F(Samples, ExportsHoldTheTemplateOfTheLabelsAndWhatEndsAnAnswer) {
   const std::string jinja = read("other", "chat_template.jinja");
   EXPECT_NE(jinja.find("<|start_header_id|>"), std::string::npos);
   EXPECT_EQ(jinja.find("Cutting Knowledge Date"), std::string::npos);
-  EXPECT_EQ(json::parse(read("other", "tokenizer_config.json"))["chat_template"], jinja);
+  EXPECT_EQ(ordered::parse(read("other", "tokenizer_config.json"))["chat_template"], jinja);
 }
 
-TEST_F(Samples, EachTurnOfAChatIsAnsweredAsTheWholeConversationIsContinued) {
-  const std::string model = kGolden + "models/llama3";
-  write("turns", "Hello\nWho are you?\n/reset\n\nHello\n/set temperature 0\n/system\n/reset\nHello\n");
-  ASSERT_EQ(corral("chat --max-new-tokens 12 --system Terse. --checkpoint " + model + " <" + path("turns")), 0) << text("err");
-  EXPECT_NE(text("err").find("chat template: llama31"), std::string::npos) << text("err");
-  const std::string said = text("out");
-
-  const auto turn = [](const std::string& role, const std::string& content) {
-    return "<|start_header_id|>" + role + "<|end_header_id|>\n\n" + content + "<|eot_id|>";
-  };
-  const auto head = [&](const std::string& system) {
-    return "<|begin_of_text|>" + turn("system", "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n" + system);
-  };
-  // Continues the rendered conversation as a prompt of ids; the answer is what the terminal would show.
-  const auto continued = [&](const std::string& conversation, const std::string& flags = "") {
-    write("text.jsonl", json{{"text", conversation + "<|start_header_id|>assistant<|end_header_id|>\n\n"}}.dump() + "\n");
-    EXPECT_EQ(corral("tokenizer encode --no-special --json --data " + path("text.jsonl") + kTokenizer), 0) << text("err");
-    write("prompts.jsonl", json{{"input_ids", json::parse(text("out"))}}.dump() + "\n");
-    EXPECT_EQ(corral("generate --max-new-tokens 12 --checkpoint " + model + " --prompts " + path("prompts.jsonl") + flags), 0)
-        << text("err");
-    return text("out");
-  };
-  const std::string first = continued(head("Terse.") + turn("user", "Hello"));
-  ASSERT_EQ(corral("generate --json --max-new-tokens 12 --checkpoint " + model + " --prompts " + path("prompts.jsonl")), 0) << text("err");
-  std::string answer = json::parse(text("out"))["text"];
-  answer.erase(answer.find_last_not_of(" \n\r\t") + 1);
-  answer.erase(0, answer.find_first_not_of(" \n\r\t"));
-  const std::string second = continued(head("Terse.") + turn("user", "Hello") + turn("assistant", answer) + turn("user", "Who are you?"));
-  EXPECT_EQ(said, first + second + first + continued(head("") + turn("user", "Hello"), " --temperature 0"));
-}
-
-TEST_F(Samples, AChatRefusesWhatItDoesNotKnow) {
-  const std::string chat = "chat --checkpoint " + kGolden + "models/llama3 <" + path("turns");
-  for (const auto& [line, message] :
-       {std::pair("/rest", "/rest: no such command\n       did you mean \"/reset\"?"),
-        std::pair("/set temprature 1", "/set temprature: no such setting\n       did you mean \"temperature\"?"),
-        std::pair("/set top-p 7", "/set top-p 7: needs a number from 0 to 1")}) {
-    write("turns", std::string(line) + "\n");
-    EXPECT_EQ(corral(chat), 2) << line;
-    EXPECT_NE(text("err").find(message), std::string::npos) << text("err");
-  }
-}
 }  // namespace
+}  // namespace corral

@@ -1,0 +1,81 @@
+// Runs that are killed, and what they leave.
+#pragma once
+
+#include <fcntl.h>
+
+#include <chrono>
+#include <csignal>
+#include <sstream>
+#include <thread>
+
+#include "tests/golden_runs/golden_runs.h"
+
+namespace corral {
+
+class KilledRuns : public GoldenRuns {
+ protected:
+  // A process of its own, that can be killed.
+  pid_t start(const std::string& line) const {
+    std::istringstream in(line);
+    std::vector<std::string> list{CORRAL_BINARY_DIR "/bin/corral"};
+    for (std::string word; in >> word;) list.push_back(word);
+    std::vector<char*> argv;
+    for (std::string& word : list) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    const pid_t child = fork();
+    if (child) return child;
+    dup2(open(path("err").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDERR_FILENO);
+    execv(argv[0], argv.data());
+    _exit(127);
+  }
+
+  // Kills it `after` the moment at which `when` holds; false where it ended before.
+  template <class When>
+  static bool kill_once(pid_t child, const When& when, std::chrono::microseconds after) {
+    int status = 0;
+    while (!when()) {
+      if (waitpid(child, &status, WNOHANG) == child) return false;
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+    }
+    std::this_thread::sleep_for(after);
+    kill(child, SIGKILL);
+    waitpid(child, &status, 0);
+    return WIFSIGNALED(status);
+  }
+
+  static std::string iteration(int step) {
+    const std::string digits = std::to_string(step);
+    return "iter_" + std::string(7 - digits.size(), '0') + digits;
+  }
+
+  // The last whole checkpoint; 0: none.
+  int newest_of(const std::string& run) const {
+    int newest = 0;
+    std::error_code error;
+    for (fs::directory_iterator at(path(run) + "/checkpoints", error), end; !error && at != end; at.increment(error))
+      if (const std::string name = at->path().filename(); name.starts_with("iter_") && name.size() == 12)
+        newest = std::max(newest, std::stoi(name.substr(5)));
+    return newest;
+  }
+
+  bool unfinished(const std::string& run) const {
+    std::error_code error;
+    for (fs::directory_iterator at(path(run) + "/checkpoints", error), end; !error && at != end; at.increment(error))
+      if (at->path().extension() == ".partial" && at->is_directory(error)) return true;
+    return false;
+  }
+
+  void expect_same_files(const std::string& a, const std::string& b) const {
+    size_t files = 0;
+    for (const std::string& side : {a, b})
+      for (const auto& entry : fs::recursive_directory_iterator(path(side))) {
+        if (!entry.is_regular_file()) continue;
+        ++files;
+        const fs::path relative = fs::relative(entry.path(), path(side));
+        EXPECT_EQ(std::system(("cmp " + (path(a) / relative).string() + " " + (path(b) / relative).string()).c_str()), 0) << relative;
+      }
+    EXPECT_GE(files, 10u);
+  }
+};
+
+}  // namespace corral
