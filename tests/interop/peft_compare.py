@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 
 sys.path.insert(0, str(Path(__file__).parent / "oracle"))
 import common  # noqa: E402
+import golden_peft  # noqa: E402
 from transformers_compare import BASE, Report, corral, make_model, relative  # noqa: E402
 
 BASE = BASE | dict(no_tokenizer=True)
@@ -99,6 +100,29 @@ def made_by_peft(report, name, arguments, work, program, model):
         report.limit(f"{name}: merge of the {what} adapter", max(relative(weights[n], t) for n, t in merged.items()), limit)
 
 
+def in_bf16(report, name, work, program, model):
+    """Model and adapter in bf16 in both programs: roundings at other places, so each is held to float32, and ours to half as much again as peft's."""
+    method = "dora" if "dora" in name else "lora"
+    golden = work / "golden"
+    tensors = load_file(golden / f"{method}.safetensors")
+    tokens, labels, mask = tensors["tokens"][0], tensors["labels"][0], tensors["loss_mask"][0]
+    base = common.load_model(model).to(torch.bfloat16)
+    theirs = PeftModel.from_pretrained(base, golden / f"{method}_start", is_trainable=True, autocast_adapter_dtype=False)
+    logits = theirs(tokens.long(), use_cache=False).logits.float()
+    (common.summed_loss(logits, labels, mask) / mask.sum()).backward()
+    corral(program, "eval", "--checkpoint", model, "--adapter", golden / f"{method}_start", "--data", work / "first.jsonl", "--seq-length", SEQ + 1,
+           "--precision", "bf16", "--logits", work / "logits", "--gradients", work / "gradients")
+    report.limit(f"{name}: logits in bf16, from float32's", relative(load_file(work / "logits")["logits"][:, :-1], tensors["logits"]),
+                 1.5 * relative(logits.detach(), tensors["logits"]))
+    gradients = load_file(work / "gradients")
+    peft_gradients = {golden_peft.short(n): p.grad.float() for n, p in theirs.named_parameters() if p.grad is not None}
+    peft_gradients = {n if n in gradients else n + ".weight": g for n, g in peft_gradients.items()}
+    exact = {n[5:]: t for n, t in tensors.items() if n.startswith("grad.")}
+    report.claim(f"{name}: the same {len(exact)} gradients in bf16", peft_gradients.keys() == gradients.keys() == exact.keys())
+    report.limit(f"{name}: gradients in bf16, from float32's", max(relative(gradients[n], t) for n, t in exact.items()),
+                 1.5 * max(relative(peft_gradients[n], t) for n, t in exact.items()))
+
+
 def made_by_corral(report, name, case, work, program):
     shape, method, keys = case
     model = work / "model"
@@ -138,6 +162,8 @@ def main():
             if args.only in name:
                 (root / "peft" / name).mkdir(parents=True)
                 made_by_peft(report, "peft's " + name, arguments, root / "peft" / name, program, model)
+                if name.endswith("-all"):
+                    in_bf16(report, "peft's " + name, root / "peft" / name, program, model)
         for name, case in MADE_BY_CORRAL.items():
             if args.only in name:
                 (root / "corral" / name).mkdir(parents=True)

@@ -1,0 +1,84 @@
+"""Corral's chats against transformers: the committed ids and labels made anew, and the templates that Corral writes into its folders.
+
+    python chat_compare.py --corral build/bin/corral [--keep DIR]
+
+Prints one line a claim and ends with `N passed, N failed`.
+"""
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from transformers import AutoTokenizer, GenerationConfig
+
+from transformers_compare import Report, corral
+
+ROOT = Path(__file__).parents[2]
+MODEL = ROOT / "tests/golden/models/llama3"
+
+
+def golden_again(report, work):
+    again = work / "chat.json"
+    oracle = Path(__file__).parent / "oracle/golden_chat.py"
+    subprocess.run([sys.executable, oracle, "--tokenizer", MODEL, "--templates", ROOT / "plugins/dataset/sft/templates", "--out", again], check=True,
+                   capture_output=True)
+    golden = json.loads((ROOT / "tests/golden/chat.json").read_text())
+    report.claim("tests/golden/chat.json is what transformers gives", json.loads(again.read_text()) == golden)
+    return golden
+
+
+def without_template(folder):
+    """The model's folder with a tokenizer that says nothing of chats: what Corral writes there is its own."""
+    shutil.copytree(MODEL, folder)
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    del config["chat_template"]
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    return folder
+
+
+def written_template(report, program, work, family, chats):
+    """Of a run, its export and its merge: transformers renders with it what Corral trained on, and ends where Corral ends."""
+    model = without_template(work / "model")
+    rows = work / "rows.jsonl"
+    rows.write_text("".join(json.dumps(c["row"]) + "\n" for c in chats))
+    settings = ["--set", f"data.template={family}", "data.template_date=3 Mar 2031"]
+    shown = json.loads(corral(program, "data", "check", "--json", "--show", len(chats), "--data", rows, "--tokenizer", model, *settings, check=False).stdout)["shown"]
+    taught = work / "taught.jsonl"
+    taught.write_text("".join(json.dumps({"prompt": f"What is {i}?", "completion": str(i)}) + "\n" for i in range(10)))
+    corral(program, "finetune", "--pretrained-checkpoint", model, "--peft", "lora", "--dataset", "sft", "--data", taught, "--dir", work / "run", "--seq-length",
+           192, "--global-batch-size", 2, "--train-iters", 1, *settings, "data.split=1", "optimizer.lr_warmup_iters=0")
+    corral(program, "export", "--checkpoint", work / "run", "--hf-path", work / "adapter")
+    corral(program, "merge", "--checkpoint", work / "run", "--hf-path", work / "merged")
+    for folder in (work / "run/checkpoints/iter_0000001", work / "adapter", work / "merged"):
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        ids = [tokenizer.apply_chat_template(c["row"]["messages"], tools=c["row"].get("tools"), tokenize=True, return_dict=False) for c in chats]
+        name = f"{family}, {folder.relative_to(work)}"
+        report.claim(f"{name}: the ids of {len(chats)} chats", ids == [s["input_ids"] for s in shown])
+        ends = GenerationConfig.from_pretrained(folder).eos_token_id
+        report.claim(f"{name}: ends at <|eot_id|>", tokenizer.convert_tokens_to_ids("<|eot_id|>") in (ends if isinstance(ends, list) else [ends]))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corral", required=True, type=Path)
+    parser.add_argument("--keep", type=Path)
+    args = parser.parse_args()
+    report = Report()
+    root = args.keep or Path(tempfile.mkdtemp(prefix="corral_chat_"))
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        for family, chats in golden_again(report, root).items():
+            (root / family).mkdir()
+            written_template(report, args.corral.resolve(), root / family, family, chats)
+    finally:
+        if not args.keep:
+            shutil.rmtree(root, ignore_errors=True)
+    print(f"{report.passed} passed, {report.failed} failed")
+    sys.exit(report.failed > 0)
+
+
+if __name__ == "__main__":
+    main()
