@@ -98,6 +98,22 @@ TEST_F(Installed, TheTemplateTakesEffectByNameAndFolder) {
   EXPECT_NE(text("err").find("optimizer"), std::string::npos) << text("err");
 }
 
+TEST_F(Installed, AMethodOfFineTuningBuiltOutOfTreeIsSwappedInByPath) {
+  const std::string method = CORRAL_SCRATCH "/row_factors/build/row_factors.so";
+  std::ofstream(path("data.jsonl")) << R"({"input_ids": [1, 5, 9, 13, 17, 21, 25, 29, 33, 37, 41, 45, 49, 53, 57, 61]})"
+                                    << "\n";
+  const std::string words = "finetune --pretrained-checkpoint " + kModel + " --data " + path("data.jsonl") +
+                            " --seq-length 16 --train-iters 2 --global-batch-size 1 --lr 0.01 --set data.split=100,0,0 "
+                            "optimizer.lr_warmup_iters=0 --dir ";
+  ASSERT_EQ(corral(words + path("run") + " --peft " + method + " --set peft.target=up_proj"), 0) << text("err");
+  const auto adapter = read_tensor_file(path("run") + "/checkpoints/iter_0000002/adapter_model.safetensors");
+  ASSERT_EQ(adapter.size(), 2u);
+  for (const auto& [name, factors] : adapter) EXPECT_NE(factors.values[0], 1) << name;
+  ASSERT_EQ(corral(words + path("other") + " --peft lora"), 0) << text("err");
+  EXPECT_TRUE(read_tensor_file(path("other") + "/checkpoints/iter_0000002/adapter_model.safetensors")
+                  .contains("base_model.model.model.layers.0.mlp.up_proj.lora_A.weight"));
+}
+
 TEST_F(Installed, TheTemplateSaysWhichOfItsOptionsCannotBe) {
   ASSERT_EQ(train("--optimizer " + kPlugin + " --set optimizer.decay=1"), 2);
   EXPECT_NE(text("err").find("optimizer.decay = 1: expected 0 or more and less than 1"), std::string::npos) << text("err");
