@@ -75,20 +75,19 @@ class Training {
     // All that needs no data is refused before the data is read; epochs give the number of steps only afterwards.
     const train::Pipeline pipeline = make_pipeline(arguments_, config_);
     const auto optimizer = choose_optimizer(arguments_, config_);
-    const bool epochs = arguments_.has("epochs");
-    bool samples = false;
-    if (!epochs) check_schedule(optimizer);
-    if (!arguments_.has("dump-graph")) {
-      data_ = open_dataset(arguments_, config_, tokenizer_.get(), false);
-      samples = check_before_training(*data_, [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); });
-      if (epochs) settle_epochs();
-    }
-    if (epochs) check_schedule(optimizer);
+    const double epochs = wanted_epochs();
+    if (epochs == 0) check_schedule(optimizer);
     const int64_t rows = config_.integer("train.micro_batch_size"), length = config_.integer("train.seq_length");
     std::vector<Graph> graphs{pipeline.training(rows, length, optimizer)};
     if (arguments_.has("dump-graph")) {
       if (arguments_.text("dump-graph") == "plan") print_plan(runtime::Session(open_device(arguments_, config_), std::move(graphs)));
       return 0;
+    }
+    data_ = open_dataset(arguments_, config_, tokenizer_.get(), false);
+    const bool samples = check_before_training(*data_, [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); });
+    if (epochs > 0) {
+      settle_epochs(epochs);
+      check_schedule(optimizer);
     }
     const bool evaluates = config_.integer("train.eval_interval") > 0 && part_rows(*data_, 1) > 0;
     if (evaluates) graphs.push_back(pipeline.evaluation(rows, length));
@@ -160,11 +159,17 @@ class Training {
     if (iters == 0) fail("train.train_iters = 0: nothing to do{}", config_.set_by("train.train_iters"));
   }
 
-  // --epochs counts rows as a step takes them: packed ones where samples are packed.
-  void settle_epochs() {
+  // Of --epochs; 0 where the number of steps is given.
+  double wanted_epochs() const {
+    if (!arguments_.has("epochs")) return 0;
     const double epochs = arguments_.number("epochs", 1);
     if (!(epochs > 0 && epochs < 1e9)) fail("--epochs = {}: needs a number above 0", epochs);
     if (arguments_.has("train-iters")) fail("--epochs and --train-iters both say how long to train: give one of them");
+    return epochs;
+  }
+
+  // Counts rows as a step takes them: packed ones where samples are packed.
+  void settle_epochs(double epochs) {
     const auto rows = static_cast<double>(part_rows(*data_, 0));
     const int64_t batch = config_.integer("train.global_batch_size");
     config_.set("train.train_iters", static_cast<int64_t>(std::ceil(epochs * rows / static_cast<double>(batch))), "--epochs");

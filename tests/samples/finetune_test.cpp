@@ -140,6 +140,19 @@ TEST_F(Finetune, PackedAndUnpackedStepsOnTheSameSamplesGiveTheSameAdapter) {
   EXPECT_LT(plain[2]["loss"], plain[0]["loss"]);
 }
 
+TEST_F(Finetune, WhatNoDataCouldMendIsRefusedBeforeAnyIsRead) {
+  const std::string warm = "optimizer.lr_warmup_iters=1 ";
+  for (const auto& [rest, message] :
+       {std::pair(warm + "peft.target_modules=qproj",
+                  "peft.target_modules[0] = \"qproj\": no such module in the model\n       did you mean \"q_proj\"?"),
+        std::pair(warm + "peft.modules_to_save=lmhead", "did you mean \"lm_head\"?"),
+        std::pair(warm + "peft.init=zero", "peft.init = \"zero\""), std::pair(warm + "--epochs 0", "--epochs = 0: needs a number above 0"),
+        std::pair(warm + "--epochs 1 --train-iters 3", "--epochs and --train-iters both say")}) {
+    EXPECT_EQ(corral(finetune("lora", "run", rest)), 2) << rest;  // and there is no rows.jsonl
+    EXPECT_NE(text("err").find(message), std::string::npos) << text("err");
+  }
+}
+
 TEST_F(Finetune, TokensThatNothingEverTrainedAreNamedWithWhatWouldTrainThem) {
   rows(questions(10));
   // As in a base model: what ends a turn is as untrained as the reserved tokens.
