@@ -156,6 +156,20 @@ TEST_F(Samples, EpochsCountPackedRowsAndAreSaidBeforeTheFirstStep) {
   EXPECT_NE(text("err").find("--epochs and --train-iters"), std::string::npos) << text("err");
 }
 
+TEST_F(Samples, OneSampleInAHundredMayTrainNothingAndIsNamed) {
+  std::vector<ordered> all = questions(200);
+  all[6]["completion"] = all[9]["completion"] = "";
+  ASSERT_EQ(corral("data check --data " + rows(all) + kTokenizer), 0) << text("err");
+  EXPECT_NE(text("out").find("2 of 200 samples: every answer is empty (" + path("rows.jsonl") + ":7, " + path("rows.jsonl") + ":10)"),
+            std::string::npos)
+      << text("out");
+  ASSERT_EQ(corral(train_on(path("rows.jsonl"), path("run"), "--train-iters 1")), 0) << text("err");
+  EXPECT_NE(text("err").find("warning: 2 of 200 samples: every answer is empty"), std::string::npos) << text("err");
+  all[8]["completion"] = "";
+  EXPECT_EQ(corral("data check --data " + rows(all) + kTokenizer), 1);
+  EXPECT_NE(text("err").find("3 of 200 samples have no trained token of an answer, more than 1%"), std::string::npos) << text("err");
+}
+
 TEST_F(Samples, ARunIsRefusedBeforeItsFirstStepWhereItWouldLearnNothing) {
   std::vector<ordered> all = questions(10);
   all[3]["completion"] = "";
