@@ -1,4 +1,5 @@
-"""Corral's chats against transformers: the committed ids and labels made anew, and the templates that Corral writes into its folders.
+"""Corral's chats against transformers: the committed ids and labels made anew, the templates that Corral writes into its folders, and
+answers that end by themselves.
 
     python chat_compare.py --corral build/bin/corral [--keep DIR]
 
@@ -12,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from transformers import AutoTokenizer, GenerationConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from transformers_compare import Report, corral
 
@@ -61,6 +62,28 @@ def written_template(report, program, work, family, chats):
         report.claim(f"{name}: ends at <|eot_id|>", tokenizer.convert_tokens_to_ids("<|eot_id|>") in (ends if isinstance(ends, list) else [ends]))
 
 
+def ends_by_itself(report, program, work):
+    """Four facts learned by heart with LoRA: the merge answers each in transformers as Corral does, and ends."""
+    facts = {"Sky?": "blue", "Grass?": "green", "Coal?": "black", "Snow?": "white"}
+    rows = work / "facts.jsonl"
+    rows.write_text("".join(json.dumps({"prompt": q, "completion": a}) + "\n" for q, a in facts.items()))
+    corral(program, "finetune", "--pretrained-checkpoint", MODEL, "--peft", "lora", "--dataset", "sft", "--data", rows, "--dir", work / "taught", "--seq-length",
+           192, "--global-batch-size", 4, "--epochs", 120, "--lr", 1e-2, "--set", "peft.dim=16", "peft.modules_to_save=embed_tokens,lm_head,norms", "data.split=1",
+           "optimizer.lr_warmup_iters=5")
+    corral(program, "merge", "--checkpoint", work / "taught", "--hf-path", work / "taught_merged")
+    tokenizer, model = AutoTokenizer.from_pretrained(work / "taught_merged"), AutoModelForCausalLM.from_pretrained(work / "taught_merged")
+    for question, answer in facts.items():
+        ids = tokenizer.apply_chat_template([{"role": "user", "content": question}], add_generation_prompt=True, return_tensors="pt", return_dict=False)
+        new = model.generate(ids, do_sample=False, max_new_tokens=60)[0, ids.shape[1] :].tolist()
+        text = tokenizer.decode(new, skip_special_tokens=True)
+        report.claim(f"transformers answers {question} with {text!r} and ends", text == answer and new[-1] == tokenizer.convert_tokens_to_ids("<|eot_id|>"))
+        (work / "question").write_text(question + "\n")
+        with open(work / "question") as question_file:
+            chat = subprocess.run([program, "chat", "--temperature", "0", "--max-new-tokens", "60", "--checkpoint", work / "taught"], stdin=question_file,
+                                  capture_output=True, text=True)
+        report.claim(f"Corral answers {question} with {chat.stdout!r} and ends", chat.stdout == answer + "\n" and "cut after" not in chat.stderr)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corral", required=True, type=Path)
@@ -73,6 +96,7 @@ def main():
         for family, chats in golden_again(report, root).items():
             (root / family).mkdir()
             written_template(report, args.corral.resolve(), root / family, family, chats)
+        ends_by_itself(report, args.corral.resolve(), root)
     finally:
         if not args.keep:
             shutil.rmtree(root, ignore_errors=True)
