@@ -126,14 +126,15 @@ SampleSet SampleSet::read(const std::vector<std::string>& files, const Settings&
     all.forms.push_back(form);
     if (!any) continue;
     if (form != Form::kIds && !encoder.encode) fail("{}: text needs a tokenizer: name one with --tokenizer DIR", files[file]);
-    for (size_t number = 0; number < data::blocks_of(map.bytes(), settings.block_bytes); ++number) blocks.push_back({file, number, {}});
+    for (size_t number = 0; number < data::blocks_of(map.bytes(), settings.block_bytes); ++number)
+      blocks.push_back({file, number, SampleSet()});
   }
   data::in_parallel(blocks.size(), settings.threads, [&](size_t i) {
     BlockReader(files[blocks[i].file], all.forms[blocks[i].file], settings, writer, encoder, blocks[i]).read();
   });
   for (Block& block : blocks) {
     append(all, block.samples);
-    block.samples = {};
+    block.samples = SampleSet();
   }
   if (all.entries.empty())
     fail("data.paths: no sample in {}{}", files.front(),
