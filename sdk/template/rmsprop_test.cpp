@@ -24,6 +24,8 @@ Graph trained() {
 
 class RmsProp : public testing::Test {
  protected:
+  void TearDown() override { host_.unload(); }
+
   TestHost host_{CORRAL_PLUGIN_FILE, CORRAL_OPTIMIZER_ID};
   const corral_optimizer& table_ = host_.table<corral_optimizer>();
 };

@@ -1,10 +1,9 @@
 // The plugin as the host sees it: through its one symbol and the C ABI.
-#include <dlfcn.h>
 #include <gtest/gtest.h>
 
 #include <numeric>
 
-#include "corral/abi.h"
+#include "corral/test_host.h"
 #include "options.wire.h"
 #include "plugin.wire.h"
 #include "plugins/dataset/common/test_files.h"
@@ -13,14 +12,6 @@
 namespace {
 using corral::data::TestFiles;
 using namespace corral::sft;
-
-constexpr const char* kFile = CORRAL_BINARY_DIR "/plugins/dataset/sft/sft.so";
-std::string last_error;
-
-corral_status keep_error(const corral_host*, const char* text, uint64_t size) {
-  last_error.assign(text, size);
-  return CORRAL_OK;
-}
 
 bool knows_marks = true;
 
@@ -36,29 +27,12 @@ corral_status encode(const corral_encoder*, const char* text, uint64_t size, uin
   return CORRAL_OK;
 }
 
-corral_status append(const corral_sink* to, const void* data, uint64_t size) {
-  static_cast<std::string*>(to->context)->append(static_cast<const char*>(data), size);
-  return CORRAL_OK;
-}
-
 class SftPlugin : public testing::Test {
  protected:
-  void SetUp() override {
-    library_ = ::dlopen(kFile, RTLD_NOW | RTLD_LOCAL);
-    ASSERT_TRUE(library_) << ::dlerror();
-    plugin_ = static_cast<const corral_plugin_descriptor*>(::dlsym(library_, "corral_plugin"));
-    host_.struct_size = CORRAL_SIZE(corral_host);
-    host_.set_error = keep_error;
-    ASSERT_EQ(plugin_->init(&host_), CORRAL_OK);
-    data_ = static_cast<const corral_dataset*>(plugin_->get_interface(CORRAL_DATASET_ID));
-    ASSERT_TRUE(data_);
-    knows_marks = true;
-  }
+  void SetUp() override { knows_marks = true; }
   void TearDown() override {
     if (instance_) EXPECT_EQ(data_->close(instance_), CORRAL_OK);
-    EXPECT_EQ(plugin_->shutdown(), CORRAL_OK);
-    EXPECT_EQ(::dlclose(library_), 0);
-    EXPECT_EQ(::dlopen(kFile, RTLD_NOW | RTLD_NOLOAD), nullptr) << "not unloaded";
+    host_.unload();
   }
 
   static corral::DatasetRequest request(const std::string& file, int64_t seq_length) {
@@ -75,18 +49,14 @@ class SftPlugin : public testing::Test {
     const std::string bytes = r.encode();
     return data_->open(bytes.data(), bytes.size(), &encoder_, &instance_);
   }
-  corral::DatasetInfo info() const {
-    std::string reply;
-    const corral_sink sink{CORRAL_SIZE(corral_sink), &reply, append};
-    EXPECT_EQ(data_->info(instance_, &sink), CORRAL_OK);
+  corral::DatasetInfo info() {
+    const std::string reply = host_.ask(data_->info, instance_);
     return corral::DatasetInfo::decode(reply.data(), reply.size());
   }
 
-  void* library_ = nullptr;
-  const corral_plugin_descriptor* plugin_ = nullptr;
-  const corral_dataset* data_ = nullptr;
+  corral::TestHost host_{CORRAL_BINARY_DIR "/plugins/dataset/sft/sft.so", CORRAL_DATASET_ID};
+  const corral_dataset* data_ = &host_.table<corral_dataset>();
   corral_dataset_instance* instance_ = nullptr;
-  corral_host host_{};
   corral_encoder encoder_{CORRAL_SIZE(corral_encoder), nullptr, encode};
 };
 
@@ -104,7 +74,7 @@ TEST_F(SftPlugin, SaysTheFormTheTemplateWhatIsCutAndTheShareOfPadding) {
 {"prompt": "q", "completion": "a much longer answer than fits into the eighty places of a row"})");
   corral::DatasetRequest r = request(file, 80);
   r.packed = true;
-  ASSERT_EQ(open(r), CORRAL_OK) << last_error;
+  ASSERT_EQ(open(r), CORRAL_OK) << host_.sentence();
   const corral::DatasetInfo i = info();
   EXPECT_EQ(i.notices,
             (std::vector<std::string>{
@@ -122,7 +92,7 @@ TEST_F(SftPlugin, EveryEpochHasEveryRowOnceInAnotherOrderAndAnyRowIsFoundAtOnce)
   r.shuffle = true;
   r.packed = true;
   r.seed = 5;
-  ASSERT_EQ(open(r), CORRAL_OK) << last_error;
+  ASSERT_EQ(open(r), CORRAL_OK) << host_.sentence();
   const uint64_t rows = info().parts[0].rows;
   ASSERT_GT(rows, 10u);
   std::vector<std::vector<std::vector<int32_t>>> epochs(2);
@@ -145,7 +115,7 @@ TEST_F(SftPlugin, PackedAndUnpackedRowsHaveTheSameTargets) {
     corral::DatasetRequest r = request(files.write("a.jsonl", many_rows(100)), 64);
     r.packed = packed;
     r.whole = true;
-    EXPECT_EQ(open(r), CORRAL_OK) << last_error;
+    EXPECT_EQ(open(r), CORRAL_OK) << host_.sentence();
     const uint64_t rows = info().parts[0].rows;
     std::vector<int32_t> all[4];
     for (auto& list : all) list.resize(rows * 64);
@@ -173,7 +143,7 @@ TEST_F(SftPlugin, RefusesATokenizerWithoutTheMarksOfTheTemplate) {
   const TestFiles files;
   knows_marks = false;
   EXPECT_EQ(open(request(files.write("a.jsonl", R"({"prompt": "q", "completion": "a"})"), 500)), CORRAL_INVALID);
-  EXPECT_EQ(last_error,
+  EXPECT_EQ(host_.sentence(),
             "the tokenizer has no token <|begin_of_text|>, which the template llama3 writes: use the tokenizer of an Instruct model, or "
             "data.template=none");
 }
@@ -189,9 +159,7 @@ TEST_F(SftPlugin, RendersAChatAsItsRowsAreWritten) {
   }
   r.open_answer = true;
   const std::string bytes = r.encode();
-  std::string reply;
-  const corral_sink sink{CORRAL_SIZE(corral_sink), &reply, append};
-  ASSERT_EQ(data_->render(bytes.data(), bytes.size(), &encoder_, &sink), CORRAL_OK) << last_error;
+  const std::string reply = host_.ask(data_->render, bytes.data(), static_cast<uint64_t>(bytes.size()), &encoder_);
   const corral::ChatReply got = corral::ChatReply::decode(reply.data(), reply.size());
   std::vector<int32_t> expected;
   encode_marked(
@@ -207,11 +175,11 @@ TEST_F(SftPlugin, CallsBadRowsAndOptionsTheUsersInput) {
   const TestFiles files;
   corral::DatasetRequest r = request(files.write("a.jsonl", R"({"prompt": "q", "completion": 5})"), 500);
   EXPECT_EQ(open(r), CORRAL_INVALID);
-  EXPECT_EQ(last_error, r.paths[0] + ":1: \"completion\" is no string");
+  EXPECT_EQ(host_.sentence(), r.paths[0] + ":1: \"completion\" is no string");
   corral::dataset::sft::Options options;
   options.loss = "assistent";
   r.options = options.encode();
   EXPECT_EQ(open(r), CORRAL_INVALID);
-  EXPECT_EQ(last_error, "data.loss = \"assistent\": expected assistant or all\n       did you mean \"assistant\"?");
+  EXPECT_EQ(host_.sentence(), "data.loss = \"assistent\": expected assistant or all\n       did you mean \"assistant\"?");
 }
 }  // namespace

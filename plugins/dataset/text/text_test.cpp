@@ -1,21 +1,13 @@
 // The plugin as the host sees it: through its one symbol and the C ABI.
-#include <dlfcn.h>
 #include <gtest/gtest.h>
 
-#include "corral/abi.h"
+#include "corral/test_host.h"
 #include "options.wire.h"
 #include "plugin.wire.h"
 #include "plugins/dataset/common/test_files.h"
 
 namespace {
 using corral::data::TestFiles;
-
-std::string last_error;
-
-corral_status keep_error(const corral_host*, const char* text, uint64_t size) {
-  last_error.assign(text, size);
-  return CORRAL_OK;
-}
 
 // One id a byte.
 corral_status encode_bytes(const corral_encoder*, const char* text, uint64_t size, uint64_t, int32_t* ids, uint64_t capacity,
@@ -28,32 +20,15 @@ corral_status encode_bytes(const corral_encoder*, const char* text, uint64_t siz
 
 class TextPlugin : public testing::Test {
  protected:
-  void SetUp() override {
-    library_ = ::dlopen(CORRAL_BINARY_DIR "/plugins/dataset/text/text.so", RTLD_NOW | RTLD_LOCAL);
-    ASSERT_TRUE(library_) << ::dlerror();
-    plugin_ = static_cast<const corral_plugin_descriptor*>(::dlsym(library_, "corral_plugin"));
-    ASSERT_TRUE(plugin_);
-    host_.struct_size = CORRAL_SIZE(corral_host);
-    host_.set_error = keep_error;
-    ASSERT_EQ(plugin_->init(&host_), CORRAL_OK);
-    data_ = static_cast<const corral_dataset*>(plugin_->get_interface(CORRAL_DATASET_ID));
-    ASSERT_TRUE(data_);
-  }
-  void TearDown() override {
-    EXPECT_EQ(plugin_->shutdown(), CORRAL_OK);
-    EXPECT_EQ(::dlclose(library_), 0);
-    EXPECT_EQ(::dlopen(CORRAL_BINARY_DIR "/plugins/dataset/text/text.so", RTLD_NOW | RTLD_NOLOAD), nullptr) << "not unloaded";
-  }
+  void TearDown() override { host_.unload(); }
 
   corral_status open(const corral::DatasetRequest& request, corral_dataset_instance** instance) {
     const std::string bytes = request.encode();
     return data_->open(bytes.data(), bytes.size(), &encoder_, instance);
   }
 
-  void* library_ = nullptr;
-  const corral_plugin_descriptor* plugin_ = nullptr;
-  const corral_dataset* data_ = nullptr;
-  corral_host host_{};
+  corral::TestHost host_{CORRAL_BINARY_DIR "/plugins/dataset/text/text.so", CORRAL_DATASET_ID};
+  const corral_dataset* data_ = &host_.table<corral_dataset>();
   corral_encoder encoder_{CORRAL_SIZE(corral_encoder), nullptr, encode_bytes};
 };
 
@@ -70,14 +45,9 @@ TEST_F(TextPlugin, GivesRowsThroughTheAbi) {
   request.num_ids = 257;
   request.threads = 2;
   corral_dataset_instance* instance = nullptr;
-  ASSERT_EQ(open(request, &instance), CORRAL_OK) << last_error;
+  ASSERT_EQ(open(request, &instance), CORRAL_OK) << host_.sentence();
 
-  std::string reply;
-  const corral_sink sink{CORRAL_SIZE(corral_sink), &reply, [](const corral_sink* to, const void* data, uint64_t size) -> corral_status {
-                           static_cast<std::string*>(to->context)->append(static_cast<const char*>(data), size);
-                           return CORRAL_OK;
-                         }};
-  ASSERT_EQ(data_->info(instance, &sink), CORRAL_OK);
+  const std::string reply = host_.ask(data_->info, instance);
   const corral::DatasetInfo info = corral::DatasetInfo::decode(reply.data(), reply.size());
   ASSERT_EQ(info.parts.size(), 3u);
   EXPECT_EQ(info.parts[0].name, "train");
@@ -103,7 +73,7 @@ TEST_F(TextPlugin, CallsBadDataTheUsersInput) {
   request.seq_length = 5;
   corral_dataset_instance* instance = nullptr;
   EXPECT_EQ(open(request, &instance), CORRAL_INVALID);
-  EXPECT_EQ(last_error, request.paths[0] + ":1: column 10: \"text\" is no string");
+  EXPECT_EQ(host_.sentence(), request.paths[0] + ":1: column 10: \"text\" is no string");
   EXPECT_EQ(instance, nullptr);
 }
 }  // namespace

@@ -1,73 +1,42 @@
 // The plugin as the host sees it: through its one symbol and the C ABI.
-#include <dlfcn.h>
-
 #include <thread>
 
-#include "corral/abi.h"
+#include "corral/test_host.h"
 #include "plugin.wire.h"
 #include "plugins/tokenizer/common/test_files.h"
 
 namespace corral::tokenizer {
 namespace {
 
-constexpr char kPath[] = CORRAL_BINARY_DIR "/plugins/tokenizer/hf/hf.so";
-std::string last_error;
-
 class HfTokenizer : public testing::Test {
  protected:
-  void SetUp() override {
-    library_ = ::dlopen(kPath, RTLD_NOW | RTLD_LOCAL);
-    ASSERT_TRUE(library_) << ::dlerror();
-    plugin_ = static_cast<const corral_plugin_descriptor*>(::dlsym(library_, "corral_plugin"));
-    ASSERT_TRUE(plugin_);
-    host_.struct_size = CORRAL_SIZE(corral_host);
-    host_.set_error = [](const corral_host*, const char* text, uint64_t size) -> corral_status {
-      last_error.assign(text, size);
-      return CORRAL_OK;
-    };
-    ASSERT_EQ(plugin_->init(&host_), CORRAL_OK);
-    hf_ = static_cast<const corral_tokenizer*>(plugin_->get_interface(CORRAL_TOKENIZER_ID));
-    ASSERT_TRUE(hf_);
-  }
   void TearDown() override {
     if (instance_) {
       EXPECT_EQ(hf_->close(instance_), CORRAL_OK);
     }
-    EXPECT_EQ(plugin_->shutdown(), CORRAL_OK);
-    EXPECT_EQ(::dlclose(library_), 0);
-    EXPECT_EQ(::dlopen(kPath, RTLD_NOW | RTLD_NOLOAD), nullptr) << "not unloaded";
+    host_.unload();
   }
 
   corral_status open(const std::string& path) { return hf_->open(path.c_str(), nullptr, 0, &instance_); }
   std::vector<int32_t> encode(std::string_view text, uint64_t flags) {
     std::vector<int32_t> ids(text.size() + 16);
     uint64_t count = 0;
-    EXPECT_EQ(hf_->encode(instance_, text.data(), text.size(), flags, ids.data(), ids.size(), &count), CORRAL_OK) << last_error;
+    EXPECT_EQ(hf_->encode(instance_, text.data(), text.size(), flags, ids.data(), ids.size(), &count), CORRAL_OK) << host_.sentence();
     ids.resize(count);
     return ids;
   }
   std::string decode(const std::vector<int32_t>& ids, uint64_t flags) {
-    reply_.clear();
-    EXPECT_EQ(hf_->decode(instance_, ids.data(), ids.size(), flags, &sink_), CORRAL_OK) << last_error;
-    return reply_;
+    return host_.ask(hf_->decode, instance_, ids.data(), static_cast<uint64_t>(ids.size()), flags);
   }
-  template <class Message, class Call, class... Arguments>
-  Message ask(Call call, Arguments... arguments) {
-    reply_.clear();
-    EXPECT_EQ(call(arguments..., &sink_), CORRAL_OK) << last_error;
-    return Message::decode(reply_.data(), reply_.size());
+  template <class Message, class Call, class Argument>
+  Message ask(Call call, Argument argument) {
+    const std::string reply = host_.ask(call, argument);
+    return Message::decode(reply.data(), reply.size());
   }
 
-  std::string reply_;
-  corral_sink sink_{CORRAL_SIZE(corral_sink), &reply_, [](const corral_sink* to, const void* data, uint64_t size) -> corral_status {
-                      static_cast<std::string*>(to->context)->append(static_cast<const char*>(data), size);
-                      return CORRAL_OK;
-                    }};
-  void* library_ = nullptr;
-  const corral_plugin_descriptor* plugin_ = nullptr;
-  const corral_tokenizer* hf_ = nullptr;
+  TestHost host_{CORRAL_BINARY_DIR "/plugins/tokenizer/hf/hf.so", CORRAL_TOKENIZER_ID};
+  const corral_tokenizer* hf_ = &host_.table<corral_tokenizer>();
   corral_tokenizer_instance* instance_ = nullptr;
-  corral_host host_{};
 };
 
 const std::string kSmall = kGolden + "/small";
@@ -75,7 +44,7 @@ const std::string kSmall = kGolden + "/small";
 TEST_F(HfTokenizer, SaysWhichIdsBeginAndEndATextAndGivesItsFilesByteForByte) {
   EXPECT_EQ(ask<Probe>(hf_->probe, kSmall.c_str()).confidence, 100u);
   EXPECT_EQ(ask<Probe>(hf_->probe, "/").confidence, 0u);
-  ASSERT_EQ(open(kSmall), CORRAL_OK) << last_error;
+  ASSERT_EQ(open(kSmall), CORRAL_OK) << host_.sentence();
   const auto info = ask<TokenizerInfo>(hf_->info, instance_);
   EXPECT_EQ(info.num_ids, 4096u);
   EXPECT_EQ(info.bos_ids, (std::vector<int64_t>{3840}));
@@ -90,12 +59,12 @@ TEST_F(HfTokenizer, SaysWhichIdsBeginAndEndATextAndGivesItsFilesByteForByte) {
 
 TEST_F(HfTokenizer, MakesTheFilesThatOthersWantOfATokenizerModelAlone) {
   const std::string model = kSmall + "/tokenizer.model";
-  ASSERT_EQ(open(model), CORRAL_OK) << last_error;
+  ASSERT_EQ(open(model), CORRAL_OK) << host_.sentence();
   EXPECT_EQ(ask<TokenizerInfo>(hf_->info, instance_).bos_ids, (std::vector<int64_t>{3840}));
   const ScratchFolder scratch;
   std::filesystem::copy_file(model, scratch.path("tokenizer.model"));
   EXPECT_EQ(hf_->close(std::exchange(instance_, nullptr)), CORRAL_OK);
-  ASSERT_EQ(open(scratch.path("tokenizer.model")), CORRAL_OK) << last_error;
+  ASSERT_EQ(open(scratch.path("tokenizer.model")), CORRAL_OK) << host_.sentence();
   const auto files = ask<FileList>(hf_->files, instance_);
   ASSERT_EQ(files.files.size(), 4u);
   EXPECT_EQ(files.files[0].content, read_file(model));
@@ -111,7 +80,7 @@ TEST_F(HfTokenizer, MakesTheFilesThatOthersWantOfATokenizerModelAlone) {
 }
 
 TEST_F(HfTokenizer, TakesSpecialTokensInTextUnlessItIsPlain) {
-  ASSERT_EQ(open(kSmall), CORRAL_OK) << last_error;
+  ASSERT_EQ(open(kSmall), CORRAL_OK) << host_.sentence();
   EXPECT_EQ(encode("a<|eot_id|>", 0), (std::vector<int32_t>{64, 3849}));
   EXPECT_EQ(encode("a", CORRAL_ADD_SPECIAL), (std::vector<int32_t>{3840, 64}));
   EXPECT_GT(encode("a<|eot_id|>", CORRAL_PLAIN_TEXT).size(), 3u);
@@ -121,14 +90,10 @@ TEST_F(HfTokenizer, TakesSpecialTokensInTextUnlessItIsPlain) {
 }
 
 TEST_F(HfTokenizer, GivesRawBytesOfOneIdAndWholeCharactersOfMany) {
-  ASSERT_EQ(open(kSmall), CORRAL_OK) << last_error;
+  ASSERT_EQ(open(kSmall), CORRAL_OK) << host_.sentence();
   const std::string text = "\xF0\x9F\x98\x80";
   std::string bytes;
-  for (const int32_t id : encode(text, 0)) {
-    reply_.clear();
-    ASSERT_EQ(hf_->bytes_of(instance_, id, 0, &sink_), CORRAL_OK);
-    bytes += reply_;
-  }
+  for (const int32_t id : encode(text, 0)) bytes += host_.ask(hf_->bytes_of, instance_, id, uint64_t{0});
   EXPECT_EQ(bytes, text);
   std::vector<int32_t> ids = encode(text, 0);
   ASSERT_GT(ids.size(), 1u);
@@ -137,19 +102,19 @@ TEST_F(HfTokenizer, GivesRawBytesOfOneIdAndWholeCharactersOfMany) {
 }
 
 TEST_F(HfTokenizer, NeedsNoMoreRoomThanTheTextHasBytesAnd16) {
-  ASSERT_EQ(open(kSmall), CORRAL_OK) << last_error;
+  ASSERT_EQ(open(kSmall), CORRAL_OK) << host_.sentence();
   int32_t ids[4];
   uint64_t count = 0;
   EXPECT_EQ(hf_->encode(instance_, "qzxj", 4, 0, ids, 2, &count), CORRAL_NO_SPACE);
   EXPECT_EQ(hf_->encode(instance_, "\xFF", 1, 0, ids, 4, &count), CORRAL_INVALID);
   const int32_t none = 4096;
-  EXPECT_EQ(hf_->decode(instance_, &none, 1, 0, &sink_), CORRAL_INVALID);
+  EXPECT_THROW(host_.ask(hf_->decode, instance_, &none, uint64_t{1}, uint64_t{0}), Error);
   EXPECT_EQ(encode("", CORRAL_ADD_SPECIAL).size(), 1u);
   EXPECT_EQ(encode("", 0).size(), 0u);
 }
 
 TEST_F(HfTokenizer, EncodesFromManyThreadsAtOnce) {
-  ASSERT_EQ(open(kSmall), CORRAL_OK) << last_error;
+  ASSERT_EQ(open(kSmall), CORRAL_OK) << host_.sentence();
   const auto ids_in = [&](int number) {
     std::vector<int32_t> all;
     for (int i = 0; i < 300; ++i) {
@@ -184,20 +149,25 @@ TEST_F(HfTokenizer, TrainsIntoAFolderThatIsWholeOrNotThere) {
     *size = *text ? 7 : 0;
     return CORRAL_OK;
   };
+  std::string trained;
   const auto train = [&](Source source) {
     const corral_text_source lent{CORRAL_SIZE(corral_text_source), &source, next};
     const std::string bytes = request.encode();
-    reply_.clear();
-    return hf_->train(bytes.data(), bytes.size(), &lent, &sink_);
+    try {
+      trained = host_.ask(hf_->train, bytes.data(), static_cast<uint64_t>(bytes.size()), &lent);
+      return 0;
+    } catch (const Error& e) {
+      return e.exit_code();
+    }
   };
-  EXPECT_EQ(train({1, true}), CORRAL_ENVIRONMENT);
+  EXPECT_EQ(train({1, true}), 3);
   EXPECT_FALSE(std::filesystem::exists(request.out));
-  ASSERT_EQ(train({3, false}), CORRAL_OK) << last_error;
-  EXPECT_EQ(FileList::decode(reply_.data(), reply_.size()).files.size(), 3u);
+  ASSERT_EQ(train({3, false}), 0) << host_.sentence();
+  EXPECT_EQ(FileList::decode(trained.data(), trained.size()).files.size(), 3u);
   EXPECT_FALSE(std::filesystem::exists(request.out + ".partial"));
-  EXPECT_EQ(train({3, false}), CORRAL_INVALID);
-  EXPECT_EQ(last_error, request.out + ": holds something already: name a new folder");
-  ASSERT_EQ(open(request.out), CORRAL_OK) << last_error;
+  EXPECT_EQ(train({3, false}), 2);
+  EXPECT_EQ(host_.sentence(), request.out + ": holds something already: name a new folder");
+  ASSERT_EQ(open(request.out), CORRAL_OK) << host_.sentence();
   EXPECT_EQ(encode("abc", CORRAL_ADD_SPECIAL), (std::vector<int32_t>{258, 257}));
 }
 
@@ -206,10 +176,10 @@ TEST_F(HfTokenizer, RefusesAConfigurationThatNamesATokenThatIsNotThere) {
   scratch.write("tokenizer.json", read_file(kSmall + "/tokenizer.json"));
   scratch.write("tokenizer_config.json", R"({"eos_token": {"content": "</s>"}})");
   EXPECT_EQ(open(scratch.path()), CORRAL_INVALID);
-  EXPECT_EQ(last_error, scratch.path() + "/tokenizer_config.json: eos_token = \"</s>\": no token of the tokenizer");
+  EXPECT_EQ(host_.sentence(), scratch.path() + "/tokenizer_config.json: eos_token = \"</s>\": no token of the tokenizer");
   scratch.write("tokenizer_config.json", "[1]");
   EXPECT_EQ(open(scratch.path()), CORRAL_INVALID);
-  EXPECT_EQ(last_error, scratch.path() + "/tokenizer_config.json: expected an object");
+  EXPECT_EQ(host_.sentence(), scratch.path() + "/tokenizer_config.json: expected an object");
   EXPECT_EQ(open("/nowhere"), CORRAL_INVALID);
 }
 

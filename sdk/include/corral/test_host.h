@@ -1,9 +1,10 @@
-// For the tests of plugins: opens a built plugin as a host does, and calls what maps a message to a message. For one thread.
+// For the tests of plugins: opens a built plugin as a host does, calls its functions, and sees whether it can be unloaded. For one thread.
 #pragma once
 
 #include <dlfcn.h>
 
 #include <string>
+#include <utility>
 
 #include "corral/abi.h"
 #include "corral/error.h"
@@ -15,7 +16,7 @@ namespace corral {
 class TestHost {
  public:
   // Throws Error where the file is no plugin of this kind's interface.
-  TestHost(const char* path, const char* interface_id) : library_(dlopen(path, RTLD_NOW | RTLD_LOCAL)) {
+  TestHost(const char* path, const char* interface_id) : path_(path), library_(dlopen(path, RTLD_NOW | RTLD_LOCAL)) {
     if (!library_) fail_environment("{}", dlerror());
     plugin_ = static_cast<const corral_plugin_descriptor*>(dlsym(library_, "corral_plugin"));
     if (!plugin_ || plugin_->magic != CORRAL_MAGIC) fail("{} is no Corral plugin", path);
@@ -24,28 +25,49 @@ class TestHost {
     if (!interface_) fail("{} has no interface {}", path, interface_id);
   }
   ~TestHost() {
+    if (!library_) return;
     plugin_->shutdown();
     dlclose(library_);
   }
   TestHost(const TestHost&) = delete;
   TestHost& operator=(const TestHost&) = delete;
 
+  // Ends with the plugin; nothing of it may be called any more. Throws Error where its shutdown fails or where the file stays loaded, held
+  // by a unique symbol or a library.
+  void unload() {
+    void* const library = std::exchange(library_, nullptr);
+    const corral_status status = plugin_->shutdown();
+    dlclose(library);
+    check(status);
+    if (dlopen(path_.c_str(), RTLD_NOW | RTLD_NOLOAD)) throw Error(4, path_ + " is still loaded after it was closed");
+  }
+
+  // What the plugin said last.
+  const std::string& sentence() const { return sentence_; }
+
   template <class Table>
   const Table& table() const {
     return *static_cast<const Table*>(interface_);
   }
 
-  // call(host.table<corral_optimizer>().check, request); throws Error with the plugin's sentence.
-  template <class Request>
-  std::string call(corral_call function, const Request& request) {
+  // ask(host.table<corral_checkpoint>().list, reader): a function whose last argument is the sink of its reply. Throws Error with the
+  // plugin's sentence.
+  template <class Function, class... Arguments>
+  std::string ask(Function function, const Arguments&... arguments) {
     std::string reply;
     const corral_sink sink{CORRAL_SIZE(corral_sink), &reply, [](const corral_sink* s, const void* data, uint64_t size) {
                              static_cast<std::string*>(s->context)->append(static_cast<const char*>(data), size);
                              return corral_status{CORRAL_OK};
                            }};
-    const std::string bytes = request.encode();
-    check(function(bytes.data(), bytes.size(), &sink));
+    check(function(arguments..., &sink));
     return reply;
+  }
+
+  // call(host.table<corral_optimizer>().check, request)
+  template <class Request>
+  std::string call(corral_call function, const Request& request) {
+    const std::string bytes = request.encode();
+    return ask(function, bytes.data(), static_cast<uint64_t>(bytes.size()));
   }
 
   // A pass: `options` is the plugin's message Options, with its values set.
@@ -60,10 +82,12 @@ class TestHost {
 
  private:
   void check(corral_status status) const {
-    if (status != CORRAL_OK) throw Error(status == CORRAL_INVALID || status == CORRAL_UNSUPPORTED ? 2 : 4, sentence_);
+    if (status == CORRAL_OK) return;
+    if (status == CORRAL_ENVIRONMENT || status == CORRAL_NO_SPACE) throw Error(3, sentence_);
+    throw Error(status == CORRAL_INVALID || status == CORRAL_UNSUPPORTED ? 2 : 4, sentence_);
   }
 
-  std::string sentence_;
+  std::string path_, sentence_;
   corral_host host_{CORRAL_SIZE(corral_host),
                     CORRAL_ABI_MAJOR,
                     CORRAL_ABI_MINOR,
