@@ -19,8 +19,8 @@ namespace corral::data {
 namespace {
 class BlockReader {
  public:
-  BlockReader(const std::string& file, const Corpus::Settings& settings, const Encoder& encoder, Block& block)
-      : file_(file), map_(file), bytes_(map_.bytes()), settings_(settings), encoder_(encoder), block_(block) {}
+  BlockReader(const std::string& file, std::string_view bytes, const Corpus::Settings& settings, const Encoder& encoder, Block& block)
+      : file_(file), bytes_(bytes), settings_(settings), encoder_(encoder), block_(block) {}
 
   void read() {
     block_.tokens = TokenStore(encoder_.num_ids > 0 && encoder_.num_ids <= 65536);
@@ -89,7 +89,6 @@ class BlockReader {
   }
 
   const std::string& file_;
-  const MappedFile map_;
   const std::string_view bytes_;
   const Corpus::Settings& settings_;
   const Encoder& encoder_;
@@ -98,28 +97,16 @@ class BlockReader {
   std::vector<int32_t> ids_;
 };
 
-std::vector<Block> plan(const std::vector<std::string>& files, size_t block_bytes) {
-  std::vector<Block> blocks;
-  for (size_t file = 0; file < files.size(); ++file) {
-    const size_t count = is_jsonl(files[file]) ? blocks_of(MappedFile(files[file]).bytes(), block_bytes) : 1;
-    for (size_t number = 0; number < count; ++number) {
-      Block block;
-      block.file = file;
-      block.number = number;
-      blocks.push_back(std::move(block));
-    }
+void plan_file(size_t file, size_t count, std::vector<Block>& blocks) {
+  for (size_t number = 0; number < count; ++number) {
+    Block& block = blocks.emplace_back();
+    block.file = file;
+    block.number = number;
   }
-  return blocks;
 }
-}  // namespace
 
-Corpus Corpus::read(const std::vector<std::string>& files, const Settings& settings, const Encoder& encoder) {
-  Corpus corpus;
-  corpus.files = files;
-  corpus.blocks = plan(files, settings.block_bytes);
-  in_parallel(corpus.blocks.size(), settings.threads,
-              [&](size_t i) { BlockReader(corpus.files[corpus.blocks[i].file], settings, encoder, corpus.blocks[i]).read(); });
-
+// What the blocks must agree on.
+void check_kinds(Corpus& corpus) {
   const Block* first = nullptr;
   for (const Block& block : corpus.blocks) {
     if (block.documents.empty()) continue;
@@ -129,9 +116,32 @@ Corpus Corpus::read(const std::vector<std::string>& files, const Settings& setti
            " rows of " + (first->ids ? "input_ids" : "text") + ": keep the two in separate runs");
   }
   if (!first)
-    fail("data.paths: no document in " + files.front() +
-         (files.size() > 1 ? " and " + std::to_string(files.size() - 1) + " other files" : ""));
+    fail("data.paths: no document in " + corpus.files.front() +
+         (corpus.files.size() > 1 ? " and " + std::to_string(corpus.files.size() - 1) + " other files" : ""));
   corpus.ids = first->ids;
+}
+}  // namespace
+
+Corpus Corpus::read(const std::vector<std::string>& files, const Settings& settings, const Encoder& encoder) {
+  Corpus corpus;
+  corpus.files = files;
+  for (size_t file = 0; file < files.size(); ++file)
+    plan_file(file, is_jsonl(files[file]) ? blocks_of(MappedFile(files[file]).bytes(), settings.block_bytes) : 1, corpus.blocks);
+  in_parallel(corpus.blocks.size(), settings.threads, [&](size_t i) {
+    const std::string& file = corpus.files[corpus.blocks[i].file];
+    const MappedFile map(file);
+    BlockReader(file, map.bytes(), settings, encoder, corpus.blocks[i]).read();
+  });
+  check_kinds(corpus);
+  return corpus;
+}
+
+Corpus Corpus::read_jsonl(const std::string& name, std::string_view bytes, const Settings& settings, const Encoder& encoder) {
+  Corpus corpus;
+  corpus.files = {name};
+  plan_file(0, blocks_of(bytes, settings.block_bytes), corpus.blocks);
+  for (Block& block : corpus.blocks) BlockReader(name, bytes, settings, encoder, block).read();
+  check_kinds(corpus);
   return corpus;
 }
 

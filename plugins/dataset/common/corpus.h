@@ -49,6 +49,8 @@ struct Corpus {
     size_t block_bytes = size_t{1} << 20;
   };
   static Corpus read(const std::vector<std::string>& files, const Settings& settings, const Encoder& encoder);
+  // The same of the bytes of one file; `name`, which ends in .jsonl, is for messages.
+  static Corpus read_jsonl(const std::string& name, std::string_view bytes, const Settings& settings, const Encoder& encoder);
 
   std::string text(const Block& block, const Document& document) const;  // read again from the file
 };
