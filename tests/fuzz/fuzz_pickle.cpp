@@ -1,5 +1,5 @@
 // Pickles of torch checkpoints: whatever the bytes, they are refused with a sentence, or every value is inside of what was read, and a
-// .metadata that is taken is whole and writes and reads again as the same.
+// .metadata or tensor that is taken is whole and writes and reads again as the same. What begins otherwise is a run_config.yaml.
 #include <string>
 
 #include "plugins/checkpoint/megatron/configuration.h"
@@ -19,15 +19,45 @@ bool same(const Metadata& a, const Metadata& b) {
       return false;
   return true;
 }
+
+// Stored bytes that a tensor of the pickle may lie in.
+const std::vector<ZipRecord> kRecords{{"data/0", 0, 64, 0}, {"data/1", 64, 8, 0}, {"data/2", 128, 0, 0}};
+
+void tensor(const Pickle& pickle) {
+  const TorchTensor t = read_torch_tensor(pickle, pickle.root(), kRecords);
+  uint64_t last = t.first, count = 1;
+  for (size_t i = 0; i < t.sizes.size(); ++i) {
+    count *= static_cast<uint64_t>(t.sizes[i]);
+    if (t.sizes[i] > 0) last += static_cast<uint64_t>(t.sizes[i] - 1) * static_cast<uint64_t>(t.strides[i]);
+  }
+  require(count == 0 || (last + 1) * t.type->bytes <= t.storage.size);
+  // Broadcast ones may have any number of elements.
+  if (count > 1'000'000) return;
+  for (const bool in_list : {false, true}) {
+    const std::string bytes = tensor_pickle(*t.type, t.sizes, in_list);
+    const Pickle written(bytes, allowed_in_torch_save, "there");
+    const Node& node = in_list ? written.at(written.root().items[0]) : written.root();
+    const TorchTensor again = read_torch_tensor(written, node, {{"data/0", 0, count * t.type->bytes, 0}});
+    require(again.sizes == t.sizes && again.type == t.type && again.first == 0);
+  }
+}
+
+// What is read of a file is written and read again as the same, whatever was in the file.
+void run_config(std::string_view bytes) {
+  const std::string first = config_of_yaml(bytes, "here");
+  if (first.empty()) return;
+  const std::string second = config_of_yaml(run_config_yaml(first, 7), "there");
+  require(config_of_yaml(run_config_yaml(second, 7), "there") == second);
+}
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  if (!bytes.starts_with('\x80')) ends_or_is_refused([&] { run_config(bytes); });
   ends_or_is_refused([&] {
     const Pickle pickle(
         bytes, [](std::string_view, std::string_view) { return true; }, "here");
-    const std::vector<ZipRecord> none;
-    ends_or_is_refused([&] { read_torch_tensor(pickle, pickle.root(), none); });
+    ends_or_is_refused([&] { tensor(pickle); });
     pickle.find(pickle.root(), "args");
   });
   ends_or_is_refused([&] { config_of_common(bytes, "here"); });

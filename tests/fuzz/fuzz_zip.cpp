@@ -1,4 +1,5 @@
-// Archives of torch.save: whatever the bytes, they are refused with a sentence, or every record lies inside of them, apart from all others.
+// Archives of torch.save: whatever the bytes, they are refused with a sentence, or every record lies inside of them, apart from all others,
+// and the records are written and read again as the same.
 #include <string>
 
 #include "plugins/checkpoint/megatron/torch_tensor.h"
@@ -7,7 +8,20 @@
 
 namespace {
 using namespace corral::megatron;
+using Contents = std::vector<std::pair<std::string, std::string>>;
 
+void write_and_read(const Contents& contents) {
+  const std::string bytes = archive_of(contents);
+  const Bytes archive = Bytes::of(bytes, "there");
+  const std::vector<ZipRecord> records = read_zip(archive);
+  require(records.size() == contents.size());
+  for (size_t i = 0; i < records.size(); ++i) {
+    const auto& [name, content] = contents[i];
+    require(records[i].name == name && read_record(archive, records[i], content.size()) == content);
+    const size_t half = content.size() / 2, rest = content.size() - half;
+    require((crc_share(crc_of(content.data(), half), rest) ^ crc_share(crc_of(content.data() + half, rest), 0)) == records[i].crc);
+  }
+}
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -15,13 +29,18 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const Bytes archive = Bytes::of(bytes, "here");
   ends_or_is_refused([&] {
     const std::vector<ZipRecord> records = read_zip(archive);
+    Contents contents;
     for (size_t i = 0; i < records.size(); ++i) {
       require(records[i].offset <= size && records[i].size <= size - records[i].offset);
       for (size_t j = 0; j < i; ++j)
         require(records[i].size == 0 || records[j].size == 0 || records[i].offset >= records[j].offset + records[j].size ||
                 records[j].offset >= records[i].offset + records[i].size);
-      ends_or_is_refused([&] { require(read_record(archive, records[i], size).size() == records[i].size); });
+      ends_or_is_refused([&] {
+        contents.emplace_back(records[i].name, read_record(archive, records[i], size));
+        require(contents.back().second.size() == records[i].size);
+      });
     }
+    write_and_read(contents);
   });
   ends_or_is_refused([&] {
     const TorchTensor t = read_torch_tensor(archive);
