@@ -1,5 +1,8 @@
 #include "bin/cli/run_directory.h"
 
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -39,6 +42,8 @@ void RunLog::say(std::string_view line) {
 }
 
 void RunLog::live(std::string_view line) {
+  // A line that wraps could not be written over.
+  if (winsize size{}; ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) line = line.substr(0, size.ws_col - 1u);
   std::fprintf(stderr, "\r%.*s%*s", static_cast<int>(line.size()), line.data(),
                static_cast<int>(live_ > line.size() ? live_ - line.size() : 0), "");
   std::fflush(stderr);

@@ -1,4 +1,5 @@
 // What a user sees of a run: banner, lines, samples, signals.
+#include <pty.h>
 #include <signal.h>
 
 #include <algorithm>
@@ -70,6 +71,70 @@ TEST_F(TrainingProgram, SaysTokensAStepTheTimeOfTheWholeRunAndALineALogInterval)
     EXPECT_NE(steps[0].find(part), std::string::npos) << steps[0];
   EXPECT_EQ(shown.err.find('\r'), std::string::npos) << "a live line without a terminal";
   EXPECT_EQ(lines_with(text_of(*this / "run/log.txt"), "tokens a step").size(), 1u);
+}
+
+// What a terminal of so many columns was sent, and what stands on it at the end.
+struct Screen {
+  std::string sent;
+  std::vector<std::string> rows{""};
+
+  explicit Screen(size_t columns) : columns_(columns) {}
+  void show(std::string_view bytes) {
+    sent += bytes;
+    for (const char c : bytes) {
+      if (c == '\r') {
+        column_ = 0;
+      } else if (c == '\n') {
+        rows.emplace_back();
+      } else {
+        if (column_ == columns_) {
+          rows.emplace_back();
+          column_ = 0;
+        }
+        if (rows.back().size() <= column_) rows.back().resize(column_ + 1, ' ');
+        rows.back()[column_++] = c;
+      }
+    }
+  }
+  size_t rows_with(const std::string& begin) const {
+    return static_cast<size_t>(std::count_if(rows.begin(), rows.end(), [&](const std::string& row) { return row.starts_with(begin); }));
+  }
+
+ private:
+  size_t columns_, column_ = 0;
+};
+
+Screen at_a_terminal(const std::string& command, unsigned short columns) {
+  winsize size{24, columns, 0, 0};
+  int terminal = -1;
+  const pid_t child = ::forkpty(&terminal, nullptr, nullptr, &size);
+  if (child == 0) {
+    ::execl("/bin/sh", "sh", "-c", ("exec " + command).c_str(), nullptr);
+    ::_exit(127);
+  }
+  Screen screen(columns);
+  char bytes[4096];
+  for (ssize_t n; (n = ::read(terminal, bytes, sizeof bytes)) > 0;) screen.show({bytes, static_cast<size_t>(n)});
+  ::close(terminal);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << screen.sent;
+  return screen;
+}
+
+TEST_F(TrainingProgram, AtATerminalOneLiveLineIsWrittenOverAndTheLogIntervalsStay) {
+  for (const unsigned short columns : {200, 50}) {
+    const std::string run = *this / std::to_string(columns);
+    const Screen screen = at_a_terminal(CORRAL_BINARY_DIR "/bin/corral " + words("12", "--dir " + run), columns);
+    for (int step = 1; step <= 12; ++step) {
+      const std::string begin = "step " + std::to_string(step) + "/12";
+      const bool logged = step == 5 || step == 10 || step == 12;
+      EXPECT_NE(screen.sent.find("\r" + begin), std::string::npos) << begin << "\n" << screen.sent;
+      EXPECT_EQ(screen.rows_with(begin), logged ? 1u : 0u) << begin << " at " << columns << " columns\n" << screen.sent;
+    }
+    EXPECT_EQ(lines_with(text_of(run + "/log.txt"), "tokens/s").size(), 3u);
+    EXPECT_EQ(text_of(run + "/log.txt").find('\r'), std::string::npos);
+  }
 }
 
 TEST_F(TrainingProgram, WritesTheSameSamplesEveryTimeAndTheWeightsDoNotChangeByThem) {
