@@ -7,6 +7,7 @@
 
 #include "bin/cli/chat_template.h"
 #include "bin/cli/configuration.h"
+#include "bin/cli/hub_cache.h"
 #include "bin/cli/load_plugin.h"
 #include "bin/cli/model_files.h"
 #include "corral/error.h"
@@ -89,12 +90,14 @@ train::Chosen<OptimizerHandle> choose_optimizer(const Arguments& arguments, cons
 
 std::shared_ptr<const TokenizerHandle> open_tokenizer(const Arguments& arguments, const config::RunConfig& config,
                                                       const std::string& folder) {
-  std::string wanted = config.text("tokenizer.path");
+  std::string wanted = cached_path(config.text("tokenizer.path"));
   std::error_code error;
   if (!wanted.empty() && !fs::exists(wanted, error)) {
     // A recipe's is the hub's name of the model that it was written for; the one at hand has its own.
     const bool recommended = !folder.empty() && config.find("tokenizer.path")->from.starts_with("recipe");
-    if (!recommended) fail("tokenizer.path = \"{}\": no such file or folder", wanted);
+    if (!recommended)
+      fail("tokenizer.path = \"{}\": no such file or folder{}", wanted,
+           hub_name(wanted) ? "; a model of the hub is fetched first: corral download " + wanted : "");
     wanted.clear();
   }
   const std::string& path = wanted.empty() ? folder : wanted;

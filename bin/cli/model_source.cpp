@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "bin/cli/configuration.h"
+#include "bin/cli/hub_cache.h"
 #include "bin/cli/load_plugin.h"
 #include "bin/cli/session_tensors.h"
 #include "bin/cli/stored_parameters.h"
@@ -67,7 +68,7 @@ std::optional<DialectConfig> described_by_flag(const Arguments& arguments, Model
   std::string path = arguments.text("hf-model");
   std::error_code error;
   if (path.empty() || std::filesystem::equivalent(path, source.path, error)) return {};
-  path = checkpoint::locate_checkpoint(path, say).path;
+  path = checkpoint::locate_checkpoint(local_path(path), say).path;
   if (std::filesystem::equivalent(path, source.path, error)) return {};
   const CheckpointReaderHandle reader = find_format(arguments, path, "hf").format.open(path);
   CheckpointInfo info = reader.info();
@@ -140,7 +141,7 @@ ModelSource open_found(const Arguments& arguments, const Format& found, const st
     return source;
   }
   AdapterSource adapter = adapter_of(arguments, folder, source.reader, std::move(source.info), peft);
-  const std::string& path = base.empty() ? adapter.base : base;
+  const std::string path = cached_path(base.empty() ? adapter.base : base);
   std::error_code error;
   if (path.empty() || !std::filesystem::exists(path, error))
     fail("{} is an adapter for {}, which is not there: name the model, and the adapter with --adapter {}", folder,
@@ -172,7 +173,7 @@ ModelPath model_path(const Arguments& arguments, const std::string& command) {
 }
 
 ModelSource open_model(const Arguments& arguments, const ModelPath& model) {
-  const std::string located = checkpoint::locate_checkpoint(model.path, say).path;
+  const std::string located = checkpoint::locate_checkpoint(local_path(model.path), say).path;
   ModelSource source = open_found(arguments, find_format(arguments, located, model.format), located, wanted_model(arguments), "", "");
   const std::string adapter = arguments.text("adapter");
   if (adapter.empty()) return source;

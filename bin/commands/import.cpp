@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "bin/cli/configuration.h"
+#include "bin/cli/hub_cache.h"
 #include "bin/cli/job.h"
 #include "bin/cli/model_transfer.h"
 #include "corral/error.h"
@@ -32,8 +33,7 @@ int run(const Arguments& arguments) {
     fail("import needs the run directory to make, --dir DIR, or the folder to write, --megatron-path DIR");
   checkpoint::require_new_folder(dir.empty() ? megatron : dir);
   std::error_code error;
-  if (!std::filesystem::exists(path, error))
-    fail("--hf-model {}: no such folder; a model of the hub is downloaded first, with `hf download` for one", path);
+  if (!std::filesystem::exists(local_path(path), error)) fail("--hf-model {}: no such folder", path);
   const ModelSource source = open_model(arguments, {path, "hf"});
   if (source.adapter && megatron.empty()) fail("{} is an adapter: merge it into its model first", source.adapter->path);
   if (source.adapter) {

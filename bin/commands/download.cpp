@@ -1,0 +1,66 @@
+// `corral download`: a model of the hub into the cache that the hub's own tools use too.
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+
+#include "bin/cli/command.h"
+#include "bin/cli/hub_download.h"
+#include "corral/error.h"
+#include "kernel/checkpoint/files.h"
+
+namespace corral::cli {
+namespace {
+
+constexpr Flag kFlags[] = {
+    {"revision", Flag::kValue, "REV", "branch, tag or commit (main); also NAME@REV", ""},
+    {"all", Flag::kNothing, "", "every file: also weights in formats that are not read here", ""},
+    {"jobs", Flag::kValue, "N", "files at once (4)", ""},
+};
+
+// One line of a terminal that shows how far it is.
+class Line {
+ public:
+  void show(uint64_t done, uint64_t total) {
+    const auto now = std::chrono::steady_clock::now();
+    if (!terminal_ || now - last_ < std::chrono::milliseconds(200)) return;
+    last_ = now;
+    const double seconds = std::chrono::duration<double>(now - first_).count();
+    if (!begun_) before_ = done;
+    begun_ = true;
+    std::fprintf(stderr, "\r\033[K%s of %s, %s/s", checkpoint::size_text(done).c_str(), checkpoint::size_text(total).c_str(),
+                 checkpoint::size_text(static_cast<uint64_t>(static_cast<double>(done - std::min(done, before_)) / seconds)).c_str());
+  }
+  void say(const std::string& line) const { std::fprintf(stderr, "%s%s\n", terminal_ ? "\r\033[K" : "", line.c_str()); }
+
+ private:
+  const bool terminal_ = isatty(STDERR_FILENO) != 0;
+  std::chrono::steady_clock::time_point first_ = std::chrono::steady_clock::now(), last_ = first_;
+  uint64_t before_ = 0;
+  bool begun_ = false;
+};
+
+int run(const Arguments& arguments) {
+  const std::string& word = arguments.words[0];
+  auto name = hub_name(word);
+  if (name && arguments.has("revision")) name = hub_name(name->repository + "@" + arguments.text("revision"));
+  if (!name) fail("{}: no name of a model on the hub: expected OWNER/NAME, such as meta-llama/Llama-3.2-1B", word);
+  const int64_t jobs = arguments.integer("jobs", 4);
+  if (jobs < 1 || jobs > 64) fail("--jobs {}: expected 1 to 64", jobs);
+  Line line;
+  DownloadOptions options;
+  options.everything = arguments.has("all");
+  options.at_once = static_cast<unsigned>(jobs);
+  options.say = [&](const std::string& text) { line.say(text); };
+  options.progress = [&](uint64_t done, uint64_t total) { line.show(done, total); };
+  const std::string folder = download(*name, options);
+  line.say(format("{} is there: --hf-model {} takes it", name->repository, word));
+  std::printf("%s\n", folder.c_str());
+  return 0;
+}
+
+}  // namespace
+
+extern const Command command_download{"download", "fetch a model of the hub into its cache", "NAME", kFlags, false, run};
+
+}  // namespace corral::cli
