@@ -1,14 +1,12 @@
 #include "kernel/checkpoint/fingerprint.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <map>
-#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "corral/error.h"
 #include "kernel/checkpoint/element.h"
+#include "kernel/checkpoint/hash128.h"
 
 namespace corral::checkpoint {
 namespace {
@@ -17,24 +15,16 @@ using nlohmann::ordered_json;
 std::string hash(TensorSource& tensors, size_t number, std::vector<char>& buffer) {
   constexpr uint64_t kPiece = 16 << 20;
   const TensorInfo& t = tensors.tensors()[number];
-  const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state(XXH3_createState(), XXH3_freeState);
-  XXH3_128bits_reset(state.get());
+  Hash128 hash;
   const std::string head = std::string(dtype_name(t.dtype)) + " " + shape_text(t.shape);
-  XXH3_128bits_update(state.get(), head.data(), head.size());
+  hash.update(head.data(), head.size());
   const uint64_t size = static_cast<uint64_t>(element_count(t.shape)) * element_bytes(t.dtype);
   for (uint64_t at = 0; at < size; at += kPiece) {
     buffer.resize(std::min(kPiece, size - at));
     tensors.read(number, at, buffer.data(), buffer.size());
-    XXH3_128bits_update(state.get(), buffer.data(), buffer.size());
+    hash.update(buffer.data(), buffer.size());
   }
-  XXH128_canonical_t canonical;
-  XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(state.get()));
-  std::string text;
-  for (const unsigned char byte : canonical.digest) {
-    constexpr char kHex[] = "0123456789abcdef";
-    text += {kHex[byte >> 4], kHex[byte & 15]};
-  }
-  return text;
+  return hash.hex();
 }
 
 std::map<std::string, std::string> hashes(TensorSource& tensors) {

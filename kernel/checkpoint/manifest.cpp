@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include <cerrno>
 #include <cstring>
@@ -13,6 +12,7 @@
 
 #include "corral/error.h"
 #include "kernel/checkpoint/files.h"
+#include "kernel/checkpoint/hash128.h"
 
 namespace corral::checkpoint {
 namespace {
@@ -31,8 +31,7 @@ Digest digest(const fs::path& path, bool sync) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file < 0) fail_io("read", path, errno);
   const std::unique_ptr<const int, void (*)(const int*)> closer(&file, [](const int* f) { ::close(*f); });
-  const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state(XXH3_createState(), XXH3_freeState);
-  XXH3_128bits_reset(state.get());
+  Hash128 hash;
   std::vector<char> buffer(4 << 20);
   Digest d;
   for (;;) {
@@ -40,16 +39,11 @@ Digest digest(const fs::path& path, bool sync) {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail_io("read", path, errno);
     if (n == 0) break;
-    XXH3_128bits_update(state.get(), buffer.data(), static_cast<size_t>(n));
+    hash.update(buffer.data(), static_cast<size_t>(n));
     d.size += static_cast<uint64_t>(n);
   }
   if (sync && ::fsync(file) != 0) fail_io("sync", path, errno);
-  XXH128_canonical_t canonical;
-  XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(state.get()));
-  for (const unsigned char byte : canonical.digest) {
-    constexpr char kHex[] = "0123456789abcdef";
-    d.xxh3_128 += {kHex[byte >> 4], kHex[byte & 15]};
-  }
+  d.xxh3_128 = hash.hex();
   return d;
 }
 

@@ -22,6 +22,11 @@ class ModelHandle {
   Recognition recognize(const DialectConfig& config) const {
     return decode_reply<Recognition>(*plugin_, "recognize", call(*plugin_, &corral_model::recognize, "recognize", config.encode()));
   }
+  // Throws Unsupported where the plugin does not tell.
+  ConfigReport explain_config(const DialectConfig& config) const {
+    return decode_reply<ConfigReport>(*plugin_, "explain_config",
+                                      call(*plugin_, &corral_model::explain_config, "explain_config", config.encode()));
+  }
   // The bytes of the configuration file.
   std::string write_config(const ConfigRequest& request) const {
     return call(*plugin_, &corral_model::write_config, "write_config", request.encode());

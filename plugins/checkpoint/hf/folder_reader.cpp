@@ -50,7 +50,7 @@ std::vector<std::string> safetensors_in(const std::string& folder) {
 bool goes_along(const std::string& name) {
   static constexpr const char* kNot[] = {
       ".safetensors", ".safetensors.index.json", ".bin",    ".bin.index.json", ".pt", ".pth", ".h5", ".msgpack", ".onnx",
-      ".gguf",        "MANIFEST.json",           ".partial"};
+      ".gguf",        "MANIFEST.json",           "conversion.json",  ".partial"};
   return name.front() != '.' && name != kConfig && name != kAdapterConfig &&
          std::none_of(std::begin(kNot), std::end(kNot), [&](const char* end) { return name.ends_with(end); });
 }

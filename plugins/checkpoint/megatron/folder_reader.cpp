@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "plugins/checkpoint/common/element_type.h"
 #include "plugins/checkpoint/megatron/configuration.h"
@@ -155,6 +156,19 @@ std::string FolderReader::object(const std::string& prefix) const {
   return "";
 }
 
+// What wrote it, as far as its files tell.
+std::string FolderReader::made_by(const CheckpointInfo& info) const {
+  std::set<std::string> ranks;
+  for (const std::string& name : metadata_.files) {
+    const size_t rank = name.find("__"), end = rank == std::string::npos ? rank : name.find('_', rank + 2);
+    if (end != std::string::npos) ranks.insert(name.substr(rank + 2, end - rank - 2));
+  }
+  const auto count = [](size_t n, const char* what) { return format("{} {}{}", n, what, n == 1 ? "" : "s"); };
+  std::string text = count(metadata_.files.size(), "file") + " of " + count(ranks.size(), "rank");
+  if (is_there(fs::path(folder_) / "run_config.yaml")) return text + ", with the run_config.yaml of Megatron Bridge";
+  return text + (info.config.empty() ? "" : ", with the arguments of Megatron-LM");
+}
+
 CheckpointInfo FolderReader::info() {
   CheckpointInfo info;
   info.dialect = "megatron";
@@ -174,6 +188,13 @@ CheckpointInfo FolderReader::info() {
   } else if (info.config.empty()) {
     if (const std::string bytes = object("common_state/shard_"); !bytes.empty())
       info.config = config_of_common(bytes, folder_ + ", common_state");
+  }
+  info.made_by = made_by(info);
+  const fs::path whole = fs::path(folder_) / "";
+  if (const std::string name = whole.parent_path().filename().string(); name.starts_with("iter_") && name.size() <= 15) {
+    uint64_t iteration = 0;
+    const auto [end, error] = std::from_chars(name.data() + 5, name.data() + name.size(), iteration);
+    if (error == std::errc() && end == name.data() + name.size()) info.iteration = std::to_string(iteration);
   }
   // Corral keeps a model's other files in hf/, Megatron Bridge a tokenizer's in tokenizer/.
   for (const char* name : {"hf", "tokenizer"}) {

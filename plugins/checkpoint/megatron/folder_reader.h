@@ -25,6 +25,7 @@ class FolderReader final : public CheckpointReader {
   void check_items() const;
   void read_elements(uint64_t tensor, int64_t first, int64_t last, char* to) const;
   std::string object(const std::string& prefix) const;
+  std::string made_by(const CheckpointInfo& info) const;
 
   struct Pieces {
     std::vector<std::unique_ptr<ChunkReader>> chunks;  // by their place along the first axis

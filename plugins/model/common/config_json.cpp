@@ -70,6 +70,7 @@ void refuse_other_families(const json& j) {
     if (flag(j, key, false)) fail("config.json: {} = true: Llama 3 models have no biases, and none are supported", key);
   if (const std::string act = text(j, "", "hidden_act", "silu"); act != "silu" && act != "swish")
     fail("config.json: hidden_act = \"{}\": expected \"silu\"", act);
+  if (number(j, "", "partial_rotary_factor", 1) != 1) wrong("partial_rotary_factor", j["partial_rotary_factor"], "1: all features turn");
   if (find_value(j, "quantization_config"))
     fail("config.json: quantization_config: quantized weights are not supported, use the folder of the original");
 }
@@ -83,6 +84,8 @@ void read_rope(const json& j, LlamaConfig& c) {
   if (!rope->is_object()) wrong(section, *rope, "an object");
   const std::string where = std::string(section) + ".";
   c.rope_theta = number(*rope, where, "rope_theta", c.rope_theta);
+  if (number(*rope, where, "partial_rotary_factor", 1) != 1)
+    wrong(where + "partial_rotary_factor", (*rope)["partial_rotary_factor"], "1: all features turn");
   const std::string type = text(*rope, where, "rope_type", text(*rope, where, "type", "default"));
   if (type == "default") return;
   if (type != "llama3") fail("config.json: {}rope_type = \"{}\": expected \"llama3\" or \"default\"", where, type);

@@ -1,12 +1,15 @@
 #include "plugins/model/common/configurations.h"
 
 #include "corral/error.h"
+#include "plugins/model/common/config_keys.h"
 #include "plugins/model/common/megatron_config.h"
 
 namespace corral::llama {
 namespace {
-constexpr Configuration kConfigurations[] = {{"hf", read_config_json, write_config_json},
-                                             {"megatron", read_megatron_config, write_megatron_config}};
+ConfigReport not_explained(std::string_view) { throw Unsupported("only the keys of config.json are told one by one"); }
+
+constexpr Configuration kConfigurations[] = {{"hf", read_config_json, write_config_json, explain_config_json},
+                                             {"megatron", read_megatron_config, write_megatron_config, not_explained}};
 }
 
 const Configuration& configuration(const std::string& dialect) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "plugin.wire.h"
 #include "plugins/model/common/config_json.h"
 
 namespace corral::llama {
@@ -12,6 +13,7 @@ struct Configuration {
   const char* dialect;
   LlamaConfig (*read)(std::string_view);
   std::string (*write)(const LlamaConfig&);
+  ConfigReport (*explain)(std::string_view);
 };
 
 // Throws Unsupported for a dialect that is not known here.

@@ -34,6 +34,8 @@ class LlamaPlugin : public Model<OptionsMessage> {
     return r;
   }
 
+  ConfigReport explain_config(const DialectConfig& file) override { return configuration(file.dialect).explain(file.content); }
+
   std::string write_config(const Options& o, const ConfigRequest& request) override {
     const Configuration& dialect = configuration(request.dialect);
     LlamaConfig c = config(o);

@@ -102,6 +102,8 @@ typedef struct corral_model {
   corral_call write_config;
   /* WeightMapRequest -> WeightMap. Lifetime: call. [any] State: init to shutdown. */
   corral_call weight_map;
+  /* DialectConfig -> ConfigReport, also of one that recognize refuses. May be null. Lifetime: call. [any] State: init to shutdown. */
+  corral_call explain_config;
 } corral_model;
 
 #define CORRAL_PEFT_ID "corral.peft/1"

@@ -18,6 +18,7 @@ class Model {
   virtual Recognition recognize(const DialectConfig& config) = 0;
   virtual std::string write_config(const Options& options, const ConfigRequest& request) = 0;
   virtual WeightMap weight_map(const Options& options, const WeightMapRequest& request) = 0;
+  virtual ConfigReport explain_config(const DialectConfig&) { throw Unsupported("this model does not say what it reads"); }
 
   // Overrides of P may be private: they are called as this class.
   template <class P>
@@ -43,6 +44,9 @@ class Model {
         [](const void* r, uint64_t n, const corral_sink* s) {
           return detail::answer<WeightMapRequest>(
               r, n, s, [](const WeightMapRequest& q) { return plugin<P>().weight_map(Options::decode(q.options), q); });
+        },
+        [](const void* r, uint64_t n, const corral_sink* s) {
+          return detail::answer<DialectConfig>(r, n, s, [](const DialectConfig& q) { return plugin<P>().explain_config(q); });
         }};
     return &t;
   }
