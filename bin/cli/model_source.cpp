@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "bin/cli/configuration.h"
+#include "bin/cli/found_checkpoint.h"
 #include "bin/cli/hub_cache.h"
 #include "bin/cli/load_plugin.h"
 #include "bin/cli/session_tensors.h"
@@ -19,48 +20,10 @@ namespace {
 
 void say(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
 
-struct Format {
-  CheckpointFormat format;
-  std::string name, reason;
-};
-
-// By the files alone; `wanted` is the format that a flag speaks of, or "".
-Format find_format(const Arguments& arguments, const std::string& path, const std::string& wanted = "") {
-  std::string reasons;
-  std::vector<Format> best;
-  uint32_t confidence = 1;
-  bool known = false;
-  for (const std::string& name : plugin_names(arguments, "checkpoint")) {
-    CheckpointFormat format(load_plugin(arguments, "checkpoint", name));
-    const Probe probe = format.probe(path);
-    reasons += "\n       " + name + ": " + probe.reason;
-    known = known || probe.confidence > 0;
-    if (probe.confidence < confidence || (!wanted.empty() && name != wanted)) continue;
-    if (probe.confidence > confidence) best.clear();
-    confidence = probe.confidence;
-    best.push_back({std::move(format), name, probe.reason});
-  }
-  if (best.empty() && known) fail("{}: no checkpoint of the format {}; --checkpoint takes one of any format{}", path, wanted, reasons);
-  if (best.empty()) fail("{}: no installed format knows this as a checkpoint{}", path, reasons);
-  if (best.size() > 1)
-    fail(
-        "{}: may be a checkpoint of {} as well as of {}: name a folder that holds one of them, or give it with --hf-model or "
-        "--megatron-path{}",
-        path, best[0].name, best[1].name, reasons);
-  return best[0];
-}
-
 // The plugin that --model names: llama32 of llama32/1b, or a path.
 std::string wanted_model(const Arguments& arguments) {
   const std::string wanted = arguments.text("model");
   return is_family_and_size(wanted) ? wanted.substr(0, wanted.find('/')) : wanted;
-}
-
-DialectConfig own_config(const CheckpointInfo& info) {
-  DialectConfig config;
-  config.dialect = info.dialect;
-  config.content = info.config;
-  return config;
 }
 
 // The configuration and files of the folder that --hf-model names, where that is not the model's own.
@@ -81,7 +44,7 @@ std::optional<DialectConfig> described_by_flag(const Arguments& arguments, Model
   return config;
 }
 
-void recognize(const Arguments& arguments, const std::string& wanted, const Format& found, ModelSource& source) {
+void recognize(const Arguments& arguments, const std::string& wanted, const FoundFormat& found, ModelSource& source) {
   DialectConfig config = own_config(source.info);
   if (const auto described = described_by_flag(arguments, source))
     config = *described;
@@ -89,29 +52,18 @@ void recognize(const Arguments& arguments, const std::string& wanted, const Form
     config = source.info.others[0];
   if (config.content.empty())
     fail("{}: has tensors, but not the configuration that says of which model: give the model's folder with --hf-model", source.path);
-  uint32_t confidence = 0;
-  std::string reason, refusal;
-  for (const std::string& name : wanted.empty() ? plugin_names(arguments, "model") : std::vector{wanted}) {
-    Recognition r;
-    try {
-      r = ModelHandle(load_plugin(arguments, "model", name)).recognize(config);
-    } catch (const Unsupported&) {
-      continue;  // another dialect
-    } catch (const Error& e) {
-      if (e.exit_code() != 2 || !wanted.empty()) throw Error(e.exit_code(), source.path + ": " + e.what());
-      if (refusal.empty()) refusal = e.what();
-      continue;
-    }
-    if (r.confidence <= confidence) continue;
-    confidence = r.confidence;
-    reason = r.reason;
-    source.model_plugin = name;
-    source.options = r.options;
+  FoundModel model;
+  try {
+    model = find_model(arguments, config, wanted);
+  } catch (const Error& e) {
+    throw Error(e.exit_code(), source.path + ": " + e.what());
   }
-  if (source.model_plugin.empty())
-    fail("{}: {}", source.path, refusal.empty() ? "no installed model plugin takes its configuration" : refusal);
+  if (model.plugin.empty())
+    fail("{}: {}", source.path, model.refusal.empty() ? "no installed model plugin takes its configuration" : model.refusal);
+  source.model_plugin = model.plugin;
+  source.options = model.options;
   say(format("model: {} ({}), from {} ({}: {})", source.model_plugin,
-             wanted.empty() ? reason + "; --model names another" : "as --model says", source.path, found.name, found.reason));
+             wanted.empty() ? model.reason + "; --model names another" : "as --model says", source.path, found.name, found.reason));
   size_t rest = 0;
   for (const TensorInfo& t : source.reader->list().tensors) rest += !t.part.empty();
   if (rest) say(format("only weights are taken: {} tensors of the optimizer stay behind", rest));
@@ -130,7 +82,7 @@ void check_base(const Arguments& arguments, const AdapterSource& adapter, const 
       checkpoint::check_fingerprint(f.content, stored_parameters(arguments, base)->tensors(), adapter.path, base.path);
 }
 
-ModelSource open_found(const Arguments& arguments, const Format& found, const std::string& folder, const std::string& model,
+ModelSource open_found(const Arguments& arguments, const FoundFormat& found, const std::string& folder, const std::string& model,
                        const std::string& base, const std::string& peft) {
   ModelSource source;
   source.path = folder;

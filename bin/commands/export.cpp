@@ -1,6 +1,8 @@
 // `corral export`: a model in the format of another program.
 #include <cstdio>
+#include <optional>
 
+#include "bin/cli/certificate.h"
 #include "bin/cli/model_transfer.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/new_folder.h"
@@ -15,6 +17,8 @@ constexpr Flag kFlags[] = {
     {"hf-path", Flag::kValue, "DIR", "Hugging Face folder to write", ""},
     {"max-shard-size", Flag::kValue, "SIZE", "largest file of weights, such as 500MB (5GB)", ""},
     {"model", Flag::kValue, "MODEL", "model family, where the configuration suggests another one", ""},
+    kCheckFlag,
+    kCheckMemoryFlag,
 };
 
 // The flags that name a folder to write, each with the format that writes it.
@@ -31,14 +35,19 @@ int run(const Arguments& arguments) {
     const std::string path = arguments.text(flag);
     checkpoint::require_new_folder(path);
     const ModelSource source = open_model(arguments, from);
-    if (source.adapter) {
-      checkpoint::make_folder(path, 0, [&](const std::string& folder) { copy_adapter(arguments, source, format, folder); });
-      std::fprintf(stderr, "wrote %s: an adapter for %s\n", path.c_str(), source.path.c_str());
-      return 0;
-    }
-    const ModelTransfer transfer(arguments, source, format, shard);
-    checkpoint::make_folder(path, transfer.bytes(), [&](const std::string& folder) { transfer.write(folder); });
-    std::fprintf(stderr, "wrote %s: %s\n", path.c_str(), transfer.summary().c_str());
+    Conversion conversion(arguments, source, "export", format);
+    std::optional<ModelTransfer> transfer;
+    if (!source.adapter) transfer.emplace(arguments, source, format, shard);
+    checkpoint::make_folder(path, transfer ? transfer->bytes() : 0, [&](const std::string& folder) {
+      if (transfer)
+        transfer->write(folder);
+      else
+        copy_adapter(arguments, source, format, folder);
+      conversion.read_back(folder);
+      conversion.certify(folder, folder);
+    });
+    std::fprintf(stderr, "wrote %s: %s\n%s\n", path.c_str(), (transfer ? transfer->summary() : "an adapter for " + source.path).c_str(),
+                 conversion.summary().c_str());
     return 0;
   }
   fail("export needs the folder to write: --hf-path DIR");

@@ -1,7 +1,9 @@
 // `corral import`: a model of another program as a run directory, whose one checkpoint has no training state, or as a Megatron folder.
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 
+#include "bin/cli/certificate.h"
 #include "bin/cli/configuration.h"
 #include "bin/cli/hub_cache.h"
 #include "bin/cli/job.h"
@@ -23,6 +25,8 @@ constexpr Flag kFlags[] = {
     {"megatron-path", Flag::kValue, "DIR", "Megatron folder to write instead, iteration 0", ""},
     {"checkpoint-format", Flag::kValue, "PLUGIN", "format of the weights that are written (hf)", "checkpoint.format"},
     {"model", Flag::kValue, "MODEL", "model family, where the configuration suggests another one", "model.plugin"},
+    kCheckFlag,
+    kCheckMemoryFlag,
 };
 
 int run(const Arguments& arguments) {
@@ -36,32 +40,38 @@ int run(const Arguments& arguments) {
   if (!std::filesystem::exists(local_path(path), error)) fail("--hf-model {}: no such folder", path);
   const ModelSource source = open_model(arguments, {path, "hf"});
   if (source.adapter && megatron.empty()) fail("{} is an adapter: merge it into its model first", source.adapter->path);
-  if (source.adapter) {
-    checkpoint::make_folder(megatron, 0, [&](const std::string& folder) {
-      const auto write = [&](const std::string& whole) {
-        copy_adapter(arguments, source, "megatron", whole, arguments.list("target-modules"));
-      };
-      checkpoint::save_checkpoint(folder, 0, write, {.manifest = false});
-    });
-    std::fprintf(stderr, "wrote %s/%s: an adapter for %s\n", megatron.c_str(), checkpoint::checkpoint_name(0).c_str(), source.path.c_str());
+  const auto wrote = [&](const std::string& folder, const std::string& what, const Conversion& conversion) {
+    std::fprintf(stderr, "wrote %s/%s: %s\n%s\n", folder.c_str(), checkpoint::checkpoint_name(0).c_str(), what.c_str(),
+                 conversion.summary().c_str());
     return 0;
-  }
+  };
   if (!megatron.empty()) {
-    const ModelTransfer transfer(arguments, source, "megatron", 0);
-    checkpoint::make_folder(megatron, transfer.bytes(), [&](const std::string& folder) {
-      checkpoint::save_checkpoint(folder, 0, [&](const std::string& whole) { transfer.write(whole); }, {.manifest = false});
+    Conversion conversion(arguments, source, "import", "megatron");
+    std::optional<ModelTransfer> transfer;
+    if (!source.adapter) transfer.emplace(arguments, source, "megatron", 0);
+    const auto write = [&](const std::string& whole) {
+      if (transfer)
+        transfer->write(whole);
+      else
+        copy_adapter(arguments, source, "megatron", whole, arguments.list("target-modules"));
+      conversion.read_back(whole);
+    };
+    checkpoint::make_folder(megatron, transfer ? transfer->bytes() : 0, [&](const std::string& folder) {
+      conversion.certify(folder, checkpoint::save_checkpoint(folder, 0, write, {.manifest = false}));
     });
-    std::fprintf(stderr, "wrote %s/%s: %s\n", megatron.c_str(), checkpoint::checkpoint_name(0).c_str(), transfer.summary().c_str());
-    return 0;
+    return wrote(megatron, transfer ? transfer->summary() : "an adapter for " + source.path, conversion);
   }
   const config::RunConfig config = configure_for(arguments, sources(arguments), source);
+  Conversion conversion(arguments, source, "import", config.text("checkpoint.format"));
   const ModelTransfer transfer(arguments, source, config.text("checkpoint.format"), 0);
   checkpoint::make_folder(dir, transfer.bytes(), [&](const std::string& folder) {
     checkpoint::write_synced(folder + "/config.textproto", config.to_textproto());
-    checkpoint::save_checkpoint(folder + "/checkpoints", 0, [&](const std::string& whole) { transfer.write(whole); });
+    conversion.certify(folder, checkpoint::save_checkpoint(folder + "/checkpoints", 0, [&](const std::string& whole) {
+                         transfer.write(whole);
+                         conversion.read_back(whole);
+                       }));
   });
-  std::fprintf(stderr, "wrote %s/checkpoints/%s: %s\n", dir.c_str(), checkpoint::checkpoint_name(0).c_str(), transfer.summary().c_str());
-  return 0;
+  return wrote(dir + "/checkpoints", transfer.summary(), conversion);
 }
 
 }  // namespace

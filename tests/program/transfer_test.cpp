@@ -9,12 +9,13 @@ namespace fs = std::filesystem;
 
 class Transfer : public ProgramTest {
  protected:
-  // All files but weights and their index, by name.
+  // All files but weights, their index and the certificate of the conversion, by name.
   static std::map<std::string, std::string> other_files(const fs::path& folder) {
     std::map<std::string, std::string> files;
     for (const auto& entry : fs::directory_iterator(folder)) {
       const std::string name = entry.path().filename().string();
-      if (entry.is_regular_file() && name.find(".safetensors") == std::string::npos) files[name] = text_of(entry.path());
+      if (entry.is_regular_file() && name.find(".safetensors") == std::string::npos && name != "conversion.json")
+        files[name] = text_of(entry.path());
     }
     return files;
   }

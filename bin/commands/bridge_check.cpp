@@ -1,0 +1,153 @@
+// `corral bridge check`: which plugins and recipe would take a Hugging Face folder, and what becomes of each key of its configuration.
+#include <algorithm>
+#include <cstdio>
+
+#include "bin/cli/configuration.h"
+#include "bin/cli/found_checkpoint.h"
+#include "bin/cli/json.h"
+#include "bin/cli/load_plugin.h"
+#include "corral/error.h"
+#include "kernel/checkpoint/format_io.h"
+#include "kernel/checkpoint/weight_map.h"
+#include "kernel/plugin/model.h"
+#include "kernel/plugin/schemas.h"
+
+namespace corral::cli {
+namespace {
+using Json = nlohmann::ordered_json;
+
+constexpr Flag kFlags[] = {{"json", Flag::kNothing, "", "one object", ""}};
+
+const char* use_text(ConfigKey_Use use) {
+  return use == ConfigKey_Use::USED ? "used" : use == ConfigKey_Use::IGNORED ? "ignored" : "not supported";
+}
+
+// A recipe of the model's family, and in what its model differs.
+struct NearRecipe {
+  std::string name;
+  std::vector<std::string> differences;  // "model.hidden_size = 48 (2048)"
+};
+
+class Check {
+ public:
+  Check(const Arguments& arguments, const std::string& path)
+      : arguments_(arguments), checkpoint_(open_checkpoint(arguments, newest_checkpoint(arguments, path))) {
+    if (checkpoint_.info.kind == "adapter") fail("{} is an adapter: name the folder of a model", checkpoint_.path);
+    const DialectConfig config = own_config(checkpoint_.info);
+    if (config.content.empty()) fail("{}: it has no configuration", checkpoint_.path);
+    explain(config);
+    model_ = find_model(arguments, config);
+    if (model_.plugin.empty()) return;
+    check_weights();
+    find_recipes();
+  }
+
+  bool taken() const { return !model_.plugin.empty() && weights_problem_.empty(); }
+
+  Json as_json() const {
+    Json json{{"path", checkpoint_.path},
+              {"format", checkpoint_.format},
+              {"taken", taken()},
+              {"model", model_.plugin.empty() ? Json() : Json(model_.plugin)},
+              {"refusal", model_.plugin.empty() ? refusal() : weights_problem_},
+              {"models", Json::array()},
+              {"recipes", Json::array()},
+              {"keys", Json::array()}};
+    for (const FoundModel::Claim& c : model_.claims)
+      json["models"].push_back({{"plugin", c.plugin}, {"confidence", c.confidence}, {"reason", c.reason}});
+    for (const NearRecipe& r : recipes_) json["recipes"].push_back({{"name", r.name}, {"differences", r.differences}});
+    for (const ConfigKey& k : report_.keys) json["keys"].push_back({{"key", k.key}, {"use", use_text(k.use)}, {"why", k.why}});
+    return json;
+  }
+
+  void print() const {
+    const auto line = [](const char* what, const std::string& text) { std::printf("%-8s %s\n", what, text.c_str()); };
+    line("path", checkpoint_.path);
+    line("format", format("{} ({})", checkpoint_.format, checkpoint_.reason));
+    for (const FoundModel::Claim& c : model_.claims)
+      line(c.plugin == model_.plugin ? "model" : "", format("{}: {} (confidence {})", c.plugin, c.reason, c.confidence));
+    if (model_.plugin.empty()) line("model", "none: " + refusal());
+    if (!model_.plugin.empty())
+      line("weights", weights_problem_.empty() ? format("{} tensors, each has its place", checkpoint_.tensors.size()) : weights_problem_);
+    for (const NearRecipe& r : recipes_) {
+      line("recipe",
+           r.name + (r.differences.empty() ? ": the same model" : format(": {} values of its model are others", r.differences.size())));
+      if (&r == &recipes_.front())
+        for (const std::string& d : r.differences) line("", "  " + d);
+    }
+    size_t width = 0;
+    for (const ConfigKey& k : report_.keys) width = std::max(width, k.key.size());
+    std::printf("\n");
+    for (const ConfigKey& k : report_.keys)
+      std::printf("%-*s  %s%s%s\n", static_cast<int>(width), k.key.c_str(), use_text(k.use), k.why.empty() ? "" : ": ", k.why.c_str());
+  }
+
+ private:
+  std::string refusal() const { return model_.refusal.empty() ? "no installed model plugin takes its configuration" : model_.refusal; }
+
+  // By the first model plugin that tells.
+  void explain(const DialectConfig& config) {
+    for (const std::string& name : plugin_names(arguments_, "model")) {
+      try {
+        report_ = ModelHandle(load_plugin(arguments_, "model", name)).explain_config(config);
+        return;
+      } catch (const Unsupported&) {
+      }
+    }
+  }
+
+  void check_weights() {
+    const ModelHandle model(load_plugin(arguments_, "model", model_.plugin));
+    try {
+      checkpoint::check_externals(model.weight_map(model_.options, checkpoint_.info.dialect, checkpoint::weights_of(checkpoint_.tensors)),
+                                  checkpoint_.tensors);
+    } catch (const Error& e) {
+      if (e.exit_code() != 2) throw;
+      weights_problem_ = e.what();
+    }
+  }
+
+  // The recipes of this family whose model has the fewest other values.
+  void find_recipes() {
+    const config::RecipeFolders folders = recipe_folders();
+    ManifestSchemas plugins(plugin_registry(arguments_));
+    for (const std::string& name : folders.names()) {
+      const config::RunConfig recipe = config::resolve({.recipe = name, .resolved = "", .config_files = {}, .flags = {}}, folders, plugins);
+      if (recipe.plugin("model") != model_.plugin) continue;
+      config::RunConfig with_file = recipe;
+      with_file.absorb("model", model_.options, "the file");
+      NearRecipe near{name, {}};
+      for (const auto& [key, setting] : with_file.settings())
+        if (const config::Setting* own = recipe.find(key); key.starts_with("model.") && own && !(own->value == setting.value))
+          near.differences.push_back(format("{} = {} ({})", key, config::to_text(setting.value), config::to_text(own->value)));
+      recipes_.push_back(std::move(near));
+    }
+    if (recipes_.empty()) return;
+    const auto fewer = [](const NearRecipe& a, const NearRecipe& b) { return a.differences.size() < b.differences.size(); };
+    const size_t fewest = std::min_element(recipes_.begin(), recipes_.end(), fewer)->differences.size();
+    std::erase_if(recipes_, [&](const NearRecipe& r) { return r.differences.size() > fewest; });
+  }
+
+  const Arguments& arguments_;
+  FoundCheckpoint checkpoint_;
+  FoundModel model_;
+  ConfigReport report_;
+  std::string weights_problem_;
+  std::vector<NearRecipe> recipes_;
+};
+
+int run(const Arguments& arguments) {
+  const Check check(arguments, arguments.words[0]);
+  if (arguments.has("json"))
+    print_json(check.as_json());
+  else
+    check.print();
+  return check.taken() ? 0 : 1;
+}
+
+}  // namespace
+
+extern const Command command_bridge_check{
+    "bridge check", "which plugins and recipe take a Hugging Face folder, and which keys of it count", "HF_FOLDER", kFlags, false, run};
+
+}  // namespace corral::cli
