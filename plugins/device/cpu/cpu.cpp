@@ -1,5 +1,6 @@
 // The CPU as a device: every operation runs when it is launched, on the threads of OpenMP.
 #include <omp.h>
+#include <sys/mman.h>
 
 #include <cstdlib>
 
@@ -74,6 +75,16 @@ class Instance final : public corral::DeviceInstance {
     level_.find(node.op())->prepare(node, p);
     workspace = p.workspace;
     return kernel;
+  }
+
+  // In pages of 2 MiB where the system gives them: with those of 4 KiB the processor waits for addresses, not for weights.
+  void* allocate(uint64_t size, uint32_t) override {
+    constexpr uint64_t kPage = uint64_t{2} << 20;
+    const uint64_t alignment = size < kPage ? 64 : kPage;
+    void* memory = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+    if (!memory && size) throw corral::NoSpace(corral::format("out of memory: {} bytes", size));
+    if (size >= kPage) madvise(memory, size, MADV_HUGEPAGE);
+    return memory;
   }
 
  private:
