@@ -139,6 +139,13 @@ void extend_cache(const Prepared& p, const AttentionSizes& z, void* const* in, v
   }
 }
 
+// Rows of a cache lie apart, so that the processor's own prefetching does not find them: those that come next are asked for line by line.
+template <class W>
+inline void prefetch_row(const W* row, int64_t D) {
+  for (int64_t d = 0; d < D; d += 64 / static_cast<int64_t>(sizeof(W))) __builtin_prefetch(row + d);
+}
+constexpr int64_t kRowsAhead = 16;
+
 // One group of heads against `keys` rows of a cache, `stride` apart: rows are read where they are, once for all heads.
 struct FewHeads {
   int64_t heads, keys, stride, D;
@@ -171,7 +178,7 @@ template <int kHeads, int kVectors, class W>
 void add_values(const FewHeads& f, const float* scores, const W* v, float* y) {
   Vec total[kHeads][kVectors] = {};
   for (int64_t s = 0; s < f.keys; ++s, v += f.stride) {
-    __builtin_prefetch(v + 8 * f.stride);
+    prefetch_row(v + kRowsAhead * f.stride, kVectors * kLanes);
     for (int i = 0; i < kVectors; ++i) {
       const Vec x = load(v + i * kLanes);
       for (int h = 0; h < kHeads; ++h) total[h][i] += broadcast(scores[h * f.score_step + s]) * x;
@@ -198,7 +205,7 @@ template <class W>
 void attend_heads(const FewHeads& f, const float* q, const W* k, const W* v, float* scores, float* y) {
   int64_t s = 0;
   for (; s + 4 <= f.keys; s += 4) {
-    for (int j = 0; j < 4; ++j) __builtin_prefetch(k + (s + 8 + j) * f.stride);
+    for (int j = 0; j < 4; ++j) prefetch_row(k + (s + kRowsAhead + j) * f.stride, f.D);
     score_keys<4>(f, q, k + s * f.stride, scores + s);
   }
   for (; s < f.keys; ++s) score_keys<1>(f, q, k + s * f.stride, scores + s);
@@ -209,8 +216,9 @@ void attend_heads(const FewHeads& f, const float* q, const W* k, const W* v, flo
   }
   int64_t h = 0;
   for (; h + 4 <= f.heads; h += 4) add_values_of<4>(f, scores + h * f.score_step, v, y + h * f.D);
-  for (; h + 2 <= f.heads; h += 2) add_values_of<2>(f, scores + h * f.score_step, v, y + h * f.D);
-  if (h < f.heads) add_values_of<1>(f, scores + h * f.score_step, v, y + h * f.D);
+  if (f.heads - h == 3) return add_values_of<3>(f, scores + h * f.score_step, v, y + h * f.D);
+  if (f.heads - h == 2) return add_values_of<2>(f, scores + h * f.score_step, v, y + h * f.D);
+  if (f.heads - h == 1) return add_values_of<1>(f, scores + h * f.score_step, v, y + h * f.D);
 }
 
 // Caches of one type: a few queries of each row.
