@@ -51,6 +51,10 @@ const OpDef linear_lse_backward{
           {{"targets", {-1, 11}}}},
          {{{"x", {2, 150, 24}}, {"w", {1003, 24}}, {"targets", {2, 150}}, {"lse", {2, 150}}, {"dlse", {2, 150}}, {"dtarget", {2, 150}}},
           {},
-          {{"targets", {-1, 1003}}, {"lse", {6, 7}}}}},
+          {{"targets", {-1, 1003}}, {"lse", {6, 7}}}},
+         // Places without a target have no gradient, as when an answer is trained and its question is not.
+         {{{"x", {2, 150, 24}}, {"w", {2, 24}}, {"targets", {2, 150}}, {"lse", {2, 150}}, {"dlse", {2, 150}}, {"dtarget", {2, 150}}},
+          {},
+          {{"targets", {-1, 2}}, {"dlse", {0, 0}}}}},
 };
 }  // namespace corral::graph

@@ -69,12 +69,14 @@ struct Plan {
   const Gemm& g;
   bool pairs;
   int64_t inner, inner_words;  // of a block
+  int64_t most_words;          // of a block of any product that is not larger
   int64_t columns, row_panels;
   bool sums_apart;  // a bfloat16 result whose inner dimension takes several blocks is summed in float32 beside it
 
   explicit Plan(const Gemm& gemm) : g(gemm) {
     pairs = kHasPairs && g.a == DType::BF16 && g.b == DType::BF16;
     const int64_t words = panels(g.k, pairs ? 2 : 1), blocks = std::max<int64_t>(1, panels(words, kInner));
+    most_words = std::min(words, kInner);
     inner_words = panels(words, blocks);
     inner = inner_words * (pairs ? 2 : 1);
     columns = std::min(kColumns, panels(g.n, kTileColumns) * kTileColumns);
@@ -82,8 +84,8 @@ struct Plan {
     sums_apart = g.c == DType::BF16 && blocks > 1;
   }
   Words words(DType t) const { return t != DType::BF16 ? Words::kFloat : pairs ? Words::kPairs : Words::kFloatFromBf16; }
-  int64_t a_floats() const { return panels(row_panels * kTileRows * inner_words, 16) * 16; }
-  int64_t b_floats() const { return columns * inner_words; }
+  int64_t a_floats() const { return panels(row_panels * kTileRows * most_words, 16) * 16; }
+  int64_t b_floats() const { return columns * most_words; }
   int64_t sum_floats() const { return sums_apart ? row_panels * kTileRows * columns : 0; }
 };
 

@@ -15,7 +15,7 @@ struct Gemm {
   bool add = false;
   int threads = 1;
 
-  uint64_t workspace() const;  // bytes, aligned to 64
+  uint64_t workspace() const;  // bytes, aligned to 64; enough for every product that is smaller
   void run(const void* a, const void* b, void* c, void* workspace) const;
 };
 

@@ -56,31 +56,68 @@ void linear_lse(const Prepared& p, void* const* in, void* const* out, void* work
   }
 }
 
-void linear_lse_backward(const Prepared& p, void* const* in, void* const* out, void* workspace) {
-  const Head h{p};
+// Places whose logits have a gradient, into `to`: those without a target cost nothing.
+int64_t trained_places(int64_t N, const int32_t* targets, const float* dlse, const float* dtarget, int32_t* to) {
+  int64_t count = 0;
+  for (int64_t i = 0; i < N; ++i)
+    if (dlse[i] != 0 || (targets[i] >= 0 && dtarget[i] != 0)) to[count++] = static_cast<int32_t>(i);
+  return count;
+}
+
+// The gradients of a block of words of the vocabulary after another, of `places` alone; x is theirs, one after the other, and so is dx.
+void backward_blocks(const Head& h, const int32_t* places, const void* x, void* const* in, float* dx, float* dw, bool dx_adds,
+                     float* logits, float* rest) {
   const auto* targets = static_cast<const int32_t*>(in[2]);
   const auto *lse = static_cast<const float*>(in[3]), *dlse = static_cast<const float*>(in[4]), *dtarget = static_cast<const float*>(in[5]);
-  auto* dw = static_cast<float*>(out[1]);
-  float* logits = static_cast<float*>(workspace);
-  float* dx_apart = logits + h.N * h.block;
-  const bool apart = p.out[0] == DType::BF16;  // a sum over the blocks is not rounded in between
-  float* dx = apart ? dx_apart : static_cast<float*>(out[0]);
-  float* rest = dx_apart + (apart ? (h.N * h.D + 15) / 16 * 16 : 0);
   for (int64_t word = 0; word < h.V; word += h.block) {
     const int64_t words = std::min(h.block, h.V - word);
-    h.logits(words).run(in[0], h.weights(in, word), logits, rest);
-#pragma omp parallel for schedule(static) num_threads(p.context.threads)
-    for (int64_t i = 0; i < h.N; ++i) {
-      float* l = logits + i * words;
+    h.logits(words).run(x, h.weights(in, word), logits, rest);
+#pragma omp parallel for schedule(static) num_threads(h.p.context.threads)
+    for (int64_t j = 0; j < h.N; ++j) {
+      const int64_t i = places[j], t = targets[i] - word;
+      float* l = logits + j * words;
       scaled_exp(l, words, lse[i], dlse[i]);
-      if (const int64_t t = targets[i] - word; targets[i] >= 0 && t >= 0 && t < words) l[t] += dtarget[i];
+      if (targets[i] >= 0 && t >= 0 && t < words) l[t] += dtarget[i];
     }
-    if (out[0]) h.dx(words, word > 0 || (!apart && p.adds(0))).run(logits, h.weights(in, word), dx, rest);
-    if (dw) h.dw(words, p.adds(1)).run(logits, in[0], dw + word * h.D, rest);
+    if (dx) h.dx(words, word > 0 || dx_adds).run(logits, h.weights(in, word), dx, rest);
+    if (dw) h.dw(words, h.p.adds(1)).run(logits, x, dw + word * h.D, rest);
   }
-  if (!out[0] || !apart) return;
+}
+
+// Where the workspace of the gradient holds what, in floats; whole tensors for any number of places.
+struct BackwardSpace {
+  int64_t x, dx, places, rest;
+  explicit BackwardSpace(const Head& h) {
+    const auto lines = [](int64_t n) { return (n + 15) / 16 * 16; };
+    x = lines(h.N * h.block);
+    dx = x + lines(h.N * h.D * width_of(h.p.in[0]) / 4 + 1);
+    places = dx + (h.p.out[0] == DType::DTYPE_NONE ? 0 : lines(h.N * h.D));
+    rest = places + lines(h.N);
+  }
+};
+
+void linear_lse_backward(const Prepared& p, void* const* in, void* const* out, void* workspace) {
+  Head h{p};
+  const int64_t N = h.N, D = h.D;
+  const BackwardSpace space(h);
+  auto* floats = static_cast<float*>(workspace);
+  auto* places = reinterpret_cast<int32_t*>(floats + space.places);
+  h.N = trained_places(N, static_cast<const int32_t*>(in[2]), static_cast<const float*>(in[4]), static_cast<const float*>(in[5]), places);
+  const bool all = h.N == N;
+  const void* x = in[0];
+  if (!all) {
+    x = floats + space.x;
+    for (int64_t j = 0; j < h.N; ++j)
+      std::memcpy(at(floats + space.x, p.in[0], j * D), at(in[0], p.in[0], places[j] * D), static_cast<size_t>(D * width_of(p.in[0])));
+  }
+  // Of some places dx has to be spread; a sum over the blocks is not rounded in between.
+  const bool apart = !all || p.out[0] == DType::BF16;
+  float* dx = !out[0] ? nullptr : apart ? floats + space.dx : static_cast<float*>(out[0]);
+  backward_blocks(h, places, x, in, dx, static_cast<float*>(out[1]), !apart && p.adds(0), floats, floats + space.rest);
+  if (!dx || !apart) return;
+  if (!all && !p.adds(0)) std::memset(out[0], 0, static_cast<size_t>(N * D * width_of(p.out[0])));
 #pragma omp parallel for schedule(static) num_threads(p.context.threads)
-  for (int64_t i = 0; i < h.N; ++i) store(out[0], p.out[0], i * h.D, dx + i * h.D, h.D, p.adds(0));
+  for (int64_t j = 0; j < h.N; ++j) store(out[0], p.out[0], places[j] * D, dx + j * D, D, p.adds(0));
 }
 
 void token_loss(const Prepared& p, void* const* in, void* const* out, void*) {
@@ -102,10 +139,12 @@ void token_loss_backward(const Prepared& p, void* const* in, void* const* out, v
 void linear(const NodeView& node, Prepared& p, Launch launch) {
   p.sizes[0] = node.in(0).rows(), p.sizes[1] = node.in(0)[-1], p.sizes[2] = node.in(1)[0];
   const Head h{p};
-  const bool backward = launch == linear_lse_backward;
-  const int64_t apart = !backward ? (h.N + 7) / 8 * 16 : p.out[0] == DType::BF16 ? (h.N * h.D + 15) / 16 * 16 : 0;
-  p.workspace = sizeof(float) * static_cast<uint64_t>(h.N * h.block + apart) + h.logits(h.block).workspace();
-  if (backward) p.workspace += std::max(h.dx(h.block, true).workspace(), h.dw(h.block, true).workspace());
+  const auto bytes = [](int64_t floats) { return sizeof(float) * static_cast<uint64_t>(floats); };
+  if (launch == linear_lse)
+    p.workspace = bytes(h.N * h.block + (h.N + 7) / 8 * 16) + h.logits(h.block).workspace();
+  else
+    p.workspace = bytes(BackwardSpace(h).rest) +
+                  std::max({h.logits(h.block).workspace(), h.dx(h.block, true).workspace(), h.dw(h.block, true).workspace()});
   p.launch = launch;
 }
 
