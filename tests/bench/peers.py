@@ -1,11 +1,16 @@
-"""Training and generation of a 125M Llama: Corral, transformers + PyTorch and llama.cpp on the same cores, one after the other, one table with ratios.
+"""Training, fine-tuning and generation of a 125M Llama: Corral, transformers + PyTorch (+ peft) and llama.cpp on the same cores, one after the other,
+one table with ratios.
 
-    python peers.py --corral build/bin/corral [--threads 2] [--steps 4] [--only train|generate] [--llama-python PYTHON] [--under COMMAND]
+    python peers.py --corral build/bin/corral [--threads 2] [--steps 4] [--only train|lora|full|generate] [--precision fp32|bf16] [--llama-python PYTHON] [--under COMMAND]
 
 Shape: hidden 768, 12 layers, 12 heads, 4 key/value heads, ffn 2048, vocabulary 32,000, sequence 512, 2,048 tokens a step. Each figure comes from a
 process of its own; best of the steps after the first. --under: what each is run by, such as taskset. llama.cpp is measured where the Python of
 --llama-python has the packages cyllama and gguf; it runs f32, and f16 as its fastest type of 16 bits. PyTorch's bf16 on a processor without
-bf16 instructions is timed on one step of 128 tokens and marked *.
+bf16 instructions is timed on one step of 128 tokens and marked *. Mixed is PyTorch's autocast: bf16 products over fp32 weights, gradients and moments,
+which is what Corral's bf16 keeps; PyTorch's bf16 keeps all of them in bf16.
+
+Fine-tuning: samples of 32 to 480 tokens, the second half of each trained; two share a row of 512 (packed), or each has one to itself (padded). LoRA has
+rank 16 on all seven linear layers. Tokens are places of rows, padding among them, for both programs.
 """
 import argparse
 import json
@@ -53,6 +58,81 @@ def corral_train(args, work, precision):
     return {"speed": max(r["tokens_per_second"] for r in log[1:]), "peak": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024}
 
 
+def samples(count):
+    """Pairs of lengths that fill a row: (question, answer) of each sample, the longer one of a pair first. A sample of n tokens takes n - 1 places."""
+    generator = random.Random(2)
+    for _ in range(count):
+        first = generator.randrange(SEQ // 2, SEQ - 32)
+        for places in (first, SEQ - first):
+            yield places + 1 - (places + 1) // 2, (places + 1) // 2
+
+
+def sample_rows(args, packed):
+    """What both programs train on: lists of (ids, length of the question) that share a row."""
+    generator = random.Random(3)
+    each = [([generator.randrange(32000) for _ in range(question + answer)], question) for question, answer in samples(ROWS * args.steps // (1 if packed else 2))]
+    return [each[i : i + 2] for i in range(0, len(each), 2)] if packed else [[sample] for sample in each]
+
+
+def corral_finetune(args, work, precision, method, form):
+    model, data = init_model(args, work), work / "samples.jsonl"
+    with open(data, "w") as file:
+        for row in sample_rows(args, form == "packed"):
+            for ids, question in row:
+                file.write(json.dumps({"input_ids": ids, "labels": [-100] * question + ids[question:]}) + "\n")
+    run = work / "-".join(["run", precision, method, form])
+    size = ["data.packed=true", f"data.packed_seq_length={SEQ}", f"data.packed_global_batch_size={ROWS}"] if form == "packed" else ["data.packed=false"]
+    adapter = ["peft.dim=16", "peft.alpha=32"] if method == "lora" else []
+    subprocess.run(
+        [args.corral, "finetune", "--recipe", "llama3_8b_finetune_config", "--pretrained-checkpoint", model, "--dir", run, "--data", data, "--peft",
+         "none" if method == "full" else method, "--precision", precision, "--train-iters", str(args.steps), "--micro-batch-size", str(ROWS),
+         *([] if form == "packed" else ["--global-batch-size", str(ROWS), "--seq-length", str(SEQ)]), "--set", *size, *adapter, "data.shuffle=false",
+         "data.split=1,0,0", "train.log_interval=1", "train.eval_interval=0", "train.save_interval=0", "parallel.tensor=1",
+         "parallel.distributed_optimizer=false", "optimizer.lr_warmup_iters=0", f"device.threads={args.threads}"],
+        check=True, capture_output=True)
+    log = [json.loads(line) for line in open(run / "metrics.jsonl")]
+    return {"speed": max(r["tokens_per_second"] for r in log[1:]), "peak": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024}
+
+
+def torch_finetune(args, work, precision, method, form):
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    torch.set_num_threads(args.threads)
+    model, best = torch_model(torch_dtype(precision)), 0.0
+    if method == "lora":
+        targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+        model = get_peft_model(model, LoraConfig(r=16, lora_alpha=32, target_modules=targets, task_type="CAUSAL_LM"))
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer, every = torch.optim.AdamW(trained, lr=1e-4), sample_rows(args, form == "packed")
+    for step in range(args.steps):
+        begin = time.perf_counter()
+        ids, labels, positions, mask = (torch.full((ROWS, SEQ), value) for value in (0, -100, 0, 0))
+        for r, row in enumerate(every[step * ROWS : (step + 1) * ROWS]):
+            at = 0
+            for sample, question in row:
+                n = len(sample) - 1  # as in Corral's row, where the last token is only a target
+                ids[r, at : at + n], mask[r, at : at + n] = torch.tensor(sample[:n]), 1
+                labels[r, at + question : at + n], positions[r, at : at + n] = torch.tensor(sample[question:n]), torch.arange(n)
+                at += n
+        inputs = {"position_ids": positions} if form == "packed" else {"attention_mask": mask}
+        optimizer.zero_grad()
+        with autocast(precision):
+            loss = model(input_ids=ids, labels=labels, use_cache=False, **inputs).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        if step:
+            best = max(best, ROWS * SEQ / (time.perf_counter() - begin))
+    return {"speed": best, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def autocast(precision):
+    import torch
+
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "mixed")
+
+
 def torch_model(dtype):
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -64,14 +144,14 @@ def torch_model(dtype):
 def torch_dtype(precision):
     import torch
 
-    return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+    return torch.bfloat16 if precision == "bf16" else torch.float32
 
 
 def torch_train(args, work, precision):
     import torch
 
     torch.set_num_threads(args.threads)
-    slow = precision == "bf16" and "avx512_bf16" not in open("/proc/cpuinfo").read()
+    slow = precision != "fp32" and "avx512_bf16" not in open("/proc/cpuinfo").read()
     shape, steps = ((1, 128), 1) if slow else ((ROWS, SEQ), args.steps)
     model, best = torch_model(torch_dtype(precision)), 0.0
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
@@ -79,7 +159,9 @@ def torch_train(args, work, precision):
         begin = time.perf_counter()
         tokens = torch.randint(0, 32000, shape)
         optimizer.zero_grad()
-        model(tokens, labels=tokens, use_cache=False).loss.backward()
+        with autocast(precision):
+            loss = model(tokens, labels=tokens, use_cache=False).loss
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         if step or steps == 1:
@@ -87,10 +169,15 @@ def torch_train(args, work, precision):
     return {"speed": best, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "slow": slow}
 
 
-def corral_generate(args, work, precision):
+def init_model(args, work):
     model = work / "model"
     if not model.exists():
         subprocess.run([args.corral, "init", "--model", "llama3/8b", "--hf-path", model, "--set", *model_settings()], check=True, capture_output=True)
+    return model
+
+
+def corral_generate(args, work, precision):
+    model = init_model(args, work)
     rows(work / "prompt.jsonl", 1, PREFILL)
     done = subprocess.run([args.corral, "generate", "--checkpoint", model, "--prompts", work / "prompt.jsonl", "--max-new-tokens", str(DECODE),
                            "--ignore-eos", "--json", "--precision", precision, "--set", f"device.threads={args.threads}"], check=True, capture_output=True, text=True)
@@ -181,14 +268,14 @@ def has_llama(python):
     return subprocess.run([python, "-c", "import cyllama, gguf"], capture_output=True).returncode == 0
 
 
-def measured(args, work, what, precision):
+def measured(args, work, what, *case):
     """The figures of one function above, from a process of its own."""
     python = args.llama_python if what.startswith("llama") else sys.executable
     command = [*shlex.split(args.under), python, __file__, "--corral", args.corral, "--threads", str(args.threads), "--steps", str(args.steps),
-               "--measure", what, precision, str(work)]
+               "--measure", what, str(work), *case]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        print(f"{what} {precision} failed: {(done.stderr.strip().splitlines() or ['no message'])[-1]}", file=sys.stderr)
+        print(f"{what} {' '.join(case)} failed: {(done.stderr.strip().splitlines() or ['no message'])[-1]}", file=sys.stderr)
         return None
     return json.loads(done.stdout.strip().splitlines()[-1])
 
@@ -201,28 +288,40 @@ def row(name, ours, theirs, rest=""):
           flush=True)
 
 
-def table(args, work):
-    print(f"{'tokens/s':18} {'Corral':>9}  {'ratio':>6}  peers")
-    precisions = ("fp32", "bf16")
-    if args.only != "generate":
-        ours = {p: measured(args, work, "corral_train", p) for p in precisions}
-        torch = {p: measured(args, work, "torch_train", p) for p in precisions}
-        for p in precisions:
-            # In bf16 the best that PyTorch can do may be fp32.
-            peers = [(f"PyTorch {q}{'*' if torch[q]['slow'] else ''}", torch[q]["speed"]) for q in (("fp32",) if p == "fp32" else precisions) if torch[q]]
-            memory = f"MiB {ours[p]['peak']:.0f}" + (f" of {torch[p]['peak']:.0f}, {ours[p]['peak'] / torch[p]['peak']:.2f}x" if torch[p] else "")
-            row(f"training {p}", ours[p]["speed"], peers, f"{ours[p]['speed'] * flop_per_token() / 1e9:.0f} GFLOP/s, {memory}")
-    if args.only != "train":
-        ours = {p: measured(args, work, "corral_generate", p) for p in precisions}
-        torch = {p: measured(args, work, "torch_generate", p) for p in precisions}
-        llama = {p: measured(args, work, "llama_generate", p) if has_llama(args.llama_python) else None for p in precisions}
-        for p in precisions:
-            for what in ("prefill", "decode"):
-                peers = [(f"PyTorch {q}", torch[q][what]) for q in (("fp32",) if p == "fp32" else precisions) if torch[q]]
-                if llama[p]:
-                    peers.append(("llama.cpp " + {"fp32": "f32", "bf16": "f16"}[p], llama[p][what]))
-                read = ours[p][what] * PARAMETERS * (4 if p == "fp32" else 2) / 1e9
-                row(f"{what} {PREFILL if what == 'prefill' else DECODE} {p}", ours[p][what], peers, f"reads {read:.1f} GB/s" if what == "decode" else "")
+def memory(ours, theirs):
+    return f"MiB {ours['peak']:.0f}" + (f" of {theirs['peak']:.0f}, {ours['peak'] / theirs['peak']:.2f}x" if theirs else "")
+
+
+def training_rows(args, work):
+    kinds = {p: ["fp32"] if p == "fp32" else ["fp32", "bf16", "mixed"] for p in args.precision}
+    ours = {p: measured(args, work, "corral_train", p) for p in kinds}
+    torch = {q: measured(args, work, "torch_train", q) for q in kinds[args.precision[-1]]}
+    for p in kinds:
+        # In bf16 the best that PyTorch can do may be fp32. Memory is compared with what keeps the same numbers.
+        peers = [(f"PyTorch {q}{'*' if torch[q]['slow'] else ''}", torch[q]["speed"]) for q in kinds[p] if torch[q]]
+        row(f"training {p}", ours[p]["speed"], peers, f"{ours[p]['speed'] * flop_per_token() / 1e9:.0f} GFLOP/s, {memory(ours[p], torch[kinds[p][-1]])}")
+
+
+def finetuning_rows(args, work):
+    for p in args.precision:
+        for method in ("lora", "full") if args.only is None else (args.only,):
+            for form in ("packed", "padded"):
+                ours, theirs = (measured(args, work, what, p, method, form) for what in ("corral_finetune", "torch_finetune"))
+                if ours:
+                    row(f"{method} {form} {p}", ours["speed"], [("peft" if method == "lora" else "PyTorch", theirs and theirs["speed"])], memory(ours, theirs))
+
+
+def generation_rows(args, work):
+    ours = {p: measured(args, work, "corral_generate", p) for p in args.precision}
+    torch = {q: measured(args, work, "torch_generate", q) for q in {"fp32", *args.precision}}
+    llama = {p: measured(args, work, "llama_generate", p) if has_llama(args.llama_python) else None for p in args.precision}
+    for p in args.precision:
+        for what in ("prefill", "decode"):
+            peers = [(f"PyTorch {q}", torch[q][what]) for q in (("fp32",) if p == "fp32" else ("fp32", "bf16")) if torch[q]]
+            if llama[p]:
+                peers.append(("llama.cpp " + {"fp32": "f32", "bf16": "f16"}[p], llama[p][what]))
+            read = ours[p][what] * PARAMETERS * (4 if p == "fp32" else 2) / 1e9
+            row(f"{what} {PREFILL if what == 'prefill' else DECODE} {p}", ours[p][what], peers, f"reads {read:.1f} GB/s" if what == "decode" else "")
 
 
 def main():
@@ -230,17 +329,21 @@ def main():
     parser.add_argument("--corral", required=True)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=4)
-    parser.add_argument("--only", choices=["train", "generate"])
+    parser.add_argument("--only", choices=["train", "lora", "full", "generate"])
+    parser.add_argument("--precision", nargs="+", choices=["fp32", "bf16"], default=["fp32", "bf16"])
     parser.add_argument("--llama-python", default=sys.executable)
     parser.add_argument("--under", default="", help="command that each measurement is run by")
-    parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--measure", nargs="+", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:
-        what, precision, work = args.measure
-        print(json.dumps(globals()[what](args, Path(work), precision)))
+        what, work, *case = args.measure
+        print(json.dumps(globals()[what](args, Path(work), *case)))
         return
     with tempfile.TemporaryDirectory(prefix="corral-bench-") as folder:
-        table(args, Path(folder))
+        print(f"{'tokens/s':18} {'Corral':>9}  {'ratio':>6}  peers")
+        for names, rows_of in ((("train",), training_rows), (("lora", "full"), finetuning_rows), (("generate",), generation_rows)):
+            if args.only in (None, *names):
+                rows_of(args, Path(folder))
 
 
 if __name__ == "__main__":
