@@ -150,6 +150,7 @@ struct OpDef {
   void (*exchange)(std::span<const RefCall> ranks) = nullptr;
   bool cuts = false;                             // leading axes of an output may be parts or multiples of the input's
   bool cheap = false;                            // recomputing it costs less than keeping its output
+  bool rounds_between = false;                   // what it makes and multiplies on the way may have the type of its inputs
   std::vector<std::string> accumulates{};        // outputs that may be added to what is there
   std::map<std::string, std::string> updates{};  // output -> input: the input's own tensor, updated in place; absent with it
   std::vector<Case> cases{};

@@ -44,6 +44,7 @@ const OpDef linear_lse_backward{
     .types = {{"targets", DType::I32}, {"lse", DType::F32}, {"dlse", DType::F32}, {"dtarget", DType::F32}, {"dw", DType::F32}},
     .shape = shape,
     .reference = reference,
+    .rounds_between = true,
     .accumulates = {"dw"},
     .cases =
         {{{{"x", {2, 3, 6}}, {"w", {11, 6}}, {"targets", {2, 3}}, {"lse", {2, 3}}, {"dlse", {2, 3}}, {"dtarget", {2, 3}}},

@@ -61,6 +61,7 @@ void pack(Words w, float* to, const void* operand, bool inner_contiguous, int64_
           int64_t inner) {
   if (w == Words::kFloat) return pack<Words::kFloat, P>(to, operand, inner_contiguous, stride, first, total, from, inner);
   if (w == Words::kPairs) return pack<Words::kPairs, P>(to, operand, inner_contiguous, stride, first, total, from, inner);
+  if (w == Words::kPairsFromFloat) return pack<Words::kPairsFromFloat, P>(to, operand, inner_contiguous, stride, first, total, from, inner);
   pack<Words::kFloatFromBf16, P>(to, operand, inner_contiguous, stride, first, total, from, inner);
 }
 
@@ -74,7 +75,8 @@ struct Plan {
   bool sums_apart;  // a bfloat16 result whose inner dimension takes several blocks is summed in float32 beside it
 
   explicit Plan(const Gemm& gemm) : g(gemm) {
-    pairs = kHasPairs && g.a == DType::BF16 && g.b == DType::BF16;
+    const int halves = (g.a == DType::BF16) + (g.b == DType::BF16);
+    pairs = kHasPairs && (halves == 2 || (halves == 1 && g.rounds));
     const int64_t words = panels(g.k, pairs ? 2 : 1), blocks = std::max<int64_t>(1, panels(words, kInner));
     most_words = std::min(words, kInner);
     inner_words = panels(words, blocks);
@@ -83,7 +85,10 @@ struct Plan {
     row_panels = panels(g.m, kTileRows);
     sums_apart = g.c == DType::BF16 && blocks > 1;
   }
-  Words words(DType t) const { return t != DType::BF16 ? Words::kFloat : pairs ? Words::kPairs : Words::kFloatFromBf16; }
+  Words words(DType t) const {
+    if (t == DType::BF16) return pairs ? Words::kPairs : Words::kFloatFromBf16;
+    return pairs ? Words::kPairsFromFloat : Words::kFloat;
+  }
   int64_t a_floats() const { return panels(row_panels * kTileRows * most_words, 16) * 16; }
   int64_t b_floats() const { return columns * most_words; }
   int64_t sum_floats() const { return sums_apart ? row_panels * kTileRows * columns : 0; }

@@ -14,6 +14,7 @@ struct Gemm {
   DType a = DType::F32, b = DType::F32, c = DType::F32;
   bool add = false;
   int threads = 1;
+  bool rounds = false;  // a float32 operand beside one of bfloat16 may be rounded to it, where the processor multiplies these
 
   uint64_t workspace() const;  // bytes, aligned to 64; enough for every product that is smaller
   void run(const void* a, const void* b, void* c, void* workspace) const;

@@ -23,10 +23,13 @@ struct Head {
   Gemm logits(int64_t words) const {
     return {.m = N, .n = words, .k = D, .tb = true, .a = p.in[0], .b = p.in[1], .threads = p.context.threads};
   }
+  // Beside bfloat16 the gradient of the logits may be rounded to it as it is multiplied; sums are float32.
   Gemm dw(int64_t words, bool add) const {
-    return {.m = words, .n = D, .k = N, .ta = true, .b = p.in[0], .add = add, .threads = p.context.threads};
+    return {.m = words, .n = D, .k = N, .ta = true, .b = p.in[0], .add = add, .threads = p.context.threads, .rounds = true};
   }
-  Gemm dx(int64_t words, bool add) const { return {.m = N, .n = D, .k = words, .b = p.in[1], .add = add, .threads = p.context.threads}; }
+  Gemm dx(int64_t words, bool add) const {
+    return {.m = N, .n = D, .k = words, .b = p.in[1], .add = add, .threads = p.context.threads, .rounds = true};
+  }
   const void* weights(void* const* in, int64_t word) const { return at(in[1], p.in[1], word * D); }
 };
 

@@ -10,29 +10,34 @@
 
 namespace corral::cpu {
 
-enum class Words { kFloat, kFloatFromBf16, kPairs };
+enum class Words { kFloat, kFloatFromBf16, kPairs, kPairsFromFloat };
 
 template <Words w>
-using Stored = std::conditional_t<w == Words::kFloat, float, uint16_t>;
+using Stored = std::conditional_t<w == Words::kFloat || w == Words::kPairsFromFloat, float, uint16_t>;
 
 // Inner steps that one word takes.
 template <Words w>
-constexpr int64_t kPerWord = w == Words::kPairs ? 2 : 1;
+constexpr int64_t kPerWord = w == Words::kPairs || w == Words::kPairsFromFloat ? 2 : 1;
+
+inline float pair(uint16_t first, uint16_t second) { return std::bit_cast<float>(first | static_cast<uint32_t>(second) << 16); }
 
 template <Words w>
 inline float word(const Stored<w>* p, [[maybe_unused]] bool whole) {
   if constexpr (w == Words::kFloat) return *p;
   if constexpr (w == Words::kFloatFromBf16) return from_bf16(*p);
-  if constexpr (w == Words::kPairs)
-    return std::bit_cast<float>(static_cast<uint32_t>(p[0]) | (whole ? static_cast<uint32_t>(p[1]) << 16 : 0));
+  if constexpr (w == Words::kPairs) return pair(p[0], whole ? p[1] : 0);
+  if constexpr (w == Words::kPairsFromFloat) return pair(to_bf16(p[0]), whole ? to_bf16(p[1]) : 0);
 }
 
 template <Words w>
 inline __m256 eight_words(const Stored<w>* p) {
-  if constexpr (w == Words::kFloatFromBf16)
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(read<__m128i>(p)), 16));
-  else
-    return read<__m256>(p);
+  if constexpr (w == Words::kFloatFromBf16) return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(read<__m128i>(p)), 16));
+  if constexpr (w == Words::kPairsFromFloat) {
+    uint16_t halves[16];
+    for (int64_t i = 0; i < 16; i += kLanes) store(halves + i, load(p + i));
+    return read<__m256>(halves);
+  }
+  return read<__m256>(p);
 }
 
 inline void transpose(__m256 (&r)[8]) {
@@ -97,7 +102,7 @@ inline void pack_columns(float* to, const Stored<w>* from, int64_t stride, int64
       std::copy(from, from + columns, edge[0]);
       first = edge[0];
     }
-    if constexpr (w == Words::kPairs) {
+    if constexpr (kPerWord<w> == 2) {
       if (k + 1 == inner) {
         std::fill(edge[1], edge[1] + P, Stored<w>{});
         second = edge[1];
@@ -107,7 +112,11 @@ inline void pack_columns(float* to, const Stored<w>* from, int64_t stride, int64
       }
       auto* words = reinterpret_cast<char*>(to);
       for (int64_t i = 0; i < P; ++i) {
-        const uint32_t both = first[i] | static_cast<uint32_t>(second[i]) << 16;
+        uint32_t both;
+        if constexpr (w == Words::kPairs)
+          both = first[i] | static_cast<uint32_t>(second[i]) << 16;
+        else
+          both = to_bf16(first[i]) | static_cast<uint32_t>(to_bf16(second[i])) << 16;
         std::memcpy(words + 4 * i, &both, 4);
       }
     } else {
