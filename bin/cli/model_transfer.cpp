@@ -43,6 +43,11 @@ ModelTransfer::ModelTransfer(const Arguments& arguments, const ModelSource& sour
   tensors_ = tensors.size();
   for (const TensorInfo& t : tensors)
     bytes_ += static_cast<uint64_t>(checkpoint::element_count(t.shape)) * checkpoint::element_bytes(t.dtype);
+  // A file of mostly holes becomes one of mostly holes.
+  if (const uint64_t allocated = checkpoint::allocated_below(source.path); allocated < checkpoint::bytes_below(source.path) / 2) {
+    request_.sparse = true;
+    space_ = allocated;
+  }
   if (format == dialect) return;
   to_ = model_.weight_map(source.options, format);
   // Kept by a format that can, for the way back.

@@ -16,7 +16,8 @@ class ModelTransfer {
   // `format` is the plugin that writes. `max_shard_bytes` 0: as that format sees fit.
   ModelTransfer(const Arguments& arguments, const ModelSource& source, const std::string& format, uint64_t max_shard_bytes);
 
-  uint64_t bytes() const { return bytes_; }
+  // That it will take on the disk, about.
+  uint64_t bytes() const { return request_.sparse ? space_ : bytes_; }
   // Into an empty folder.
   void write(const std::string& folder) const;
   // "21 tensors (0.3 MB) and 5 files"
@@ -28,7 +29,7 @@ class ModelTransfer {
   ModelHandle model_;
   WeightMap from_, to_;
   CheckpointWriteRequest request_;
-  uint64_t bytes_ = 0;
+  uint64_t bytes_ = 0, space_ = 0;
   size_t tensors_ = 0;
 };
 

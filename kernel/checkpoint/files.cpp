@@ -1,6 +1,7 @@
 #include "kernel/checkpoint/files.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -87,14 +88,31 @@ std::vector<fs::path> folders_below(const fs::path& folder) {
   return folders;
 }
 
-uint64_t bytes_below(const fs::path& folder) {
+namespace {
+template <class F>
+uint64_t sum_below(const fs::path& folder, F&& of_file) {
   uint64_t bytes = 0;
   std::error_code error;
   for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
     std::error_code ignored;
-    if (at->is_regular_file(ignored)) bytes += at->file_size(ignored);
+    if (at->is_regular_file(ignored)) bytes += of_file(*at);
   }
   return bytes;
+}
+}  // namespace
+
+uint64_t bytes_below(const fs::path& folder) {
+  return sum_below(folder, [](const fs::directory_entry& file) {
+    std::error_code ignored;
+    return file.file_size(ignored);
+  });
+}
+
+uint64_t allocated_below(const fs::path& folder) {
+  return sum_below(folder, [](const fs::directory_entry& file) {
+    struct stat status {};
+    return ::stat(file.path().c_str(), &status) == 0 ? static_cast<uint64_t>(status.st_blocks) * 512 : 0;
+  });
 }
 
 std::string size_text(uint64_t bytes) {

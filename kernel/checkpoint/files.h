@@ -24,6 +24,8 @@ std::vector<std::string> files_below(const std::filesystem::path& folder);
 // The folder's own sub-folders below it, and itself, innermost first.
 std::vector<std::filesystem::path> folders_below(const std::filesystem::path& folder);
 uint64_t bytes_below(const std::filesystem::path& folder);
+// That have a place on the disk; less where files have holes.
+uint64_t allocated_below(const std::filesystem::path& folder);
 
 // "12.3 MB"
 std::string size_text(uint64_t bytes);

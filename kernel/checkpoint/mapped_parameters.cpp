@@ -81,8 +81,13 @@ void MappedParameters::read_part(const Part& part, int64_t first, int64_t last, 
   const auto [external, parameter] = widest_first(part.entry->external, part.entry->parameter);
   if (std::find(parameter.sizes.begin(), parameter.sizes.end(), 0) != parameter.sizes.end()) return;
   clip(external, parameter, first, last, 0, [&](const View& e, const View& p) {
-    TileBuffer buffer;
+    thread_local TileBuffer buffer;
     for_each_tile(e, p, static_cast<int64_t>(kBufferBytes / bytes), [&](const Tile& tile) {
+      if (tile.is_run()) {
+        externals_.read(part.external, static_cast<uint64_t>(tile.from_offset) * bytes,
+                        to + static_cast<uint64_t>(tile.to_offset - first) * bytes, static_cast<uint64_t>(tile.count) * bytes);
+        return;
+      }
       buffer.gather(tile, externals_, part.external, bytes);
       buffer.scatter(tile, bytes, [&](int64_t place, const char* data, int64_t count) {
         std::memcpy(to + static_cast<uint64_t>(place - first) * bytes, data, static_cast<uint64_t>(count) * bytes);

@@ -23,6 +23,8 @@ View whole_view(const TensorInfo& tensor);
 struct Tile {
   std::vector<int64_t> sizes, from_strides, to_strides;
   int64_t from_offset = 0, to_offset = 0, count = 1;
+  // Neighbours on both sides.
+  bool is_run() const { return sizes.empty() || (sizes.size() == 1 && from_strides[0] == 1 && to_strides[0] == 1); }
 };
 // Calls `visit` for pieces of at most `largest` elements that together are the whole.
 void for_each_tile(const View& from, const View& to, int64_t largest, const std::function<void(const Tile&)>& visit);

@@ -32,12 +32,12 @@ void SafetensorsReader::read(size_t tensor, uint64_t offset, void* to, uint64_t 
   file_.read(header_.data_start + t.begin + offset, to, size);
 }
 
-SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<StoredTensor> tensors)
+SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<StoredTensor> tensors, bool sparse)
     : tensors_(std::move(tensors)),
       written_(new std::atomic<uint64_t>[tensors_.size()]()),
       header_{tensors_, 0},
       head_(make_header(header_)),
-      file_(File::create(path, header_.data_start + (header_.tensors.empty() ? 0 : header_.tensors.back().end))) {
+      file_(File::create(path, header_.data_start + (header_.tensors.empty() ? 0 : header_.tensors.back().end), sparse)) {
   std::unordered_map<std::string_view, const StoredTensor*> placed;
   for (const StoredTensor& t : header_.tensors)
     if (!placed.emplace(t.name, &t).second) fail_bug("{}: tensor {} is to be written twice", path, in_quotes(t.name));

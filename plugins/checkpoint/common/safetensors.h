@@ -26,7 +26,8 @@ class SafetensorsReader {
 class SafetensorsWriter {
  public:
   // Only name, type and shape of `tensors` are read. Writes the header and reserves the rest.
-  SafetensorsWriter(const std::string& path, std::vector<StoredTensor> tensors);
+  // `sparse`: as for File.
+  SafetensorsWriter(const std::string& path, std::vector<StoredTensor> tensors, bool sparse = false);
   // `tensor` counts as the list given did. Any thread; every byte must come once.
   void write(size_t tensor, uint64_t offset, const void* data, uint64_t size);
   // Throws where a tensor has not been written whole.

@@ -89,7 +89,7 @@ FolderWriter::FolderWriter(const std::string& folder, const CheckpointWriteReque
   if (!request.config.empty()) write_file(folder, request.kind == "adapter" ? "adapter_config.json" : "config.json", request.config);
   for (const NamedFile& f : request.files) write_file(folder, f.name, f.content);
   for (auto& [name, list] : lists)
-    files_.push_back(std::make_unique<SafetensorsWriter>((fs::path(folder) / name).string(), std::move(list)));
+    files_.push_back(std::make_unique<SafetensorsWriter>((fs::path(folder) / name).string(), std::move(list), request.sparse));
 }
 
 void FolderWriter::write(uint64_t tensor, uint64_t offset, const void* data, uint64_t size) {

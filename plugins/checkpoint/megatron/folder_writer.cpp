@@ -49,8 +49,8 @@ FolderWriter::FolderWriter(const std::string& folder, const CheckpointWriteReque
     place(t);
   }
   for (size_t f = 0; f < file_sizes_.size(); ++f)
-    files_.push_back(
-        std::make_unique<safetensors::File>(safetensors::File::create((fs::path(folder_) / metadata_.files[f]).string(), file_sizes_[f])));
+    files_.push_back(std::make_unique<safetensors::File>(
+        safetensors::File::create((fs::path(folder_) / metadata_.files[f]).string(), file_sizes_[f], request.sparse)));
 }
 
 FolderWriter::Archive& FolderWriter::add_archive(std::string pickle, uint64_t bytes, bool with_storage) {
@@ -148,8 +148,10 @@ void FolderWriter::write(uint64_t tensor, uint64_t offset, const void* data, uin
     Archive& a = *t.archives[offset / t.piece];
     const ZipRecord& record = a.layout.record(a.data);
     const uint64_t inside = offset % t.piece, count = std::min(size, record.size - inside);
-    files_[a.item.file]->write(a.item.offset + record.offset + inside, at, count);
-    a.crc.fetch_xor(crc_share(crc_of(at, count), record.size - inside - count));
+    const safetensors::File& file = *files_[a.item.file];
+    file.write(a.item.offset + record.offset + inside, at, count);
+    const uint32_t crc = file.sparse() && safetensors::all_zeros(at, count) ? crc_of_zeros(count) : crc_of(at, count);
+    a.crc.fetch_xor(crc_share(crc, record.size - inside - count));
     a.written += count;
     at += count;
     offset += count;

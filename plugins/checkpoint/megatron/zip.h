@@ -59,6 +59,8 @@ class ZipLayout {
 std::string archive_of(const std::vector<std::pair<std::string, std::string>>& records);
 
 uint32_t crc_of(const void* data, uint64_t size);
+// Of so many zeros, without looking at any.
+uint32_t crc_of_zeros(uint64_t size);
 // What a piece with this checksum adds (by xor) to that of a whole in which `after` bytes follow it: pieces may come in any order.
 uint32_t crc_share(uint32_t crc, uint64_t after);
 

@@ -79,6 +79,8 @@ std::string archive_of(const std::vector<std::pair<std::string, std::string>>& r
 
 uint32_t crc_of(const void* data, uint64_t size) { return libdeflate_crc32(0, data, size); }
 
+uint32_t crc_of_zeros(uint64_t size) { return ~crc_share(~uint32_t{0}, size); }
+
 uint32_t crc_share(uint32_t crc, uint64_t after) { return static_cast<uint32_t>(crc32_combine(crc, 0, static_cast<z_off_t>(after))); }
 
 }  // namespace corral::megatron
