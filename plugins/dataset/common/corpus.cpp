@@ -19,7 +19,7 @@ namespace corral::data {
 namespace {
 class BlockReader {
  public:
-  BlockReader(const std::string& file, std::string_view bytes, const Corpus::Settings& settings, const Encoder& encoder, Block& block)
+  BlockReader(const std::string& file, std::string_view bytes, const ReadSettings& settings, const Encoder& encoder, Block& block)
       : file_(file), bytes_(bytes), settings_(settings), encoder_(encoder), block_(block) {}
 
   void read() {
@@ -90,7 +90,7 @@ class BlockReader {
 
   const std::string& file_;
   const std::string_view bytes_;
-  const Corpus::Settings& settings_;
+  const ReadSettings& settings_;
   const Encoder& encoder_;
   Block& block_;
   JsonRow row_;
@@ -111,9 +111,7 @@ void check_kinds(Corpus& corpus) {
   for (const Block& block : corpus.blocks) {
     if (block.documents.empty()) continue;
     if (!first) first = &block;
-    if (block.ids != first->ids)
-      fail(corpus.files[block.file] + " has rows of " + (block.ids ? "input_ids" : "text") + " and " + corpus.files[first->file] +
-           " rows of " + (first->ids ? "input_ids" : "text") + ": keep the two in separate runs");
+    require_same_rows(corpus.files[block.file], block, corpus.files[first->file], *first);
   }
   if (!first)
     fail("data.paths: no document in " + corpus.files.front() +
@@ -122,16 +120,30 @@ void check_kinds(Corpus& corpus) {
 }
 }  // namespace
 
+std::vector<Block> plan_blocks(const std::vector<std::string>& files, size_t block_bytes) {
+  std::vector<Block> blocks;
+  for (size_t file = 0; file < files.size(); ++file)
+    plan_file(file, is_jsonl(files[file]) ? blocks_of(MappedFile(files[file]).bytes(), block_bytes) : 1, blocks);
+  return blocks;
+}
+
+void read_block(const std::string& file, const ReadSettings& settings, const Encoder& encoder, Block& block) {
+  const MappedFile map(file);
+  BlockReader(file, map.bytes(), settings, encoder, block).read();
+}
+
+void require_same_rows(const std::string& file, const Block& block, const std::string& first_file, const Block& first) {
+  if (block.ids != first.ids)
+    fail("{} has rows of {} and {} rows of {}: keep the two in separate runs", file, block.ids ? "input_ids" : "text", first_file,
+         first.ids ? "input_ids" : "text");
+}
+
 Corpus Corpus::read(const std::vector<std::string>& files, const Settings& settings, const Encoder& encoder) {
   Corpus corpus;
   corpus.files = files;
-  for (size_t file = 0; file < files.size(); ++file)
-    plan_file(file, is_jsonl(files[file]) ? blocks_of(MappedFile(files[file]).bytes(), settings.block_bytes) : 1, corpus.blocks);
-  in_parallel(corpus.blocks.size(), settings.threads, [&](size_t i) {
-    const std::string& file = corpus.files[corpus.blocks[i].file];
-    const MappedFile map(file);
-    BlockReader(file, map.bytes(), settings, encoder, corpus.blocks[i]).read();
-  });
+  corpus.blocks = plan_blocks(files, settings.block_bytes);
+  in_parallel(corpus.blocks.size(), settings.threads,
+              [&](size_t i) { read_block(corpus.files[corpus.blocks[i].file], settings, encoder, corpus.blocks[i]); });
   check_kinds(corpus);
   return corpus;
 }

@@ -35,6 +35,20 @@ struct Block {
   std::vector<int32_t> labels;  // of the documents that have them
 };
 
+struct ReadSettings {
+  uint64_t seq_length = 0;  // rows of ids may not be longer
+  uint64_t seed = 0;
+  unsigned threads = 1;
+  size_t block_bytes = size_t{1} << 20;
+};
+
+// The blocks of the files, in order, still without documents.
+std::vector<Block> plan_blocks(const std::vector<std::string>& files, size_t block_bytes);
+// Fills one; throws Error naming file and line of its first bad row.
+void read_block(const std::string& file, const ReadSettings& settings, const Encoder& encoder, Block& block);
+// Refuses `block` of `file` where one is of ids and the other of text; `first` is the first block that has documents.
+void require_same_rows(const std::string& file, const Block& block, const std::string& first_file, const Block& first);
+
 // All documents of the files, in order, tokenized on `threads` threads; the result does not depend on their number.
 // Throws Error naming file and line of the first bad row.
 struct Corpus {
@@ -42,12 +56,7 @@ struct Corpus {
   std::vector<Block> blocks;
   bool ids = false;
 
-  struct Settings {
-    uint64_t seq_length = 0;  // rows of ids may not be longer
-    uint64_t seed = 0;
-    unsigned threads = 1;
-    size_t block_bytes = size_t{1} << 20;
-  };
+  using Settings = ReadSettings;
   static Corpus read(const std::vector<std::string>& files, const Settings& settings, const Encoder& encoder);
   // The same of the bytes of one file; `name`, which ends in .jsonl, is for messages.
   static Corpus read_jsonl(const std::string& name, std::string_view bytes, const Settings& settings, const Encoder& encoder);

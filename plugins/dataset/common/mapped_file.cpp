@@ -13,7 +13,7 @@
 
 namespace corral::data {
 
-MappedFile::MappedFile(const std::string& path) {
+MappedFile::MappedFile(const std::string& path, Order order) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) fail("data.paths: cannot read " + path + ": " + std::strerror(errno));
   struct stat status {};
@@ -29,7 +29,7 @@ MappedFile::MappedFile(const std::string& path) {
     address_ = nullptr;
     fail("data.paths: cannot map " + path + ": " + std::strerror(map_errno));
   }
-  if (address_) ::madvise(address_, size_, MADV_SEQUENTIAL);
+  if (address_ && order == Order::kOnceThrough) ::madvise(address_, size_, MADV_SEQUENTIAL);
 }
 
 MappedFile::~MappedFile() {

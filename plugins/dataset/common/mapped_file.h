@@ -8,7 +8,8 @@ namespace corral::data {
 // A file's bytes, mapped for reading. Throws Error (exit code 2) when the file is missing or no regular file.
 class MappedFile {
  public:
-  explicit MappedFile(const std::string& path);
+  enum class Order { kOnceThrough, kAnywhere };  // how it will be read
+  explicit MappedFile(const std::string& path, Order order = Order::kOnceThrough);
   ~MappedFile();
   MappedFile(MappedFile&& other) noexcept;
   MappedFile(const MappedFile&) = delete;

@@ -22,11 +22,10 @@ std::optional<double> number(const std::string& word) {
   return value;
 }
 
-std::vector<std::string> words_of(const std::vector<std::string>& given) {
+std::vector<std::string> words_of(const std::vector<std::string>& given, const PathWords& kind) {
   std::vector<std::string> words;
-  std::error_code ignored;
   for (const std::string& word : given) {
-    if (fs::exists(word, ignored)) {
+    if (kind.is_there(word)) {
       words.push_back(word);
       continue;
     }
@@ -36,7 +35,7 @@ std::vector<std::string> words_of(const std::vector<std::string>& given) {
   return words;
 }
 
-std::vector<std::string> folder_files(const std::string& folder) {
+std::vector<std::string> folder_files(const std::string& folder, const char* key) {
   std::vector<std::string> files;
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
@@ -44,59 +43,77 @@ std::vector<std::string> folder_files(const std::string& folder) {
     if (name[0] != '.' && it->is_regular_file() && (is_jsonl(name) || extension == ".txt" || extension == ".md"))
       files.push_back(it->path().string());
   }
-  if (error) fail("data.paths: cannot list " + folder + ": " + error.message());
-  if (files.empty()) fail("data.paths: the folder " + folder + " has no .jsonl, .ndjson, .json, .txt or .md file");
+  if (error) fail("{}: cannot list {}: {}", key, folder, error.message());
+  if (files.empty()) fail("{}: the folder {} has no .jsonl, .ndjson, .json, .txt or .md file", key, folder);
   std::sort(files.begin(), files.end());
   return files;
 }
 
-std::vector<std::string> glob_files(const std::string& pattern) {
-  glob_t found{};
-  const int result = ::glob(pattern.c_str(), 0, nullptr, &found);
-  std::vector<std::string> files(found.gl_pathv, found.gl_pathv + (result == 0 ? found.gl_pathc : 0));
-  ::globfree(&found);
-  if (files.empty()) fail("data.paths: no file matches " + pattern);
-  return files;
+bool exists(const std::string& word) {
+  std::error_code ignored;
+  return fs::exists(word, ignored);
 }
 
-std::vector<std::string> files_of(const std::string& word) {
+std::vector<std::string> files_of(const std::string& word, const char* key) {
   std::error_code error;
-  if (fs::is_directory(word, error)) return folder_files(word);
-  if (fs::exists(word, error)) return {word};
-  if (word.find_first_of("*?[") != std::string::npos) return glob_files(word);
-  const fs::path folder = fs::path(word).parent_path();
-  std::vector<std::string> near;
-  for (fs::directory_iterator it(folder.empty() ? "." : folder, error), end; !error && it != end; it.increment(error))
-    near.push_back((folder / it->path().filename()).string());
-  const std::string best = nearest(word, near);
-  fail("data.paths: no such file: " + word + (best.empty() ? "" : "\n       did you mean \"" + best + "\"?"));
+  if (fs::is_directory(word, error)) return folder_files(word, key);
+  if (exists(word)) return {word};
+  if (word.find_first_of("*?[") != std::string::npos) {
+    std::vector<std::string> files = glob_names(word);
+    if (files.empty()) fail("{}: no file matches {}", key, word);
+    return files;
+  }
+  if (exists(word + ".idx")) fail("{}: {} is a pair of an index and its tokens: read it with --dataset indexed", key, word);
+  fail("{}: no such file: {}{}", key, word, nearest_name(word));
 }
 }  // namespace
+
+PathWords text_files() { return {.is_there = exists, .names = files_of}; }
+
+std::vector<std::string> glob_names(const std::string& pattern) {
+  glob_t found{};
+  const int result = ::glob(pattern.c_str(), 0, nullptr, &found);
+  std::vector<std::string> names(found.gl_pathv, found.gl_pathv + (result == 0 ? found.gl_pathc : 0));
+  ::globfree(&found);
+  return names;
+}
+
+std::string nearest_name(const std::string& word, const std::string& ending) {
+  const fs::path folder = fs::path(word).parent_path();
+  std::vector<std::string> near;
+  std::error_code error;
+  for (fs::directory_iterator it(folder.empty() ? "." : folder, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = (folder / it->path().filename()).string();
+    if (name.ends_with(ending)) near.push_back(name.substr(0, name.size() - ending.size()));
+  }
+  const std::string best = nearest(word, near);
+  return best.empty() ? "" : "\n       did you mean \"" + best + "\"?";
+}
 
 bool is_jsonl(const std::string& file) {
   const std::string extension = fs::path(file).extension().string();
   return extension == ".jsonl" || extension == ".ndjson" || extension == ".json";
 }
 
-std::vector<Source> parse_paths(const std::vector<std::string>& given) {
-  const std::vector<std::string> words = words_of(given);
-  if (words.empty()) fail("data.paths is empty: name a file with --data FILE.jsonl");
-  std::error_code ignored;
-  const auto weight = [&](size_t i) { return fs::exists(words[i], ignored) ? std::nullopt : number(words[i]); };
+std::vector<Source> parse_paths(const std::vector<std::string>& given, const PathWords& kind) {
+  const std::vector<std::string> words = words_of(given, kind);
+  const std::string key = kind.key;
+  if (words.empty()) fail("{} is empty: name {}", key, kind.example);
+  const auto weight = [&](size_t i) { return kind.is_there(words[i]) ? std::nullopt : number(words[i]); };
   if (!weight(0)) {
     Source all;
     for (size_t i = 0; i < words.size(); ++i) {
-      if (weight(i)) fail("data.paths: weight " + words[i] + " stands before some paths only: give every path a weight, or none");
-      for (std::string& file : files_of(words[i])) all.files.push_back(std::move(file));
+      if (weight(i)) fail("{}: weight {} stands before some paths only: give every path a weight, or none", key, words[i]);
+      for (std::string& file : kind.names(words[i], kind.key)) all.files.push_back(std::move(file));
     }
     return {all};
   }
   std::vector<Source> sources;
   for (size_t i = 0; i < words.size(); i += 2) {
-    if (!weight(i)) fail("data.paths: no weight before " + words[i] + ": give every path a weight, or none");
-    if (!std::isfinite(*weight(i)) || *weight(i) <= 0) fail("data.paths: weight " + words[i] + " is not above 0");
-    if (i + 1 == words.size()) fail("data.paths: weight " + words[i] + " has no path after it");
-    sources.push_back({*weight(i), files_of(words[i + 1])});
+    if (!weight(i)) fail("{}: no weight before {}: give every path a weight, or none", key, words[i]);
+    if (!std::isfinite(*weight(i)) || *weight(i) <= 0) fail("{}: weight {} is not above 0", key, words[i]);
+    if (i + 1 == words.size()) fail("{}: weight {} has no path after it", key, words[i]);
+    sources.push_back({*weight(i), kind.names(words[i + 1], kind.key)});
   }
   return sources;
 }

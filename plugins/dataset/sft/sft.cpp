@@ -4,6 +4,7 @@
 #include "corral/dataset.h"
 #include "options.wire.h"
 #include "plugins/dataset/common/measure.h"
+#include "plugins/dataset/common/messages.h"
 #include "plugins/dataset/common/paths.h"
 #include "plugins/dataset/common/permutation.h"
 #include "plugins/dataset/common/row_sequence.h"
@@ -15,19 +16,10 @@
 
 namespace {
 using corral::DatasetPart;
+using corral::data::lend;
 using corral::data::RowSequence;
 using corral::sft::SampleRows;
 using corral::sft::SampleSet;
-
-corral::data::Encoder lend(const corral::Encoder& host, int64_t end_of_text, uint32_t num_ids) {
-  corral::data::Encoder encoder{.encode = {}, .end_of_text = static_cast<int32_t>(end_of_text), .num_ids = num_ids};
-  if (host)
-    encoder.encode = [host](std::string_view text, std::vector<int32_t>& ids) {
-      ids.clear();
-      host.encode(text, ids);
-    };
-  return encoder;
-}
 
 // Of a special token, or nothing where the tokenizer has no such token.
 std::optional<int32_t> id_of(const char* token, const corral::data::Encoder& encoder) {

@@ -1,19 +1,10 @@
 // Text and rows of ids as training data: the reading, splitting and shuffling is plugins/dataset/common.
 #include "corral/dataset.h"
 #include "options.wire.h"
+#include "plugins/dataset/common/messages.h"
 #include "plugins/dataset/common/text_data.h"
 
 namespace {
-
-corral::data::Encoder lend(const corral::Encoder& host, const corral::DatasetRequest& request) {
-  corral::data::Encoder encoder{.encode = {}, .end_of_text = static_cast<int32_t>(request.end_of_text_id), .num_ids = request.num_ids};
-  if (host)
-    encoder.encode = [host](std::string_view text, std::vector<int32_t>& ids) {
-      ids.clear();
-      host.encode(text, ids);
-    };
-  return encoder;
-}
 
 class TextInstance final : public corral::DatasetInstance {
  public:
@@ -21,17 +12,7 @@ class TextInstance final : public corral::DatasetInstance {
 
   corral::DatasetInfo info() override {
     corral::DatasetInfo info;
-    for (const corral::data::PartInfo& from : data_.parts()) {
-      corral::DatasetPart part;
-      part.name = from.name;
-      part.rows = from.rows;
-      part.tokens = from.tokens;
-      part.targets = from.targets;
-      part.bytes = from.bytes;
-      part.unigram_entropy = from.unigram_entropy;
-      part.documents = from.documents;
-      info.parts.push_back(part);
-    }
+    for (const corral::data::PartInfo& part : data_.parts()) info.parts.push_back(corral::data::as_message(part));
     info.notices = data_.notices();
     return info;
   }
@@ -58,7 +39,7 @@ class Text final : public corral::Dataset<corral::dataset::text::Options> {
                                         .seq_length = static_cast<uint64_t>(request.seq_length),
                                         .threads = request.threads};
     if (!request.split.empty()) given.split = request.split;
-    return std::make_unique<TextInstance>(given, lend(host, request));
+    return std::make_unique<TextInstance>(given, corral::data::lend(host, request.end_of_text_id, request.num_ids));
   }
 };
 
