@@ -32,4 +32,14 @@ ChatReply render_chat(const Plugin& plugin, const ChatRequest& request, const To
       invoke_for_reply(plugin, &corral_dataset::render, "render", bytes.data(), static_cast<uint64_t>(bytes.size()), encoder.get()));
 }
 
+DatasetBuildReply build_dataset(const Plugin& plugin, const DatasetBuildRequest& request, const TokenizerHandle* tokenizer) {
+  std::unique_ptr<EncoderLoan> encoder;
+  if (tokenizer) encoder = std::make_unique<EncoderLoan>(*tokenizer);
+  const std::string bytes = request.encode();
+  const std::lock_guard lock(plugin.control());
+  return decode_reply<DatasetBuildReply>(plugin, "build",
+                                         invoke_for_reply(plugin, &corral_dataset::build, "build", bytes.data(),
+                                                          static_cast<uint64_t>(bytes.size()), encoder ? encoder->get() : nullptr));
+}
+
 }  // namespace corral

@@ -56,4 +56,7 @@ class DatasetHandle {
 // A chat as ids, as the rows of a dataset hold it; throws Unsupported where this dataset knows no chats.
 ChatReply render_chat(const Plugin& plugin, const ChatRequest& request, const TokenizerHandle& tokenizer);
 
+// Files in the dataset's own form; `tokenizer` may be null. Throws Unsupported where this dataset makes none.
+DatasetBuildReply build_dataset(const Plugin& plugin, const DatasetBuildRequest& request, const TokenizerHandle* tokenizer);
+
 }  // namespace corral

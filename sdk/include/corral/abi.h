@@ -246,6 +246,8 @@ typedef struct corral_dataset {
   corral_status (*inspect)(corral_dataset_instance *instance, const void *request, uint64_t request_size, const corral_sink *reply);
   /* A chat as ids, as rows of this dataset hold it: a ChatRequest -> ChatReply. `encoder` is lent for the call. [any] State: init to shutdown. */
   corral_status (*render)(const void *request, uint64_t request_size, const corral_encoder *encoder, const corral_sink *reply);
+  /* Makes files in this dataset's own form of documents: a DatasetBuildRequest -> DatasetBuildReply. `encoder` is lent for the call and null where no tokenizer is given; what fails leaves nothing behind. [control] State: init to shutdown. */
+  corral_status (*build)(const void *request, uint64_t request_size, const corral_encoder *encoder, const corral_sink *reply);
 } corral_dataset;
 
 #define CORRAL_TRACKER_ID "corral.tracker/1"

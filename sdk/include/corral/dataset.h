@@ -47,6 +47,10 @@ class Dataset {
   // Safe from any thread.
   virtual ChatReply render(const Options&, const ChatRequest&, Encoder) { throw Unsupported("this dataset knows no chats"); }
 
+  virtual DatasetBuildReply build(const Options&, const DatasetBuildRequest&, Encoder) {
+    throw Unsupported("this dataset reads files as they are and makes none");
+  }
+
   // Overrides of P may be private: they are called as this class.
   template <class P>
   static Dataset& plugin() {
@@ -78,6 +82,10 @@ class Dataset {
         [](const void* r, uint64_t n, const corral_encoder* encoder, const corral_sink* s) {
           return detail::answer<ChatRequest>(
               r, n, s, [&](const ChatRequest& q) { return plugin<P>().render(Options::decode(q.options), q, Encoder(encoder)); });
+        },
+        [](const void* r, uint64_t n, const corral_encoder* encoder, const corral_sink* s) {
+          return detail::answer<DatasetBuildRequest>(
+              r, n, s, [&](const DatasetBuildRequest& q) { return plugin<P>().build(Options::decode(q.options), q, Encoder(encoder)); });
         }};
     return &t;
   }
