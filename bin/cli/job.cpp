@@ -134,7 +134,6 @@ std::shared_ptr<const TokenizerHandle> open_tokenizer(const Arguments& arguments
 
 std::shared_ptr<const DatasetHandle> open_dataset(const Arguments& arguments, const config::RunConfig& config,
                                                   const TokenizerHandle* tokenizer, bool whole) {
-  if (config.list("data.paths").empty()) fail("data.paths is empty: give the data with --data FILE");
   DatasetRequest request;
   request.options = config.options("dataset");
   request.paths = config.list("data.paths");

@@ -14,23 +14,22 @@ class Resume : public KilledRuns {
     data(read_tensor_file(kGolden + "expected/llama3/train_fp32.safetensors"));  // 16 rows
   }
 
-  std::string words(const std::string& run, const std::string& precision, int steps, int save_interval) const {
-    return "pretrain --pretrained-checkpoint " + kGolden + "models/llama3 --data " + path("data.jsonl") + " --precision " + precision +
-           " --dir " + path(run) + " --seq-length 33 --train-iters " + std::to_string(steps) +
+  std::string words(const std::string& run, const std::string& precision, int steps, int save_interval,
+                    const std::string& data = "") const {
+    return "pretrain --pretrained-checkpoint " + kGolden + "models/llama3 --data " + (data.empty() ? path("data.jsonl") : data) +
+           " --precision " + precision + " --dir " + path(run) + " --seq-length 33 --train-iters " + std::to_string(steps) +
            " --global-batch-size 4 --micro-batch-size 1 --lr 0.003 --set data.split=100,0,0 data.shuffle=true"
            " optimizer.lr_warmup_iters=1 model.hidden_dropout=0.1 recompute.granularity=full train.save_interval=" +
            std::to_string(save_interval);
   }
-};
 
-TEST_F(Resume, AfterAKillEndsWithTheSameBytesInEachPrecision) {
-  for (const std::string precision : {"fp32", "bf16"}) {
-    ASSERT_EQ(corral(words("whole", precision, 40, 20)), 0) << text("err");
+  void expect_same_after_a_kill(const std::string& precision, const std::string& data) {
+    ASSERT_EQ(corral(words("whole", precision, 40, 20, data)), 0) << text("err");
     bool killed = false;
     for (int attempt = 0; attempt < 10 && !killed; ++attempt) {
       fs::remove_all(path("parts"));
-      killed =
-          kill_once(start(words("parts", precision, 40, 20)), [&] { return fs::exists(path("parts") + "/checkpoints/iter_0000020"); }, {});
+      killed = kill_once(start(words("parts", precision, 40, 20, data)),
+                         [&] { return fs::exists(path("parts") + "/checkpoints/iter_0000020"); }, {});
     }
     ASSERT_TRUE(killed) << "it was too fast, ten times";
     ASSERT_FALSE(fs::exists(path("parts") + "/checkpoints/iter_0000040"));
@@ -39,6 +38,21 @@ TEST_F(Resume, AfterAKillEndsWithTheSameBytesInEachPrecision) {
     expect_same_files("whole/checkpoints/iter_0000040", "parts/checkpoints/iter_0000040");
     fs::remove_all(path("whole"));
   }
+};
+
+TEST_F(Resume, AfterAKillEndsWithTheSameBytesInEachPrecision) {
+  for (const std::string precision : {"fp32", "bf16"}) expect_same_after_a_kill(precision, "");
+}
+
+TEST_F(Resume, OnPairsOfTokensEndsWithTheSameBytes) {
+  for (const std::string name : {"a", "b"}) {
+    std::ofstream rows(path(name + ".jsonl"));
+    for (int i = 0; i < 9; ++i)
+      rows << "{\"input_ids\": [" << i << ", 7, " << 50 + i << ", 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22]}\n";
+    rows.close();
+    ASSERT_EQ(corral("data build --data " + path(name + ".jsonl") + " --out " + path(name)), 0) << text("err");
+  }
+  expect_same_after_a_kill("fp32", "0.3 " + path("a") + " 0.7 " + path("b") + " --dataset indexed");
 }
 
 TEST_F(Resume, AfterKillsAtRandomInstantsOfSavesEndsWithTheSameBytesAndSaysWhatWasSkipped) {

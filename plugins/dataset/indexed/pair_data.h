@@ -1,0 +1,50 @@
+// Pairs as training data: parts, shares, sources.
+#pragma once
+#include <array>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "plugins/dataset/common/row_sequence.h"
+#include "plugins/dataset/common/split.h"
+#include "plugins/dataset/common/text_data.h"
+#include "plugins/dataset/indexed/pair_rows.h"
+
+namespace corral::indexed {
+
+struct PairDataOptions {
+  std::vector<std::string> paths;                                      // data.paths
+  std::array<std::vector<std::string>, data::kParts> paths_of_part{};  // in place of paths and split
+  std::string split = "98,1,1";
+  bool shuffle = true;
+  bool whole = false;  // one part, "all", in file order; its last row is padded, and rows past the end have no targets
+  uint64_t seed = 0;
+  PairRows::Settings rows;
+};
+
+class PairData {
+ public:
+  explicit PairData(const PairDataOptions& options);
+
+  const std::vector<data::PartInfo>& parts() const { return infos_; }
+  const std::vector<std::string>& notices() const { return notices_; }
+  void fetch(size_t part, uint64_t first_row, uint64_t rows, const data::BatchOut& batch) const;  // from any thread; allocates nothing
+
+ private:
+  // Documents of a pair that go to a part, as shares of all.
+  struct Range {
+    double from, to;
+  };
+  void add_part(const std::string& name, const std::vector<data::Source>& sources, const Range& range, size_t number);
+  std::shared_ptr<const Pair> pair(const std::string& prefix);
+  void say_what_is_there();
+
+  PairDataOptions options_;
+  std::map<std::string, std::shared_ptr<const Pair>> pairs_;
+  std::vector<data::RowSequence> parts_;
+  std::vector<data::PartInfo> infos_;
+  std::vector<std::string> notices_;
+};
+
+}  // namespace corral::indexed
