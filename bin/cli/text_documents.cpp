@@ -34,10 +34,10 @@ void add_folder(const std::string& folder, std::vector<std::string>& files) {
 json parse_row(const std::string& line, const std::string& place) {
   try {
     return json::parse(line);
-  } catch (const json::parse_error& e) {
+  } catch (const json::exception& e) {  // a number such as 1e999 is no error of parsing, and has no column
     const std::string what = e.what();
-    const size_t at = what.find("column ");
-    fail("{}: {}", place, at == std::string::npos ? what : what.substr(at));
+    const size_t at = what.find("column "), text = what.find("] ");
+    fail("{}: {}", place, at != std::string::npos ? what.substr(at) : text != std::string::npos ? what.substr(text + 2) : what);
   }
 }
 

@@ -53,6 +53,7 @@ TEST_F(TokenizerProgram, NamesFileAndLineOfTextThatCannotBeRead) {
       {"[1]\n", file + ":1: expected a JSON object, such as {\"text\": \"...\"}"},
       {"{\"text\": \"a\n", file + ":1: column 12: syntax error while parsing value - invalid string: missing closing quote"},
       {"{\"text\": \"\xff\"}\n", file + ":1: column 11: syntax error while parsing value - invalid string: ill-formed UTF-8"},
+      {"{\"text\": 1e999}\n", file + ":1: number overflow parsing '1e999'"},
       {"", "--vocab-size = 274: the text yields no more than 272 ids"},
   };
   for (const auto& [text, message] : cases) {

@@ -135,8 +135,9 @@ std::vector<int32_t> integers(const Json& row, const char* key, const Place& pla
   std::vector<int32_t> values;
   values.reserve(list.size());
   for (const Json& value : list) {
-    if (!value.is_number_integer() || value.get<int64_t>() < INT32_MIN || value.get<int64_t>() > INT32_MAX)
-      fail("{}: {}[{}] is no 32-bit integer", place, key, values.size());
+    const bool fits =
+        value.is_number_unsigned() ? value.get<uint64_t>() <= INT32_MAX : value.is_number_integer() && value.get<int64_t>() >= INT32_MIN;
+    if (!fits) fail("{}: {}[{}] is no 32-bit integer", place, key, values.size());
     values.push_back(value.get<int32_t>());
   }
   return values;
@@ -180,6 +181,9 @@ Json parse_row(std::string_view line, const Place& place) {
     return row;
   } catch (const Json::parse_error& e) {
     fail("{}: column {}: {}", place, e.byte, reason(e.what()));
+  } catch (const Json::out_of_range& e) {  // of a number such as 1e999
+    const std::string what = e.what();
+    fail("{}: {}", place, what.substr(std::min(what.find("] ") + 2, what.size())));
   }
 }
 

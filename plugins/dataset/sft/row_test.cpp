@@ -53,6 +53,7 @@ TEST(Row, EveryFormIsAChatOfTheSameKind) {
 }
 
 TEST(Row, BadRowsAreRefusedWithTheirLineAndTheMessage) {
+  EXPECT_EQ(refusal(R"({"messages": [1e999]})"), "number overflow parsing '1e999'");
   EXPECT_EQ(refusal(R"({"messages": 5})"), "\"messages\" is no array");
   EXPECT_EQ(refusal(R"({"messages": []})"), "\"messages\" is empty");
   EXPECT_EQ(refusal(R"({"messages": ["hi"]})"), "messages[0] is no object with \"role\" and \"content\"");
@@ -96,5 +97,6 @@ TEST(Row, RowsOfIdsAreCheckedAgainstTheVocabularyAndTheirLabels) {
             "labels[0] = 2, but input_ids[0] = 1: a label is the id itself, or -100 for none; they are not shifted");
   EXPECT_EQ(refusal(R"({"input_ids": [1.5]})"), "input_ids[0] is no 32-bit integer");
   EXPECT_EQ(refusal(R"({"input_ids": [99999999999]})"), "input_ids[0] is no 32-bit integer");
+  EXPECT_EQ(refusal(R"({"input_ids": [18446744073709551615]})"), "input_ids[0] is no 32-bit integer");
 }
 }  // namespace
