@@ -29,4 +29,27 @@ inline DatasetPart as_message(const PartInfo& from) {
   return part;
 }
 
+// A dataset of parts that `Data` reads: it has parts(), notices() and fetch().
+template <class Data>
+class PartsInstance final : public DatasetInstance {
+ public:
+  template <class... Options>
+  explicit PartsInstance(const Options&... options) : data_(options...) {}
+
+  DatasetInfo info() override {
+    DatasetInfo info;
+    for (const PartInfo& part : data_.parts()) info.parts.push_back(as_message(part));
+    info.notices = data_.notices();
+    return info;
+  }
+
+  void fetch(uint64_t part, uint64_t first_row, uint64_t rows, const corral_batch& batch) override {
+    if (part >= data_.parts().size()) fail_bug("part {} of a dataset with {} parts", part, data_.parts().size());
+    data_.fetch(part, first_row, rows, {batch.tokens, batch.targets, batch.positions, batch.first_key});
+  }
+
+ private:
+  const Data data_;
+};
+
 }  // namespace corral::data

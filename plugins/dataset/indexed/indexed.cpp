@@ -6,27 +6,6 @@
 #include "plugins/dataset/indexed/pair_data.h"
 
 namespace {
-using corral::indexed::PairData;
-
-class IndexedInstance final : public corral::DatasetInstance {
- public:
-  explicit IndexedInstance(const corral::indexed::PairDataOptions& options) : data_(options) {}
-
-  corral::DatasetInfo info() override {
-    corral::DatasetInfo info;
-    for (const corral::data::PartInfo& part : data_.parts()) info.parts.push_back(corral::data::as_message(part));
-    info.notices = data_.notices();
-    return info;
-  }
-
-  void fetch(uint64_t part, uint64_t first_row, uint64_t rows, const corral_batch& batch) override {
-    if (part >= data_.parts().size()) corral::fail_bug("part {} of a dataset with {} parts", part, data_.parts().size());
-    data_.fetch(part, first_row, rows, {batch.tokens, batch.targets, batch.positions, batch.first_key});
-  }
-
- private:
-  const PairData data_;
-};
 
 class Indexed final : public corral::Dataset<corral::dataset::indexed::Options> {
  public:
@@ -42,7 +21,7 @@ class Indexed final : public corral::Dataset<corral::dataset::indexed::Options> 
                                                     .reset_positions = options.reset_positions,
                                                     .keep_tail = request.whole}};
     if (!request.split.empty()) given.split = request.split;
-    return std::make_unique<IndexedInstance>(given);
+    return std::make_unique<corral::data::PartsInstance<corral::indexed::PairData>>(given);
   }
 
   corral::DatasetBuildReply build(const Options&, const corral::DatasetBuildRequest& request, corral::Encoder host) override {
