@@ -47,7 +47,7 @@ TEST(ConfigKeys, WhatIsCalledUsedMattersAndWhatIsCalledIgnoredDoesNot) {
       matters = !(read_config_json(changed.dump()) == before);
     } catch (const Error&) {
     }
-    const ConfigKey& said = report(kConfig).at(key);
+    const ConfigKey said = report(kConfig).at(key);
     EXPECT_EQ(said.use == ConfigKey_Use::USED, matters) << key;
     EXPECT_EQ(said.why.empty(), matters) << key;
     ++(matters ? used : ignored);
