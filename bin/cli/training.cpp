@@ -78,7 +78,7 @@ class Training {
     const double epochs = wanted_epochs();
     if (epochs == 0) check_schedule(optimizer);
     const int64_t rows = config_.integer("train.micro_batch_size"), length = config_.integer("train.seq_length");
-    std::vector<Graph> graphs{pipeline.training(rows, length, optimizer)};
+    std::vector<Graph> graphs{pipeline.training(rows, length, optimizer, rows == config_.integer("train.global_batch_size"))};
     if (arguments_.has("dump-graph")) {
       if (arguments_.text("dump-graph") == "plan") print_plan(runtime::Session(open_device(arguments_, config_), std::move(graphs)));
       return 0;

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "corral/error.h"
+#include "kernel/passes/accumulation.h"
 
 namespace corral::passes {
 namespace {
@@ -19,7 +20,7 @@ struct Interval {
   size_t begin, end;  // first write and last read, as numbers of nodes
 };
 
-std::vector<Interval> lifetimes(const Graph& g, const std::vector<bool>& is_state) {
+std::vector<Interval> lifetimes(const Graph& g, const std::vector<bool>& stands) {
   constexpr size_t kUnused = SIZE_MAX;
   std::vector<size_t> begin(g.tensors.size(), kUnused), end(g.tensors.size(), 0);
   const auto touch = [&](TensorId t, size_t at) {
@@ -34,7 +35,7 @@ std::vector<Interval> lifetimes(const Graph& g, const std::vector<bool>& is_stat
     for (const Port& p : *ports) touch(p.tensor, 0), touch(p.tensor, g.nodes.size());
   std::vector<Interval> result;
   for (TensorId t = 1; t < g.tensors.size(); ++t)
-    if (begin[t] != kUnused && !is_state[t]) result.push_back({t, size_of(g, t), begin[t], end[t]});
+    if (begin[t] != kUnused && !stands[t]) result.push_back({t, size_of(g, t), begin[t], end[t]});
   return result;
 }
 
@@ -84,7 +85,9 @@ MemoryPlan plan_memory(const std::vector<const Graph*>& graphs, uint64_t workspa
   uint64_t top = 0;
   for (const Graph* g : graphs) {
     std::vector<uint64_t>& offsets = plan.offsets.emplace_back(g->tensors.size(), MemoryPlan::kAbsent);
+    const std::vector<bool> passing = made_within_step(*g);
     for (const State& s : g->states) {
+      if (passing[s.tensor]) continue;
       const Tensor& t = g->tensors[s.tensor];
       const auto [it, added] = shared.emplace(g->names[t.name], Shared{top, t.dtype, t.shape});
       if (!added && (it->second.dtype != t.dtype || it->second.shape != t.shape))
@@ -95,16 +98,24 @@ MemoryPlan plan_memory(const std::vector<const Graph*>& graphs, uint64_t workspa
       by_kind[std::min(static_cast<size_t>(s.kind), kKinds.size() - 1)] += size_of(*g, s.tensor);
     }
   }
-  uint64_t activations = 0;
+  uint64_t activations = 0, passing = 0;
   for (size_t i = 0; i < graphs.size(); ++i) {
-    std::vector<bool> is_state(graphs[i]->tensors.size());
-    for (const State& s : graphs[i]->states) is_state[s.tensor] = true;
-    std::vector<uint64_t> offsets(graphs[i]->tensors.size(), MemoryPlan::kAbsent);
-    activations = std::max(activations, place(lifetimes(*graphs[i], is_state), offsets));
+    const Graph& g = *graphs[i];
+    std::vector<bool> stands(g.tensors.size());
+    for (const State& s : g.states) stands[s.tensor] = true;
+    std::vector<uint64_t> offsets(g.tensors.size(), MemoryPlan::kAbsent), scratch = offsets;
+    const uint64_t alone = place(lifetimes(g, stands), scratch);
+    const std::vector<bool> passes = made_within_step(g);
+    for (const State& s : g.states) stands[s.tensor] = !passes[s.tensor];
+    passing = std::max(passing, place(lifetimes(g, stands), offsets));
+    activations = std::max(activations, alone);
     for (TensorId t = 1; t < offsets.size(); ++t)
       if (offsets[t] != MemoryPlan::kAbsent) plan.offsets[i][t] = top + offsets[t];
   }
-  plan.workspace = top + activations;
+  // Gradients that stand among activations count with what they take beyond these.
+  activations = std::min(activations, passing);
+  by_kind[static_cast<size_t>(StateKind::GRADIENT)] += passing - activations;
+  plan.workspace = top + passing;
   plan.total = plan.workspace + aligned(workspace_bytes);
   for (size_t k = 0; k < kKinds.size(); ++k)
     if (by_kind[k]) plan.classes.push_back({kKinds[k], by_kind[k]});

@@ -27,7 +27,8 @@ struct MemoryPlan {
 };
 
 // States are placed once and shared by name between the graphs; tensors of different graphs overlap, because one runs at a time; within a
-// graph a tensor stands from its first write to its last read, inputs and outputs always. Throws a bug where graphs disagree about a state.
+// graph a tensor stands from its first write to its last read, inputs and outputs always, and so does a gradient that a step makes anew.
+// Throws a bug where graphs disagree about a state.
 MemoryPlan plan_memory(const std::vector<const Graph*>& graphs, uint64_t workspace_bytes);
 
 }  // namespace corral::passes

@@ -1,6 +1,7 @@
 #include "kernel/train/pipeline.h"
 
 #include "kernel/graph/verify.h"
+#include "kernel/passes/accumulation.h"
 #include "kernel/passes/autodiff.h"
 #include "kernel/passes/generation.h"
 #include "kernel/passes/partition.h"
@@ -41,8 +42,9 @@ Graph Pipeline::lower(Graph g) const {
   return g;
 }
 
-Graph Pipeline::training(int64_t rows, int64_t seq_length, const Chosen<OptimizerHandle>& optimizer) const {
+Graph Pipeline::training(int64_t rows, int64_t seq_length, const Chosen<OptimizerHandle>& optimizer, bool alone) const {
   Graph g = passes::autodiff(emit(rows, seq_length, false));
+  if (alone) g = passes::write_gradients(std::move(g));
   dump("autodiff", g);
   g = passes::recompute(std::move(g), granularity_, recompute_layers_);
   dump("recompute", g);

@@ -35,8 +35,8 @@ class Pipeline {
     recompute_layers_ = num_layers;
   }
 
-  // Forward, backward and update of a micro-batch.
-  Graph training(int64_t rows, int64_t seq_length, const Chosen<OptimizerHandle>& optimizer) const;
+  // Forward, backward and update of a micro-batch; `alone`: each step has one only.
+  Graph training(int64_t rows, int64_t seq_length, const Chosen<OptimizerHandle>& optimizer, bool alone = false) const;
   // Forward and backward without dropout and without an update.
   Graph gradients(int64_t rows, int64_t seq_length) const;
   // The losses only, without dropout.

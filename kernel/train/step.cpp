@@ -1,6 +1,9 @@
 #include "kernel/train/step.h"
 
+#include <algorithm>
+
 #include "corral/error.h"
+#include "kernel/passes/accumulation.h"
 
 namespace corral::train {
 
@@ -18,6 +21,8 @@ Step::Step(runtime::Session& session, size_t graph, uint64_t seed)
     target_count_ = session.input(graph, "target_count");
     grad_norm_ = session.output(graph, "grad_norm");
   }
+  const std::vector<bool> made = passes::made_within_step(session.graph(graph));
+  sums_ = std::find(made.begin(), made.end(), true) == made.end();
   for (const Port& p : session.graph(graph).inputs) {
     const runtime::TensorRef t = session.tensor(graph, p.tensor);
     if (t.shape == Shape{1}) scalars_.emplace_back(session.graph(graph).names[p.name], t);
@@ -36,6 +41,7 @@ Step::Step(runtime::Session& session, size_t graph, uint64_t seed)
 
 void Step::forward_backward(const Batch& batch, uint64_t step, int64_t index, int64_t count, uint64_t first_row, StepResult& result,
                             std::vector<RowLoss>* each) {
+  if (count > 1 && !sums_) fail_bug("step: {} micro-batches of a graph for one", count);
   feed(batch, step, first_row);
   session_.run(micro_[index == 0][index == count - 1]);
   collect(batch, result, each);

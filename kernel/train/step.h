@@ -57,6 +57,7 @@ class Step {
   size_t micro_[2][2], update_, forward_, prepare_;  // micro_[first][last]
   runtime::TensorRef tokens_, targets_, positions_, first_key_, row_numbers_, seed_input_, losses_, grad_norm_, target_count_;
   bool has_rows_, has_seed_, trains_;
+  bool sums_ = true;  // gradients over several micro-batches
   std::vector<std::pair<std::string, runtime::TensorRef>> scalars_;
   std::vector<float> loss_values_;
   std::vector<int64_t> row_values_;

@@ -89,6 +89,15 @@ TEST_F(Memory, AtItsPeakIsWithinAFewPercentOfThePlan) {
   }
 }
 
+TEST_F(Memory, OfGradientsIsThatOfActivationsWhereAStepIsOneMicroBatch) {
+  const std::string shape =
+      "train.seq_length=64 train.global_batch_size=4 model.hidden_size=64 model.num_hidden_layers=6 model.num_attention_heads=4"
+      " model.num_key_value_heads=2 model.head_dim=16 model.intermediate_size=192 model.vocab_size=512 train.micro_batch_size=";
+  const Plan one = plan(words("fp32", shape + "4")), two = plan(words("fp32", shape + "2"));
+  EXPECT_EQ(two.classes.at("gradients"), two.classes.at("parameters"));
+  EXPECT_LT(one.classes.at("gradients"), 0.5 * one.classes.at("parameters"));
+}
+
 TEST_F(Memory, OfParametersAndKeptActivationsIsTwoBytesANumberInBfloat16) {
   const std::string shape =
       "train.seq_length=64 train.global_batch_size=2 train.micro_batch_size=2 model.hidden_size=64 model.num_hidden_layers=3"

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "corral/error.h"
+#include "kernel/passes/accumulation.h"
 #include "kernel/passes/autodiff.h"
 #include "kernel/passes/generation.h"
 #include "kernel/passes/memory_plan.h"
@@ -12,15 +13,16 @@ namespace {
 
 using passes::MemoryPlan;
 
-TEST(MemoryPlan, NoTwoTensorsThatLiveAtOnceOverlap) {
-  const Graph g = passes::autodiff(small_model());
+void expect_no_overlap(const Graph& g) {
   const MemoryPlan plan = passes::plan_memory({&g}, 1000);
   const auto& offsets = plan.offsets[0];
   std::vector<size_t> first(g.tensors.size(), SIZE_MAX), last(g.tensors.size());
   for (size_t i = 0; i < g.nodes.size(); ++i)
     for (const auto* side : {&g.nodes[i].inputs, &g.nodes[i].outputs})
       for (TensorId t : *side) first[t] = std::min(first[t], i), last[t] = i;
-  for (const State& s : g.states) first[s.tensor] = 0, last[s.tensor] = SIZE_MAX;
+  const std::vector<bool> made = passes::made_within_step(g);
+  for (const State& s : g.states)
+    if (!made[s.tensor]) first[s.tensor] = 0, last[s.tensor] = SIZE_MAX;
   for (const auto* ports : {&g.inputs, &g.outputs})
     for (const Port& p : *ports) first[p.tensor] = 0, last[p.tensor] = SIZE_MAX;
   size_t pairs = 0;
@@ -34,7 +36,29 @@ TEST(MemoryPlan, NoTwoTensorsThatLiveAtOnceOverlap) {
     }
   EXPECT_GT(pairs, 100u);
   for (uint64_t offset : offsets)
-    if (offset != MemoryPlan::kAbsent) EXPECT_EQ(offset % passes::kAlignment, 0u);
+    if (offset != MemoryPlan::kAbsent) {
+      EXPECT_EQ(offset % passes::kAlignment, 0u);
+    }
+}
+
+TEST(MemoryPlan, NoTwoTensorsThatLiveAtOnceOverlap) {
+  const Graph g = passes::autodiff(small_model());
+  expect_no_overlap(g);
+  expect_no_overlap(passes::write_gradients(g));
+}
+
+// The last layer's activations are gone when the first layer's gradients are made.
+TEST(MemoryPlan, GradientsOfOneMicroBatchStandWhereActivationsWere) {
+  const Graph g = passes::autodiff(small_model(false, 64, 4)), alone = passes::write_gradients(g);
+  const MemoryPlan before = passes::plan_memory({&g}, 0), after = passes::plan_memory({&alone}, 0);
+  const auto bytes = [](const MemoryPlan& plan, const std::string& name) {
+    for (const auto& c : plan.classes)
+      if (c.name == name) return c.bytes;
+    return uint64_t{0};
+  };
+  EXPECT_LT(bytes(after, "gradients"), bytes(before, "gradients") / 2);
+  EXPECT_EQ(bytes(after, "activations"), bytes(before, "activations"));
+  EXPECT_EQ(before.total - after.total, bytes(before, "gradients") - bytes(after, "gradients"));
 }
 
 TEST(MemoryPlan, ReusesWhatIsDeadAndRecomputeNeedsLess) {

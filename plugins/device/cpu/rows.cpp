@@ -39,8 +39,11 @@ void embedding_backward(const Prepared& p, void* const* in, void* const* out, vo
   const auto* tokens = static_cast<const int32_t*>(in[1]);
   const int64_t N = p.sizes[0], D = p.sizes[1], V = p.sizes[2];
   auto* dw = static_cast<float*>(out[0]);
-  if (!p.adds(0)) std::memset(dw, 0, static_cast<size_t>(V * D) * sizeof(float));
   constexpr int64_t kSlice = 64;
+  if (!p.adds(0)) {
+#pragma omp parallel for schedule(static) num_threads(p.team(V* D))
+    for (int64_t i = 0; i < V; ++i) std::memset(dw + i * D, 0, static_cast<size_t>(D) * sizeof(float));
+  }
 #pragma omp parallel for schedule(static) num_threads(p.team(N* D))
   for (int64_t d = 0; d < D; d += kSlice) {
     float block[kSlice];
