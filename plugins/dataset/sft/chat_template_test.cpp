@@ -48,7 +48,7 @@ TEST(ChatTemplate, WritesWhatTransformersRendersAndTrainsTheAnswersUpToTheirEnd)
       ++chats;
     }
   }
-  EXPECT_EQ(chats, 36u);
+  EXPECT_EQ(chats, 38u);
 }
 
 TEST(ChatTemplate, TakesTheDateOfTheConfiguration) {

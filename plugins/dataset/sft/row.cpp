@@ -83,6 +83,19 @@ Json call_of(const Json& calls, const Where& where) {
   return call;
 }
 
+// [{"type": "text", "text": ...}, ...]: one after the other, as templates render them.
+std::string text_of_parts(const Json& parts, const char* key, const Where& where) {
+  std::string text;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const Json *type = parts[i].is_object() ? find(parts[i], "type") : nullptr, *part = type ? find(parts[i], "text") : nullptr;
+    if (!type || !type->is_string()) fail("{}.{}[{}]: expected {\"type\": \"text\", \"text\": \"...\"}", where, key, i);
+    if (*type != "text") fail("{}.{}[{}].type = \"{}\": a Llama 3 reads only text", where, key, i, type->get<std::string>());
+    if (!part || !part->is_string()) fail("{}.{}[{}] has no string \"text\"; its keys: {}", where, key, i, keys_of(parts[i]));
+    text += part->get_ref<const std::string&>();
+  }
+  return text;
+}
+
 Message message_of(const Json& from, const char* role_key, const char* content_key, const std::vector<std::string>& roles,
                    const Where& where) {
   if (!from.is_object()) fail("{} is no object with \"{}\" and \"{}\"", where, role_key, content_key);
@@ -103,8 +116,10 @@ Message message_of(const Json& from, const char* role_key, const char* content_k
     message.content = content->get<std::string>();
   else if (message.role == "tool" || message.role == "ipython")
     message.value = *content;
+  else if (content->is_array())
+    message.content = text_of_parts(*content, content_key, where);
   else
-    fail("{}.{} is no string", where, content_key);
+    fail("{}.{} is no string and no array of parts", where, content_key);
   return message;
 }
 

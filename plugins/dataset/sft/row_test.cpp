@@ -66,7 +66,7 @@ TEST(Row, BadRowsAreRefusedWithTheirLineAndTheMessage) {
   EXPECT_EQ(refusal(R"({"messages": [{"role": "user"}]})"), "messages[0] has no \"content\"; its keys: \"role\"");
   EXPECT_EQ(refusal(R"({"messages": [{"role": "user", "content": null}]})"),
             "messages[0] has no \"content\"; its keys: \"role\", \"content\"");
-  EXPECT_EQ(refusal(R"({"messages": [{"role": "user", "content": [{"type": "text"}]}]})"), "messages[0].content is no string");
+  EXPECT_EQ(refusal(R"({"messages": [{"role": "user", "content": 5}]})"), "messages[0].content is no string and no array of parts");
   EXPECT_EQ(refusal(R"({"conversations": [{"from": "bot", "value": "a"}]})"),
             "conversations[0].from = \"bot\": unknown role\n       did you mean \"gpt\"?");
   EXPECT_EQ(refusal(R"({"messages": [{"role": "user", "content": "a", "tool_calls": [1]}]})"),
@@ -86,6 +86,27 @@ TEST(Row, BadRowsAreRefusedWithTheirLineAndTheMessage) {
   EXPECT_EQ(refusal("{\"prompt\": \"\xff\"}"), "column 13: invalid UTF-8, byte 0xFF");
   EXPECT_TRUE(refusal("{\"prompt\": \"a\"").starts_with("column 15: ")) << refusal("{\"prompt\": \"a\"");
   EXPECT_EQ(refusal("{\"messages\": " + std::string(100000, '[')), "nested deeper than 64 levels");
+}
+
+TEST(Row, ContentMayBeAListOfPartsOfText) {
+  const auto contents = [](const char* line) {
+    const Json row = parse_row(line, {"f"});
+    std::string all;
+    for (const Message& m : chat_of(row, form_of(row, {"f"}), {"f"}).messages) all += "<" + m.content + ">";
+    return all;
+  };
+  EXPECT_EQ(contents(R"({"messages": [{"role": "user", "content": [{"type": "text", "text": " a"}, {"text": "b ", "type": "text"}]},
+                                      {"role": "assistant", "content": [{"type": "text", "text": "c"}]},
+                                      {"role": "user", "content": []}]})"),
+            "< ab ><c><>");
+  const std::string begin = R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": [)";
+  const auto refused = [&](const std::string& part) { return refusal(begin + R"({"type": "text", "text": "b"}, )" + part + "]}]}"); };
+  EXPECT_EQ(refused(R"({"type": "image_url", "image_url": {"url": "x"}})"),
+            "messages[1].content[1].type = \"image_url\": a Llama 3 reads only text");
+  EXPECT_EQ(refused(R"({"type": "text"})"), "messages[1].content[1] has no string \"text\"; its keys: \"type\"");
+  EXPECT_EQ(refused(R"({"type": "text", "text": ["b"]})"), "messages[1].content[1] has no string \"text\"; its keys: \"type\", \"text\"");
+  for (const char* part : {"\"b\"", "[]", "{}", R"({"text": "b"})", R"({"type": 1, "text": "b"})"})
+    EXPECT_EQ(refused(part), R"(messages[1].content[1]: expected {"type": "text", "text": "..."})") << part;
 }
 
 TEST(Row, RowsOfIdsAreCheckedAgainstTheVocabularyAndTheirLabels) {

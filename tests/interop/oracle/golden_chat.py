@@ -2,8 +2,8 @@
 
 A turn of the assistant is trained from its first content token to its <|eot_id|>. Its span is found by rendering prefixes: from the end of
 the chat before it, with the header of an answer, to the end of the chat with it. Labels are not shifted; -100 is none; `spans` are the same in bytes of the text.
-Each chat is rendered with the template that Corral writes into exports and, where it has no tools, with make_tokenizer.py's wording of the
-format too; both must agree.
+Each chat is rendered with the template that Corral writes into exports and, where it has neither tools nor parts, with make_tokenizer.py's
+wording of the format too; both must agree.
 """
 import argparse
 import json
@@ -29,6 +29,11 @@ def system(text):
     return {"role": "system", "content": text}
 
 
+def part(words):
+    """A part of a message's content."""
+    return {"type": "text", "text": words}
+
+
 SPACES = "\u00a0\u2003\x1c\u3000 \n"
 PLAIN = {
     **{f"oracle {i}": {"messages": chat} for i, chat in enumerate(CHATS)},
@@ -45,6 +50,10 @@ PLAIN = {
     "ends with the user": {"messages": [user("a"), assistant("b"), user("c")]},
     "nobody answers": {"messages": [system("s"), user("a")]},
     "answers in a row": {"messages": [user("a"), assistant("b"), assistant("c")]},
+}
+PARTS = {
+    "parts of text": {"messages": [system([part(" Be "), part("kind. ")]), user([part("What is "), part("2+2?")]), assistant([part(" Four"), part(", 4. ")]),
+                                   user([]), assistant("?")]},
 }
 WEATHER = {"type": "function", "function": {"name": "weather", "description": "Wetter für \"Köln\"\n", "parameters": {
     "type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer", "minimum": 1}, "share": {"enum": [0.5, 1.0, 1e-07, 1e+16]}},
@@ -84,7 +93,7 @@ def main():
     args = parser.parse_args()
     tokenizer = PreTrainedTokenizerFast.from_pretrained(args.tokenizer)
     result = {}
-    for family, variant, rows in (("llama3", "3", PLAIN), ("llama31", "3.1", PLAIN | TOOLS)):
+    for family, variant, rows in (("llama3", "3", PLAIN | PARTS), ("llama31", "3.1", PLAIN | PARTS | TOOLS)):
         ours = (args.templates / f"{family}.jinja").read_text(encoding="utf-8").replace("@DATE@", DATE)
         result[family] = []
         for name, row in rows.items():
