@@ -19,6 +19,29 @@ using Tensors = std::map<std::string, FileTensor>;
 const std::string kModel = CORRAL_SOURCE_DIR "/tests/golden/models/llama3";
 const std::string kExpected = CORRAL_SOURCE_DIR "/tests/golden/expected/llama3/";
 
+// What peft computed of an adapter over kModel, from its beginning to its end after twenty steps.
+struct Golden {
+  explicit Golden(const std::string& name)
+      : start(kExpected + name + "_start"),
+        end(kExpected + name + "_end"),
+        tensors(read_tensor_file(kExpected + name + ".safetensors")),
+        facts(corral::read_json(kExpected + name + ".json")),
+        method(facts["method"]) {}
+
+  size_t modules() const {
+    size_t n = 0;
+    for (const auto& [name, tensor] : read_tensor_file(start + "/adapter_model.safetensors")) n += name.ends_with("lora_A.weight");
+    return n;
+  }
+
+  std::string start, end;
+  Tensors tensors;
+  json facts;
+  std::string method;
+};
+// All modules; the scale of rsLoRA; a part of the modules; ranks above the sides of a matrix.
+const std::vector<std::string> kGoldens{"lora", "dora", "lora_rslora", "dora_partial", "lora_wide", "dora_wide"};
+
 class PeftRuns : public corral::GoldenRuns {
  protected:
   static std::string content(const std::string& file) {
@@ -31,19 +54,22 @@ class PeftRuns : public corral::GoldenRuns {
   }
 
   // The rows of the first `batches` steps of a golden.
-  void write_data(const Tensors& golden, size_t batches) const {
-    data(golden, false, batches * static_cast<size_t>(golden.at("tokens").shape[1]));
+  void write_data(const Tensors& golden, size_t batches) {
+    rows_ = static_cast<size_t>(golden.at("tokens").shape[1]);
+    length_ = static_cast<size_t>(golden.at("tokens").shape[2]) + 1;
+    data(golden, false, batches * rows_);
   }
 
   std::string eval(const std::string& model) const {
-    return "eval --checkpoint " + model + " --data " + path("data.jsonl") + " --seq-length 33 --json --set device.threads=1 --logits " +
-           path("logits") + " ";
+    return "eval --checkpoint " + model + " --data " + path("data.jsonl") + " --seq-length " + std::to_string(length_) +
+           " --json --set device.threads=1 --logits " + path("logits") + " ";
   }
-  // The golden's settings.
+  // The golden's settings; those of the adapter are its own where `rest` names one.
   std::string finetune(const std::string& run, const std::string& rest, const std::string& peft = "lora", int steps = 20) const {
-    const std::string lists = peft == "none" ? "" : " peft.dim=4 peft.alpha=8";
+    const std::string lists = peft == "none" || rest.starts_with("--adapter") ? "" : " peft.dim=4 peft.alpha=8";
     return "finetune --pretrained-checkpoint " + kModel + " --data " + path("data.jsonl") + " --dir " + path(run) + " --peft " + peft +
-           " --seq-length 33 --global-batch-size 2 --train-iters " + std::to_string(steps) +
+           " --seq-length " + std::to_string(length_) + " --global-batch-size " + std::to_string(rows_) + " --train-iters " +
+           std::to_string(steps) +
            " --lr 0.003 --min-lr 0.0003 --set device.threads=1 data.split=100,0,0 data.shuffle=false train.log_interval=1 "
            "optimizer.lr_warmup_iters=2"
            " optimizer.lr_decay_iters=20 optimizer.weight_decay=0.1 optimizer.adam_beta2=0.95 optimizer.adam_eps=1e-5 "
@@ -62,77 +88,95 @@ class PeftRuns : public corral::GoldenRuns {
     return path(run) + name;
   }
 
-  void expect_merged(const std::string& folder, const Tensors& golden, double limit) const {
+  void expect_merged(const std::string& folder, const Golden& golden, double limit) const {
     const Tensors merged = read_tensor_file(folder + "/model.safetensors");
     size_t compared = 0;
-    for (const auto& [name, tensor] : golden) {
+    for (const auto& [name, tensor] : golden.tensors) {
       if (!name.starts_with("merged.")) continue;
       ++compared;
       EXPECT_LE(difference(merged.at(name.substr(7)).values, tensor.values), limit * largest(tensor.values)) << name;
     }
-    EXPECT_EQ(compared, 14u);
+    EXPECT_EQ(compared, golden.modules());
   }
+
+  size_t rows_ = 2, length_ = 33;
 };
 
 TEST_F(PeftRuns, LogitsAndGradientsOfAnAdapterThatPeftMadeEqualPefts) {
-  for (const std::string method : {"lora", "dora"}) {
-    const Tensors golden = read_tensor_file(kExpected + method + ".safetensors");
-    write_data(golden, 1);
-    ASSERT_EQ(corral(eval(kModel) + "--adapter " + kExpected + method + "_start --gradients " + path("gradients")), 0) << text("err");
-    EXPECT_LE(difference(logits("logits"), golden.at("logits").values), 1e-5 * largest(golden.at("logits").values)) << method;
+  for (const std::string& name : kGoldens) {
+    SCOPED_TRACE(name);
+    const Golden golden(name);
+    const auto expect_logits = [&](const char* of) {
+      EXPECT_LE(difference(logits("logits"), golden.tensors.at(of).values), 1e-5 * largest(golden.tensors.at(of).values)) << of;
+    };
+    write_data(golden.tensors, 1);
+    ASSERT_EQ(corral(eval(kModel) + "--adapter " + golden.start + " --gradients " + path("gradients")), 0) << text("err");
+    expect_logits("logits");
     const Tensors gradients = read_tensor_file(path("gradients"));
     size_t compared = 0;
-    for (const auto& [name, tensor] : golden) {
-      if (!name.starts_with("grad.")) continue;
+    for (const auto& [tensor_name, tensor] : golden.tensors) {
+      if (!tensor_name.starts_with("grad.")) continue;
       ++compared;
-      ASSERT_TRUE(gradients.contains(name.substr(5))) << name;
-      EXPECT_LE(difference(gradients.at(name.substr(5)).values, tensor.values), 1e-5 * largest(tensor.values)) << name;
+      ASSERT_TRUE(gradients.contains(tensor_name.substr(5))) << tensor_name;
+      EXPECT_LE(difference(gradients.at(tensor_name.substr(5)).values, tensor.values), 1e-5 * largest(tensor.values)) << tensor_name;
     }
     EXPECT_EQ(compared, gradients.size());
-    ASSERT_EQ(corral(eval(kModel) + "--adapter " + kExpected + method + "_end"), 0) << text("err");
-    EXPECT_LE(difference(logits("logits"), golden.at("logits_end").values), 1e-5 * largest(golden.at("logits_end").values)) << method;
+    EXPECT_EQ(compared, golden.modules() * (golden.method == "dora" ? 3 : 2));
+    ASSERT_EQ(corral(eval(kModel) + "--adapter " + golden.end), 0) << text("err");
+    expect_logits("logits_end");
   }
 }
 
-TEST_F(PeftRuns, TwentyStepsAndTheMergeOfTheirResultEqualPefts) {
-  for (const std::string method : {"lora", "dora"}) {
-    const Tensors golden = read_tensor_file(kExpected + method + ".safetensors");
-    const json facts = json::parse(std::ifstream(kExpected + method + ".json"));
-    write_data(golden, 20);
-    ASSERT_EQ(corral(finetune(method, "", method) + " --adapter " + kExpected + method + "_start"), 0) << text("err");
-    const std::vector<double> got = losses(method);
+TEST_F(PeftRuns, TwentyStepsTheirExportAndItsMergeEqualPefts) {
+  for (const std::string& name : kGoldens) {
+    SCOPED_TRACE(name);
+    const Golden golden(name);
+    write_data(golden.tensors, 20);
+    ASSERT_EQ(corral(finetune(name, "--adapter " + golden.start, golden.method)), 0) << text("err");
+    const std::vector<double> got = losses(name);
     ASSERT_EQ(got.size(), 20u);
-    for (size_t i = 0; i < 20; ++i) EXPECT_NEAR(got[i], facts["losses"][i].get<double>(), 5e-5) << method << " step " << i + 1;
-    const Tensors adapter = read_tensor_file(last(method) + "/adapter_model.safetensors"),
-                  expected = read_tensor_file(kExpected + method + "_end/adapter_model.safetensors");
-    EXPECT_EQ(adapter.size(), expected.size());
-    for (const auto& [name, tensor] : expected) {
-      ASSERT_TRUE(adapter.contains(name)) << name;
-      EXPECT_LE(difference(adapter.at(name).values, tensor.values), 5e-5) << name;
+    for (size_t i = 0; i < 20; ++i) EXPECT_NEAR(got[i], golden.facts["losses"][i].get<double>(), 5e-5) << "step " << i + 1;
+    ASSERT_EQ(corral("merge --checkpoint " + path(name) + " --hf-path " + path(name + "_merged")), 0) << text("err");
+    expect_merged(path(name + "_merged"), golden, 2e-5);
+    ASSERT_EQ(corral("export --checkpoint " + path(name) + " --hf-path " + path(name + "_adapter")), 0) << text("err");
+    const Tensors expected = read_tensor_file(golden.end + "/adapter_model.safetensors");
+    const json peft = json::parse(content(golden.end + "/adapter_config.json"));
+    for (const std::string& folder : {last(name), path(name + "_adapter")}) {
+      const Tensors adapter = read_tensor_file(folder + "/adapter_model.safetensors");
+      EXPECT_EQ(adapter.size(), expected.size());
+      for (const auto& [tensor_name, tensor] : expected) {
+        ASSERT_TRUE(adapter.contains(tensor_name)) << tensor_name;
+        EXPECT_LE(difference(adapter.at(tensor_name).values, tensor.values), 5e-5) << tensor_name;
+      }
+      const json config = json::parse(content(folder + "/adapter_config.json"));
+      for (const char* key : {"r", "lora_alpha", "use_rslora", "use_dora"}) EXPECT_EQ(config[key], peft[key]) << key;
+      ASSERT_EQ(config["target_modules"].size(), peft["target_modules"].size()) << config;
+      for (size_t i = 0; i < peft["target_modules"].size(); ++i)
+        EXPECT_TRUE(config["target_modules"][i].get<std::string>().ends_with(peft["target_modules"][i].get<std::string>())) << config;
     }
-    ASSERT_EQ(corral("merge --checkpoint " + path(method) + " --hf-path " + path(method + "_merged")), 0) << text("err");
-    expect_merged(path(method + "_merged"), golden, 2e-5);
-    write_data(golden, 1);
+    write_data(golden.tensors, 1);
+    const std::vector<double>& end = golden.tensors.at("logits_end").values;
     // The run, its last checkpoint, its export, the merge: one function.
-    ASSERT_EQ(corral("export --checkpoint " + path(method) + " --hf-path " + path(method + "_adapter")), 0) << text("err");
-    for (const std::string& model :
-         {path(method), last(method), kModel + " --adapter " + path(method + "_adapter"), path(method + "_merged")}) {
+    for (const std::string& model : {path(name), last(name), kModel + " --adapter " + path(name + "_adapter"), path(name + "_merged")}) {
       ASSERT_EQ(corral(eval(model)), 0) << text("err");
-      EXPECT_LE(difference(logits("logits"), golden.at("logits_end").values), 5e-5 * largest(golden.at("logits_end").values)) << model;
+      EXPECT_LE(difference(logits("logits"), end), 5e-5 * largest(end)) << model;
     }
   }
 }
 
 TEST_F(PeftRuns, MergingAGivenAdapterEqualsPeftsMerge) {
-  for (const std::string method : {"lora", "dora"}) {
-    const std::string words = "merge --hf-model " + kModel + " --adapter " + kExpected + method + "_end --hf-path ";
-    ASSERT_EQ(corral(words + path(method)), 0) << text("err");
+  for (const std::string& name : kGoldens) {
+    SCOPED_TRACE(name);
+    const Golden golden(name);
+    const std::string words = "merge --hf-model " + kModel + " --adapter " + golden.end + " --hf-path ";
+    ASSERT_EQ(corral(words + path(name)), 0) << text("err");
     EXPECT_NE(text("out").find("largest change"), std::string::npos) << text("out");
-    expect_merged(path(method), read_tensor_file(kExpected + method + ".safetensors"), 1e-6);
-    ASSERT_EQ(corral(words + path(method + "_bf16") + " --dtype bf16"), 0) << text("err");
-    EXPECT_EQ(read_tensor_file(path(method + "_bf16") + "/model.safetensors").begin()->second.dtype, "BF16");
-    EXPECT_NE(text(method + "_bf16/config.json").find("bfloat16"), std::string::npos);
-    expect_refused(words + path(method), "holds something");
+    expect_merged(path(name), golden, 1e-6);
+    if (golden.facts["targets"].size() < 7) continue;
+    ASSERT_EQ(corral(words + path(name + "_bf16") + " --dtype bf16"), 0) << text("err");
+    EXPECT_EQ(read_tensor_file(path(name + "_bf16") + "/model.safetensors").begin()->second.dtype, "BF16");
+    EXPECT_NE(text(name + "_bf16/config.json").find("bfloat16"), std::string::npos);
+    expect_refused(words + path(name), "holds something");
   }
 }
 

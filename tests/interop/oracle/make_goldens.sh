@@ -28,6 +28,12 @@ run golden_generate.py --model "$models/llama31" --out "$expected/llama31" --see
 run golden_generate.py --model "$models/llama32" --out "$expected/llama32" --seed 24
 run golden_peft.py --model "$models/llama3" --out "$expected/llama3" --seed 25 --method lora
 run golden_peft.py --model "$models/llama3" --out "$expected/llama3" --seed 25 --method dora
+# What the two above do not have, kept small: the other scale, a part of the modules, ranks above the sides of a matrix.
+some() { run golden_peft.py --model "$models/llama3" --out "$expected/llama3" --batch 1 --seq 8 "$@"; }
+some --seed 27 --name lora_rslora --rslora --targets k_proj v_proj --rank 6 --alpha 9
+some --seed 28 --name dora_partial --method dora --targets layers.1.mlp.up_proj layers.0.self_attn.k_proj
+some --seed 29 --name lora_wide --targets layers.0.self_attn.v_proj --rank 49 --alpha 25
+some --seed 30 --name dora_wide --method dora --rslora --targets layers.1.self_attn.k_proj --rank 33 --alpha 10
 run golden_lowp.py --out "$out/lowp" --seed 26
 run golden_chat.py --tokenizer "$models/llama3" --templates ../../../plugins/dataset/sft/templates --out "$out/chat.json"
 chmod -R u=rwX,go=rX "$models" "$expected" "$out/lowp"
