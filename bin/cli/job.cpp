@@ -60,10 +60,11 @@ config::RunConfig configure_to_run(const Arguments& arguments, const config::Sou
 }
 
 std::shared_ptr<const DeviceHandle> open_device(const Arguments& arguments, const config::RunConfig& config) {
+  auto plugin = load_plugin(arguments, "device", config.plugin("device", true));
   DeviceOpen request;
   request.options = config.options("device");
   request.threads = static_cast<uint32_t>(config.integer("device.threads"));
-  return std::make_shared<const DeviceHandle>(DeviceHandle::open(load_plugin(arguments, "device", config.plugin("device", true)), request));
+  return std::make_shared<const DeviceHandle>(DeviceHandle::open(std::move(plugin), request));
 }
 
 train::Pipeline make_pipeline(const Arguments& arguments, const config::RunConfig& config) {
@@ -134,6 +135,7 @@ std::shared_ptr<const TokenizerHandle> open_tokenizer(const Arguments& arguments
 
 std::shared_ptr<const DatasetHandle> open_dataset(const Arguments& arguments, const config::RunConfig& config,
                                                   const TokenizerHandle* tokenizer, bool whole) {
+  auto plugin = load_plugin(arguments, "dataset", config.plugin("dataset", true));
   DatasetRequest request;
   request.options = config.options("dataset");
   request.paths = config.list("data.paths");
@@ -152,8 +154,7 @@ std::shared_ptr<const DatasetHandle> open_dataset(const Arguments& arguments, co
     request.end_of_text_id = info.end_of_text_id;
     request.num_ids = info.num_ids;
   }
-  auto data = std::make_shared<const DatasetHandle>(
-      DatasetHandle::open(load_plugin(arguments, "dataset", config.plugin("dataset", true)), request, tokenizer));
+  auto data = std::make_shared<const DatasetHandle>(DatasetHandle::open(std::move(plugin), request, tokenizer));
   for (const std::string& line : data->info().notices) std::fprintf(stderr, "%s\n", line.c_str());
   return data;
 }

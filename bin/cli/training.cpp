@@ -83,6 +83,7 @@ class Training {
       if (arguments_.text("dump-graph") == "plan") print_plan(runtime::Session(open_device(arguments_, config_), std::move(graphs)));
       return 0;
     }
+    const auto chosen_trackers = choose_trackers();
     data_ = open_dataset(arguments_, config_, tokenizer_.get(), false);
     const bool samples = check_before_training(*data_, [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); });
     if (epochs > 0) {
@@ -112,7 +113,7 @@ class Training {
     train::Step step(session, 0, static_cast<uint64_t>(config_.integer("train.seed")));
     train::Step evaluation(session, evaluates ? 1 : 0, 0);
     train::MetricsFile metrics(dir_ + "/metrics.jsonl", first_step);
-    std::vector<TrackerHandle> trackers = open_trackers();
+    std::vector<TrackerHandle> trackers = open_trackers(chosen_trackers);
     train::LoopHooks hooks;
     hooks.say = [&](std::string_view line) { log.say(line); };
     hooks.live = [&](std::string_view line) { log.live(line); };
@@ -297,15 +298,26 @@ class Training {
                     static_cast<unsigned long long>(bytes_of(g.tensors[t].dtype, elements(g.tensors[t].shape))), name_of(g, t).c_str());
   }
 
-  std::vector<TrackerHandle> open_trackers() const {
+  using ChosenTracker = std::pair<std::shared_ptr<const Plugin>, std::string>;  // its options
+
+  std::vector<ChosenTracker> choose_trackers() const {
+    std::vector<ChosenTracker> chosen;
+    for (const std::string& name : config_.plugins("tracker")) {
+      auto plugin = load_plugin(arguments_, "tracker", name);
+      chosen.emplace_back(std::move(plugin), config_.options("tracker", name));
+    }
+    return chosen;
+  }
+
+  std::vector<TrackerHandle> open_trackers(const std::vector<ChosenTracker>& chosen) const {
     std::vector<TrackerHandle> trackers;
-    for (const std::string& name : config_.list("tracker.plugins")) {
-      TrackerOpen request;
-      request.options = config_.options("tracker", name);
-      request.run_dir = dir_;
-      request.run_name = config_.text("run.name");
-      request.config = config_.to_textproto();
-      trackers.push_back(TrackerHandle::open(load_plugin(arguments_, "tracker", name), request));
+    TrackerOpen request;
+    request.run_dir = dir_;
+    request.run_name = config_.text("run.name");
+    request.config = config_.to_textproto();
+    for (const auto& [plugin, options] : chosen) {
+      request.options = options;
+      trackers.push_back(TrackerHandle::open(plugin, request));
     }
     return trackers;
   }

@@ -58,21 +58,31 @@ void RunConfig::put(const std::string& key, Value value, const std::string& from
   settings_[key] = {std::move(value), from};
 }
 
+void RunConfig::require_installed(const Section& section, const std::string& name) const {
+  const std::vector<std::string>& there = installed_.at(section.kind);
+  if (name.find('/') != std::string::npos || std::find(there.begin(), there.end(), name) != there.end()) return;
+  std::string all;
+  for (const std::string& one : there) all += (all.empty() ? "" : ", ") + one;
+  fail("{} = {}: the plugin {}/{} is not installed; there {}{}", section.selector, to_text(find(section.selector)->value), section.kind,
+       name, there.empty() ? "is none of this kind" : "is: " + all, set_by(section.selector));
+}
+
 std::string RunConfig::plugin(const std::string& kind, bool required) const {
   const Section* section = section_of_kind(kind);
   if (!section || section->named) fail_bug("{}: no kind of which one plugin is chosen", kind);
   const std::string& name = text(section->selector);
   const bool none = name.empty() || name == "none";
-  const std::vector<std::string>& there = installed_.at(kind);
-  const bool is_path = name.find('/') != std::string::npos;
-  if (required && none) fail("{}: no {} plugin is chosen{}", section->selector, kind, did_you_mean("", there));
-  if (required && !is_path && std::find(there.begin(), there.end(), name) == there.end()) {
-    std::string all;
-    for (const std::string& one : there) all += (all.empty() ? "" : ", ") + one;
-    fail("{} = \"{}\": the plugin {}/{} is not installed; there {}{}", section->selector, name, kind, name,
-         there.empty() ? "is none of this kind" : "is: " + all, set_by(section->selector));
-  }
+  if (required && none) fail("{}: no {} plugin is chosen{}", section->selector, kind, did_you_mean("", installed_.at(kind)));
+  if (required) require_installed(*section, name);
   return none ? "" : name;
+}
+
+std::vector<std::string> RunConfig::plugins(const std::string& kind) const {
+  const Section* section = section_of_kind(kind);
+  if (!section || !section->named) fail_bug("{}: no kind of which several plugins are chosen", kind);
+  const std::vector<std::string>& names = list(section->selector);
+  for (const std::string& name : names) require_installed(*section, name);
+  return names;
 }
 
 std::string RunConfig::options(const std::string& kind, const std::string& name) const {

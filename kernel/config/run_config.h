@@ -38,6 +38,8 @@ class RunConfig {
 
   // The plugin that is chosen for a kind; "" for none. Where `required`, none or one that is not installed is refused, naming the key.
   std::string plugin(const std::string& kind, bool required = false) const;
+  // Those of a kind of which there may be several; one that is not installed is refused.
+  std::vector<std::string> plugins(const std::string& kind) const;
   // Its options, encoded as its message Options. `name` is needed only where a kind has several plugins at once (tracker).
   std::string options(const std::string& kind, const std::string& name = "") const;
 
@@ -54,6 +56,7 @@ class RunConfig {
   template <class T>
   const T& get(const std::string& key) const;
   void put(const std::string& key, Value value, const std::string& from);
+  void require_installed(const Section& section, const std::string& name) const;
 
   std::string recipe_;
   std::map<std::string, Setting> settings_;

@@ -170,6 +170,24 @@ TEST_F(Resolving, KeepsOptionsOfAPluginThatIsNotInstalledAsTheyAreWritten) {
   }
 }
 
+TEST_F(Resolving, NamesThePluginThatIsMissingAmongSeveral) {
+  write("t_config.textproto", std::string(kRecipe) + "tracker { plugins: \"board\" plugins: \"paper\" board { every: 5 } }");
+  recipe_ = "t_config";
+  plugins_.add("tracker", "paper", "message Options { optional int64 pages = 1; }", "");
+  const RunConfig c = with({});
+  EXPECT_EQ(c.integer("tracker.board.every"), 5);
+  try {
+    c.plugins("tracker");
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.exit_code(), 2);
+    EXPECT_STREQ(e.what(),
+                 "tracker.plugins = [\"board\", \"paper\"]: the plugin tracker/board is not installed; there is: paper\n"
+                 "       set by recipe t_config");
+  }
+  EXPECT_EQ(with({"tracker.plugins=paper"}).plugins("tracker"), std::vector<std::string>{"paper"});
+}
+
 TEST_F(Resolving, LeavesOutWhatTheRecipeSaysOfAPluginThatTheUserReplaced) {
   const RunConfig c = with({"optimizer.plugin=other", "model.plugin=flock"});
   EXPECT_EQ(c.number("optimizer.lr"), 0.1);
