@@ -34,16 +34,6 @@ void add_ends(const json& config, std::set<int32_t>& ends) {
       if (id.is_number_integer()) ends.insert(id.get<int32_t>());
 }
 
-double number(const json& config, const char* key, double otherwise) {
-  const auto found = config.find(key);
-  return found != config.end() && found->is_number() ? found->get<double>() : otherwise;
-}
-
-double checked(const char* flag, double value, double low, double high) {
-  if (!(value >= low && value <= high)) fail("--{} = {}: needs a number from {} to {}", flag, value, low, high);
-  return value;
-}
-
 }  // namespace
 
 std::set<int32_t> end_tokens(const ModelSource& source, const TokenizerHandle* tokenizer) {
@@ -59,21 +49,30 @@ std::set<int32_t> end_tokens(const ModelSource& source, const TokenizerHandle* t
   return ends;
 }
 
+double checked(double value, double low, double high, bool whole, const std::string& said) {
+  if (!(value >= low && value <= high) || (whole && value != std::floor(value)))
+    fail("{}: needs a {}number from {} to {}", said, whole ? "whole " : "", low, high);
+  return value;
+}
+
 generate::Sampling sampling(const Arguments& arguments, const ModelSource& source) {
   const json config = generation_config(source);
   const auto sample = config.find("do_sample");
   const bool asked = arguments.has("top-k") || arguments.has("top-p") || arguments.has("min-p");
   const bool samples = asked || (sample != config.end() && sample->is_boolean() && sample->get<bool>());
-  const double most = 1e9;
   generate::Sampling s;
-  s.temperature = checked("temperature", arguments.number("temperature", samples ? number(config, "temperature", 1) : 0), 0, most);
-  s.top_k = arguments.integer("top-k", samples ? static_cast<int64_t>(number(config, "top_k", 0)) : 0);
-  if (s.top_k < 0) fail("--top-k = {}: needs a number from 0 on; 0 takes all", s.top_k);
-  s.top_p = checked("top-p", arguments.number("top-p", samples ? number(config, "top_p", 1) : 1), 0, 1);
-  s.min_p = checked("min-p", arguments.number("min-p", samples ? number(config, "min_p", 0) : 0), 0, 1);
-  s.repetition_penalty =
-      checked("repetition-penalty", arguments.number("repetition-penalty", number(config, "repetition_penalty", 1)), 1e-9, most);
-  s.seed = static_cast<uint64_t>(arguments.integer("seed", 1234));
+  s.temperature = samples ? 1 : 0;
+  s.seed = 1234;
+  for (const SamplingFlag& f : kSampling) {
+    const std::string name = f.flag.name;
+    std::string key = name;
+    std::replace(key.begin(), key.end(), '-', '_');
+    const auto own = config.find(key);
+    if (arguments.has(name))
+      f.set(s, checked(arguments.number(name, 0), f.low, f.high, f.whole, format("--{} = {}", name, arguments.text(name))));
+    else if (own != config.end() && own->is_number() && (samples || key == "repetition_penalty"))
+      f.set(s, checked(own->get<double>(), f.low, f.high, f.whole, format("generation_config.json: {} = {}", key, own->dump())));
+  }
   return s;
 }
 

@@ -1,8 +1,7 @@
 // `corral chat`: a conversation with a model, turn by turn; each line of the input is a turn of the user.
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <functional>
-#include <map>
 #include <optional>
 
 #include "bin/cli/chat_template.h"
@@ -20,26 +19,32 @@
 namespace corral::cli {
 namespace {
 
-constexpr Flag kFlags[] = {
+constexpr Flag kOwnFlags[] = {
     {"checkpoint", Flag::kValue, "PATH", "run directory, checkpoint or model folder to talk to", ""},
     {"adapter", Flag::kValue, "DIR", "folder of an adapter that goes over the model", ""},
     {"system", Flag::kPaths, "TEXT", "what the model is told before the first turn", ""},
     {"max-new-tokens", Flag::kValue, "N", "end an answer after so many tokens (500)", ""},
     {"max-length", Flag::kValue, "N", "tokens of the whole conversation (4096, or what the model has places for)", ""},
-    flags::kTemperature,
-    flags::kTopK,
-    flags::kTopP,
-    flags::kMinP,
-    flags::kRepetitionPenalty,
-    flags::kSeed,
 };
+constexpr auto kFlags = with_sampling(kOwnFlags);
 
-constexpr const char* kHelp =
-    "/reset            forget the conversation\n"
-    "/system [TEXT]    what the model is told before the first turn; without TEXT: nothing\n"
-    "/set KEY VALUE    temperature, top-k, top-p, min-p, repetition-penalty, seed, max-new-tokens\n"
-    "/exit             leave, as the end of the input does\n"
-    "Ctrl-C            stops an answer\n";
+std::vector<std::string> settings() {
+  std::vector<std::string> names{"max-new-tokens"};
+  for (const SamplingFlag& f : kSampling) names.emplace_back(f.flag.name);
+  return names;
+}
+
+std::string help() {
+  std::string keys;
+  for (const std::string& name : settings()) keys += (keys.empty() ? "" : ", ") + name;
+  return "/reset            forget the conversation\n"
+         "/system [TEXT]    what the model is told before the first turn; without TEXT: nothing\n"
+         "/set KEY VALUE    " +
+         keys +
+         "\n"
+         "/exit             leave, as the end of the input does\n"
+         "Ctrl-C            stops an answer\n";
+}
 
 void say(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
 
@@ -49,12 +54,10 @@ std::string history_file() {
   return home && *home ? std::string(home) + "/.local/state/corral/chat_history" : "";
 }
 
-double number_in(const std::string& text, const char* key, double low, double high) {
+double number_of(const std::string& text) {
   char* end = nullptr;
   const double value = std::strtod(text.c_str(), &end);
-  if (text.empty() || *end != '\0' || !(value >= low && value <= high))
-    fail("/set {} {}: needs a number from {} to {}", key, text, low, high);
-  return value;
+  return text.empty() || *end != '\0' ? NAN : value;
 }
 
 class Conversation {
@@ -184,29 +187,19 @@ class Conversation {
       const size_t end = std::min(rest.find_first_of(" ="), rest.size());
       set(rest.substr(0, end), rest.substr(std::min(rest.find_first_not_of(" =", end), rest.size())));
     } else if (name == "/help") {
-      std::fputs(kHelp, stderr);
+      std::fputs(help().c_str(), stderr);
     } else {
       fail("{}: no such command{}", name, did_you_mean(name, {"/reset", "/system", "/set", "/help", "/exit"}));
     }
   }
 
   void set(const std::string& key, const std::string& value) {
-    constexpr double kMost = 1e9;
-    const auto in = [&](double low, double high) { return number_in(value, key.c_str(), low, high); };
-    const std::map<std::string, std::function<void()>> keys{
-        {"temperature", [&] { sampling_.temperature = in(0, kMost); }},
-        {"top-k", [&] { sampling_.top_k = static_cast<int64_t>(in(0, kMost)); }},
-        {"top-p", [&] { sampling_.top_p = in(0, 1); }},
-        {"min-p", [&] { sampling_.min_p = in(0, 1); }},
-        {"repetition-penalty", [&] { sampling_.repetition_penalty = in(1e-9, kMost); }},
-        {"seed", [&] { sampling_.seed = static_cast<uint64_t>(in(0, kMost)); }},
-        {"max-new-tokens", [&] { limits_.max_new_tokens = static_cast<uint64_t>(in(1, kMost)); }},
-    };
-    const auto found = keys.find(key);
-    if (found != keys.end()) return found->second();
-    std::vector<std::string> names;
-    for (const auto& [name, apply] : keys) names.push_back(name);
-    fail("/set {}: no such setting{}", key, did_you_mean(key, names));
+    const double number = number_of(value);
+    const std::string said = format("/set {} {}", key, value);
+    for (const SamplingFlag& f : kSampling)
+      if (key == f.flag.name) return f.set(sampling_, checked(number, f.low, f.high, f.whole, said));
+    if (key != "max-new-tokens") fail("/set {}: no such setting{}", key, did_you_mean(key, settings()));
+    limits_.max_new_tokens = static_cast<uint64_t>(checked(number, 1, kMostSampled, true, said));
   }
 
   std::shared_ptr<const TokenizerHandle> tokenizer_;

@@ -20,7 +20,7 @@
 namespace corral::cli {
 namespace {
 
-constexpr Flag kFlags[] = {
+constexpr Flag kOwnFlags[] = {
     {"adapter", Flag::kValue, "DIR", "folder of an adapter that goes over the model", ""},
     {"checkpoint", Flag::kValue, "PATH", "run directory, checkpoint or model folder to run", ""},
     {"hf-model", Flag::kValue, "DIR", "Hugging Face folder to run; with another model, its configuration and tokenizer", ""},
@@ -28,12 +28,6 @@ constexpr Flag kFlags[] = {
     {"prompt", Flag::kPaths, "TEXT", "text to continue; - reads standard input", ""},
     {"prompts", Flag::kValue, "FILE", "JSONL file, a row each with \"prompt\" or \"input_ids\"", ""},
     {"max-new-tokens", Flag::kValue, "N", "end after so many tokens (100)", ""},
-    flags::kTemperature,
-    flags::kTopK,
-    flags::kTopP,
-    flags::kMinP,
-    flags::kRepetitionPenalty,
-    flags::kSeed,
     {"stop", Flag::kPaths, "TEXT", "end where this text appears", ""},
     {"raw", Flag::kNothing, "", "no begin token before a prompt, and special tokens are shown", ""},
     {"ignore-eos", Flag::kNothing, "", "do not end at an end token", ""},
@@ -41,6 +35,7 @@ constexpr Flag kFlags[] = {
     {"batch-size", Flag::kValue, "N", "prompts that are computed at once (8 at most)", ""},
     {"json", Flag::kNothing, "", "print one JSON object a prompt", ""},
 };
+constexpr auto kFlags = with_sampling(kOwnFlags);
 
 // One text while it is made.
 struct Text {
