@@ -91,28 +91,33 @@ TEST_F(Finetune, CheckpointsExportsAndMergesOfAdaptersHoldTheTemplateAndWhatEnds
 
 TEST_F(Finetune, APackedRunThatWasKilledEndsWithTheSameBytes) {
   rows(questions(20));
-  for (const std::string peft : {"none", "lora", "dora"}) {
-    // Some twelve rows: each step takes four, so that an epoch ends between two saves.
-    const auto words = [&](const std::string& run) {
-      return finetune(peft, run,
-                      "--train-iters 20 --global-batch-size 4 --micro-batch-size 1 --lr 3e-3 --set train.save_interval=10 "
-                      "optimizer.lr_warmup_iters=1 train.eval_interval=0 data.shuffle=true recompute.granularity=full " +
-                          std::string(peft == "none" ? "model.hidden_dropout=0.1" : "peft.dropout=0.1"));
-    };
-    ASSERT_EQ(corral(words("whole")), 0) << text("err");
-    bool killed = false;
-    for (int attempt = 0; attempt < 10 && !killed; ++attempt) {
+  for (const std::string precision : {"fp32", "bf16"})
+    for (const std::string peft : {"none", "lora", "dora"}) {
+      SCOPED_TRACE(precision + " " + peft);
+      // Some twelve rows: each step takes four, so that an epoch ends between two saves.
+      const auto words = [&](const std::string& run) {
+        return finetune(peft, run,
+                        "--precision " + precision +
+                            " --train-iters 20 --global-batch-size 4 --micro-batch-size 1 --lr 3e-3 --set train.save_interval=10 "
+                            "optimizer.lr_warmup_iters=1 train.eval_interval=0 data.shuffle=true recompute.granularity=full " +
+                            std::string(peft == "none" ? "model.hidden_dropout=0.1" : "peft.dropout=0.1"));
+      };
+      ASSERT_EQ(corral(words("whole")), 0) << text("err");
+      EXPECT_NE(text("err").find(", " + precision + " on cpu"), std::string::npos) << text("err");
+      EXPECT_NE(text("err").find("20 samples packed into "), std::string::npos) << text("err");
+      bool killed = false;
+      for (int attempt = 0; attempt < 10 && !killed; ++attempt) {
+        fs::remove_all(path("parts"));
+        killed = kill_once(start(words("parts")), [&] { return fs::exists(path("parts") + "/checkpoints/iter_0000010"); }, {});
+      }
+      ASSERT_TRUE(killed) << "it was too fast, ten times";
+      ASSERT_FALSE(fs::exists(path("parts") + "/checkpoints/iter_0000020"));
+      ASSERT_EQ(corral("finetune --resume --dir " + path("parts")), 0) << text("err");
+      EXPECT_NE(text("err").find("iter_0000010 after 10 steps"), std::string::npos) << text("err");
+      expect_same_files("whole/checkpoints/iter_0000020", "parts/checkpoints/iter_0000020");
+      fs::remove_all(path("whole"));
       fs::remove_all(path("parts"));
-      killed = kill_once(start(words("parts")), [&] { return fs::exists(path("parts") + "/checkpoints/iter_0000010"); }, {});
     }
-    ASSERT_TRUE(killed) << "it was too fast, ten times";
-    ASSERT_FALSE(fs::exists(path("parts") + "/checkpoints/iter_0000020"));
-    ASSERT_EQ(corral("finetune --resume --dir " + path("parts")), 0) << text("err");
-    EXPECT_NE(text("err").find("iter_0000010 after 10 steps"), std::string::npos) << text("err");
-    expect_same_files("whole/checkpoints/iter_0000020", "parts/checkpoints/iter_0000020");
-    fs::remove_all(path("whole"));
-    fs::remove_all(path("parts"));
-  }
 }
 
 TEST_F(Finetune, PackedAndUnpackedStepsOnTheSameSamplesGiveTheSameAdapter) {
