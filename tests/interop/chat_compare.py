@@ -5,20 +5,20 @@ answers that end by themselves.
 
 Prints one line a claim and ends with `N passed, N failed`.
 """
-import argparse
 import json
 import shutil
 import subprocess
 import sys
-import tempfile
+from functools import partial
 from pathlib import Path
 
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-from transformers_compare import Report, corral
+from frame import corral, main
 
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "tests/golden/models/llama3"
+GOLDEN = json.loads((ROOT / "tests/golden/chat.json").read_text())
 
 
 def golden_again(report, work):
@@ -26,9 +26,7 @@ def golden_again(report, work):
     oracle = Path(__file__).parent / "oracle/golden_chat.py"
     subprocess.run([sys.executable, oracle, "--tokenizer", MODEL, "--templates", ROOT / "plugins/dataset/sft/templates", "--out", again], check=True,
                    capture_output=True)
-    golden = json.loads((ROOT / "tests/golden/chat.json").read_text())
-    report.claim("tests/golden/chat.json is what transformers gives", json.loads(again.read_text()) == golden)
-    return golden
+    report.claim("tests/golden/chat.json is what transformers gives", json.loads(again.read_text()) == GOLDEN)
 
 
 def without_template(folder):
@@ -84,25 +82,13 @@ def ends_by_itself(report, program, work):
         report.claim(f"Corral answers {question} with {chat.stdout!r} and ends", chat.stdout == answer + "\n" and "cut after" not in chat.stderr)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corral", required=True, type=Path)
-    parser.add_argument("--keep", type=Path)
-    args = parser.parse_args()
-    report = Report()
-    root = args.keep or Path(tempfile.mkdtemp(prefix="corral_chat_"))
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        for family, chats in golden_again(report, root).items():
-            (root / family).mkdir()
-            written_template(report, args.corral.resolve(), root / family, family, chats)
-        ends_by_itself(report, args.corral.resolve(), root)
-    finally:
-        if not args.keep:
-            shutil.rmtree(root, ignore_errors=True)
-    print(f"{report.passed} passed, {report.failed} failed")
-    sys.exit(report.failed > 0)
+def cases(report, program, folder):
+    yield "golden", partial(golden_again, report, folder)
+    for family, chats in GOLDEN.items():
+        (folder / family).mkdir()
+        yield family, partial(written_template, report, program, folder / family, family, chats)
+    yield "ends", partial(ends_by_itself, report, program, folder)
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, cases)

@@ -4,12 +4,10 @@
 
 Error of a tensor = largest difference / largest value of the reference. Prints one line a claim and ends with `N passed, N failed`.
 """
-import argparse
 import json
-import shutil
 import subprocess
 import sys
-import tempfile
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,7 +17,8 @@ from safetensors.torch import load_file
 sys.path.insert(0, str(Path(__file__).parent / "oracle"))
 import common  # noqa: E402
 import golden_peft  # noqa: E402
-from transformers_compare import BASE, Report, corral, make_model, relative  # noqa: E402
+from frame import corral, main  # noqa: E402
+from transformers_compare import BASE, make_model, relative  # noqa: E402
 
 BASE = BASE | dict(no_tokenizer=True)
 TIED = BASE | dict(heads=4, kv_heads=2, rope="llama3", rope_factor=32, tied=True)
@@ -98,6 +97,8 @@ def made_by_peft(report, name, arguments, work, program, model):
         corral(program, "merge", *source, "--hf-path", work / what)
         weights = load_file(work / what / "model.safetensors")
         report.limit(f"{name}: merge of the {what} adapter", max(relative(weights[n], t) for n, t in merged.items()), limit)
+    if name.endswith("-all"):
+        in_bf16(report, name, work, program, model)
 
 
 def in_bf16(report, name, work, program, model):
@@ -145,35 +146,18 @@ def made_by_corral(report, name, case, work, program):
     report.limit(f"{name}: transformers' logits of the merge", relative(logits, ours), 2e-5)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corral", required=True, type=Path)
-    parser.add_argument("--only", default="")
-    parser.add_argument("--keep", type=Path)
-    args = parser.parse_args()
-    report = Report()
-    root = args.keep or Path(tempfile.mkdtemp(prefix="corral_peft_"))
-    program = args.corral.resolve()
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        model = root / "base"
-        make_model(BASE, model)
-        for name, arguments in MADE_BY_PEFT.items():
-            if args.only in name:
-                (root / "peft" / name).mkdir(parents=True)
-                made_by_peft(report, "peft's " + name, arguments, root / "peft" / name, program, model)
-                if name.endswith("-all"):
-                    in_bf16(report, "peft's " + name, root / "peft" / name, program, model)
-        for name, case in MADE_BY_CORRAL.items():
-            if args.only in name:
-                (root / "corral" / name).mkdir(parents=True)
-                made_by_corral(report, "Corral's " + name, case, root / "corral" / name, program)
-    finally:
-        if not args.keep:
-            shutil.rmtree(root, ignore_errors=True)
-    print(f"{report.passed} passed, {report.failed} failed")
-    sys.exit(report.failed > 0)
+def cases(report, program, folder):
+    model = folder / "base"
+    make_model(BASE, model)
+    for name, arguments in MADE_BY_PEFT.items():
+        work, name = folder / "peft" / name, "peft's " + name
+        work.mkdir(parents=True)
+        yield name, partial(made_by_peft, report, name, arguments, work, program, model)
+    for name, case in MADE_BY_CORRAL.items():
+        work, name = folder / "corral" / name, "Corral's " + name
+        work.mkdir(parents=True)
+        yield name, partial(made_by_corral, report, name, case, work, program)
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, cases)

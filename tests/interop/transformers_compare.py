@@ -4,16 +4,16 @@
 
 Error of a tensor = largest difference / largest value of the reference. Prints one line a claim and ends with `N passed, N failed`.
 """
-import argparse
 import json
-import shutil
 import subprocess
 import sys
-import tempfile
+from functools import partial
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
+
+from frame import corral, main
 
 sys.path.insert(0, str(Path(__file__).parent / "oracle"))
 import common  # noqa: E402
@@ -27,25 +27,6 @@ CASES = {
     "odd-head-dim-and-ffn": BASE | dict(heads=4, kv_heads=2, head_dim=20, ffn=101, hidden=56),
 }
 SEQ, ROWS, STEPS, LR, MIN_LR, WARMUP = 96, 4, 50, 3e-3, 3e-4, 5  # original context of the scaled models: 64 places
-
-
-class Report:
-    def __init__(self):
-        self.passed = self.failed = 0
-
-    def limit(self, claim, value, limit):
-        self.claim(f"{claim}: {value:.2e} (limit {limit:.0e})", value <= limit)
-
-    def claim(self, text, good):
-        print(("pass  " if good else "FAIL  ") + text, flush=True)
-        self.passed, self.failed = self.passed + bool(good), self.failed + (not good)
-
-
-def corral(program, *arguments, check=True):
-    done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True)
-    if check and done.returncode != 0:
-        raise RuntimeError(f"{' '.join(map(str, arguments))}\nexit {done.returncode}\n{done.stderr[-3000:]}")
-    return done
 
 
 def make_model(case, folder):
@@ -180,31 +161,14 @@ def compare_export(report, name, program, folder, work):
     report.claim(f"{name}: transformers opens the export", all(torch.equal(p.detach(), theirs[n]) for n, p in model.named_parameters()))
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corral", required=True)
-    parser.add_argument("--only", choices=CASES)
-    parser.add_argument("--keep", type=Path, help="leave the folders here")
-    args = parser.parse_args()
-    report = Report()
-    root = args.keep or Path(tempfile.mkdtemp(prefix="corral-interop-"))
+def cases(report, program, folder):
     for name, case in CASES.items():
-        if args.only and name != args.only:
-            continue
-        work = root / name
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
+        work = folder / name
+        work.mkdir()
         make_model(case, work / "model")
         for compare in (compare_forward, compare_training, compare_generation, compare_export):
-            try:
-                compare(report, name, args.corral, work / "model", work)
-            except (RuntimeError, OSError, KeyError, ValueError) as error:
-                report.claim(f"{name}: {compare.__name__}: {error}", False)
-    if not args.keep:
-        shutil.rmtree(root)
-    print(f"{report.passed} passed, {report.failed} failed")
-    return 1 if report.failed else 0
+            yield f"{name}, {compare.__name__}", partial(compare, report, name, program, work / "model", work)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(__doc__, cases)

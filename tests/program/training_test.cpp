@@ -1,5 +1,4 @@
 // What a user sees of a run: banner, lines, samples, signals.
-#include <pty.h>
 #include <signal.h>
 
 #include <algorithm>
@@ -8,6 +7,7 @@
 #include <thread>
 
 #include "tests/program/run_program.h"
+#include "tests/program/terminal.h"
 
 namespace {
 namespace fs = std::filesystem;
@@ -105,20 +105,10 @@ struct Screen {
 };
 
 Screen at_a_terminal(const std::string& command, unsigned short columns) {
-  winsize size{24, columns, 0, 0};
-  int terminal = -1;
-  const pid_t child = ::forkpty(&terminal, nullptr, nullptr, &size);
-  if (child == 0) {
-    ::execl("/bin/sh", "sh", "-c", ("exec " + command).c_str(), nullptr);
-    ::_exit(127);
-  }
+  const auto [sent, code] = corral::Terminal(command, columns).end();
+  EXPECT_EQ(code, 0) << sent;
   Screen screen(columns);
-  char bytes[4096];
-  for (ssize_t n; (n = ::read(terminal, bytes, sizeof bytes)) > 0;) screen.show({bytes, static_cast<size_t>(n)});
-  ::close(terminal);
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << screen.sent;
+  screen.show(sent);
   return screen;
 }
 

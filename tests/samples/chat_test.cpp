@@ -1,6 +1,6 @@
 // corral chat, with its input from a file and at a terminal.
+#include "tests/program/terminal.h"
 #include "tests/samples/samples.h"
-#include "tests/samples/terminal.h"
 
 namespace corral {
 namespace {

@@ -1,7 +1,7 @@
 // What data check shows, that packing changes nothing, what a run says and refuses.
 #include "tests/samples/samples.h"
 
-#include "tests/samples/terminal.h"
+#include "tests/program/terminal.h"
 
 namespace corral {
 namespace {

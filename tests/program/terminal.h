@@ -17,8 +17,8 @@ namespace corral {
 class Terminal {
  public:
   // `words` as in a shell, settings of the environment before them.
-  explicit Terminal(const std::string& words) {
-    winsize size{40, 200, 0, 0};
+  explicit Terminal(const std::string& words, unsigned short columns = 200) {
+    winsize size{40, columns, 0, 0};
     child_ = forkpty(&master_, nullptr, nullptr, &size);
     if (child_ == 0) {
       execl("/bin/sh", "sh", "-c", ("exec env TERM=xterm " + words).c_str(), nullptr);
