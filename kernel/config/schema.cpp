@@ -29,9 +29,9 @@ constexpr Section kSections[] = {
 };
 
 constexpr int kMinOption = 50001;  // (min) of config.proto
-constexpr int kMaxDepth = 8;
+constexpr int kMaxOptionDepth = 8;
 
-struct FirstError final : pb::DescriptorPool::ErrorCollector {
+struct FirstDescriptorError final : pb::DescriptorPool::ErrorCollector {
   void AddError(const std::string&, const std::string& element, const pb::Message*, ErrorLocation, const std::string& message) override {
     if (text.empty()) text = element + ": " + message;
   }
@@ -247,7 +247,7 @@ struct Schema::Descriptors {
           pool.BuildFile(own);
         }
       if (pool.FindFileByName(file.name())) continue;
-      FirstError error;
+      FirstDescriptorError error;
       last = pool.BuildFileCollectingErrors(file, &error);
       if (!last) fail_bug("{}: its options cannot be read: {}", who, error.text);
     }
@@ -288,7 +288,7 @@ void Schema::add(const Section& section, const PluginSchema& plugin) {
 }
 
 void Schema::add_fields(const pb::Descriptor& message, const std::string& prefix, int depth) {
-  if (depth > kMaxDepth) fail_bug("{}: options nest deeper than {}", prefix, kMaxDepth);
+  if (depth > kMaxOptionDepth) fail_bug("{}: options nest deeper than {}", prefix, kMaxOptionDepth);
   for (int i = 0; i < message.field_count(); ++i) {
     const pb::FieldDescriptor& from = *message.field(i);
     const std::string key = prefix + from.name();
