@@ -51,7 +51,7 @@ struct Transfer {
   CURL* curl;
   size_t header_bytes = 0;
   bool stopped = false, too_large = false;
-  std::exception_ptr error;  // must not cross the library
+  std::exception_ptr error = nullptr;  // must not cross the library
 };
 
 size_t take_header(char* data, size_t, size_t size, void* to) {

@@ -19,7 +19,7 @@ using Say = std::function<void(const std::string&)>;
 
 struct SaveOptions {
   uint64_t keep = 0;  // so many newest stay; 0: all
-  Say say;
+  Say say = {};
   bool manifest = true;  // false: a folder for another program, whole as soon as it has its name
 };
 

@@ -10,12 +10,6 @@
 namespace corral::config {
 namespace {
 
-// What one of the levels sets; the same key twice on a level must have one value.
-struct Level {
-  std::string name;
-  std::vector<Assignment> set;
-};
-
 std::string last_part(const std::string& key) { return key.substr(key.rfind('.') + 1); }
 
 // seq_length means train.seq_length; otherwise the nearest spelling.
@@ -66,6 +60,12 @@ class Resolver {
   }
 
  private:
+  // What one of the levels sets; the same key twice on a level must have one value.
+  struct Level {
+    std::string name;
+    std::vector<Assignment> set;
+  };
+
   // The highest assignment of a key, or null; `level` gets where it is.
   const Assignment* highest(const std::string& key, size_t* level = nullptr) const {
     for (size_t i = levels_.size(); i-- > 0;)
