@@ -45,8 +45,8 @@ class Merge {
 
   void write(const std::string& folder) const {
     const std::vector<TensorInfo> parameters = checkpoint::parameters_of(pipeline_.evaluation(1, 1));
-    StoredParameters own(*source_.reader, weight_map_of(source_, pipeline_.model().handle, pipeline_.model().options), parameters),
-        added(*source_.adapter->reader, weight_map_of(*source_.adapter, pipeline_), parameters);
+    StoredParameters own = stored(source_, weight_map_of(source_, pipeline_.model().handle, pipeline_.model().options), parameters),
+                     added = stored(*source_.adapter, weight_map_of(*source_.adapter, pipeline_), parameters);
     train::MergedParameters merged(open_device(arguments_, config_), pipeline_.merging(), own.tensors(), added.tensors(),
                                    wanted_type(arguments_));
     CheckpointWriteRequest request;
@@ -83,6 +83,14 @@ class Merge {
   }
 
  private:
+  // Two folders are read: an error says which.
+  template <class Source>
+  static StoredParameters stored(const Source& source, WeightMap map, const std::vector<TensorInfo>& parameters) try {
+    return StoredParameters(*source.reader, std::move(map), parameters);
+  } catch (const Error& e) {
+    throw Error(e.exit_code(), source.path + ": " + e.what());
+  }
+
   // The model's, and the adapter's where it has some of its own: a tokenizer that it was trained with.
   std::vector<NamedFile> files() const {
     std::vector<NamedFile> all = source_.info.files;

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
+#include <map>
 
 #include "plugins/dataset/common/test_files.h"
 #include "plugins/dataset/sft/python_text.h"
@@ -49,6 +51,43 @@ TEST(ChatTemplate, WritesWhatTransformersRendersAndTrainsTheAnswersUpToTheirEnd)
     }
   }
   EXPECT_EQ(chats, 38u);
+}
+
+// Read off the chats by eye, so that a mistake which the program and the script of the goldens share would show.
+TEST(ChatTemplate, TheGoldensTrainTheTextsThatAPersonWouldName) {
+  const std::string end = "<|eot_id|>";
+  const std::map<std::string, std::vector<std::string>> by_hand{
+      {"oracle 0", {}},
+      {"oracle 1", {}},
+      {"oracle 2", {"Hallo!"}},
+      {"several turns", {"b", "d\n\ne", "g."}},
+      {"system turn", {"Hello"}},
+      {"two systems", {"Hello"}},
+      {"empty answer", {""}},
+      {"empty question", {"?", ""}},
+      {"ends with the user", {"b"}},
+      {"nobody answers", {}},
+      {"answers in a row", {"b", "c"}},
+      {"parts of text", {"Four, 4.", "?"}},
+      {"a call and its answer", {R"({"name": "weather", "parameters": {"city": "Köln", "days": 2, "at": [1.5, {"a": null}]}})", "Sunny."}},
+  };
+  const Json all = golden();
+  size_t seen = 0;
+  for (const char* family : {"llama3", "llama31"})
+    for (const Json& c : all[family]) {
+      const auto expected = by_hand.find(c["name"].get<std::string>());
+      if (expected == by_hand.end()) continue;
+      SCOPED_TRACE(std::string(family) + ": " + expected->first);
+      ++seen;
+      const std::string text = c["text"];
+      std::vector<std::string> trained, want;
+      for (const Json& span : c["spans"]) trained.push_back(text.substr(span[0], span[1].get<size_t>() - span[0].get<size_t>()));
+      for (const std::string& answer : expected->second) want.push_back(answer + end);
+      EXPECT_EQ(trained, want);
+      // Of the labels, as many are the end of a turn.
+      EXPECT_EQ(std::count(c["labels"].begin(), c["labels"].end(), Json(313)), std::ptrdiff_t(want.size()));
+    }
+  EXPECT_EQ(seen, 2 * by_hand.size() - 1);  // a call is written by llama31 only
 }
 
 TEST(ChatTemplate, TakesTheDateOfTheConfiguration) {
