@@ -40,7 +40,6 @@ ModelTransfer::ModelTransfer(const Arguments& arguments, const ModelSource& sour
   request_.config = source.info.config;
   request_.others = source.info.others;
   const std::vector<TensorInfo> tensors = checkpoint::weights_of(source.reader->list().tensors);
-  tensors_ = tensors.size();
   for (const TensorInfo& t : tensors)
     bytes_ += static_cast<uint64_t>(checkpoint::element_count(t.shape)) * checkpoint::element_bytes(t.dtype);
   // A file of mostly holes becomes one of mostly holes.
@@ -64,7 +63,9 @@ void ModelTransfer::write(const std::string& folder) const {
 }
 
 std::string ModelTransfer::summary() const {
-  return corral::format("{} tensors ({}) and {} files", tensors_, checkpoint::size_text(bytes_), request_.files.size() + 1);
+  const size_t files = request_.files.size();
+  return corral::format("a model with its configuration{}",
+                        files ? corral::format(" and {} other file{}", files, files == 1 ? "" : "s") : "");
 }
 
 void copy_adapter(const Arguments& arguments, const ModelSource& source, const std::string& format, const std::string& folder,

@@ -20,7 +20,7 @@ class ModelTransfer {
   uint64_t bytes() const { return request_.sparse ? space_ : bytes_; }
   // Into an empty folder.
   void write(const std::string& folder) const;
-  // "21 tensors (0.3 MB) and 5 files"
+  // "a model with its configuration and 5 other files"
   std::string summary() const;
 
  private:
@@ -30,7 +30,6 @@ class ModelTransfer {
   WeightMap from_, to_;
   CheckpointWriteRequest request_;
   uint64_t bytes_ = 0, space_ = 0;
-  size_t tensors_ = 0;
 };
 
 // The source's adapter into an empty folder; in its own format as it is, without a training state. `target_modules`, where there are any,

@@ -33,8 +33,9 @@ class Verification {
     });
     if (!checkpoint_.reader) return;
     look("every byte of every tensor", [&] { return read_all(); });
+    look("the training state beside it", [&] { return check_state(); });
     if (scans_.empty()) return;
-    look("values that are numbers", [&] { return check_values(); });
+    look("values that are numbers", [&] { return check_values(checkpoint_.tensors, scans_); });
     look("hashes of conversion.json", [&] { return check_certificate(); });
     look("hashes of the hub", [&] { return check_hub(); });
     if (checkpoint_.info.kind != "adapter") look("the tensors of its model", [&] { return check_model(); });
@@ -90,11 +91,24 @@ class Verification {
     return "all were read, and checksums compared where the format has them";
   }
 
-  std::string check_values() {
-    for (size_t i = 0; i < scans_.size(); ++i)
-      if (const checkpoint::TensorScan& s = scans_[i]; s.nans + s.infinities > 0)
-        problems_of_check_.push_back(format("{}: {} NaN and {} infinite", checkpoint_.tensors[i].name, s.nans, s.infinities));
+  std::string check_values(const std::vector<TensorInfo>& tensors, const std::vector<checkpoint::TensorScan>& scans) {
+    for (size_t i = 0; i < scans.size(); ++i)
+      if (const checkpoint::TensorScan& s = scans[i]; s.nans + s.infinities > 0)
+        problems_of_check_.push_back(format("{}: {} NaN and {} infinite", tensors[i].name, s.nans, s.infinities));
     return "all are finite";
+  }
+
+  // Moments and masters lie in a folder of their own, in the format of the weights.
+  std::string check_state() {
+    const std::string folder = (fs::path(path_) / "state").string();
+    const CheckpointFormat state(load_plugin(arguments_, "checkpoint", checkpoint_.format));
+    if (state.probe(folder).confidence == 0) throw Nothing{"no tensors of an optimizer"};
+    const CheckpointReaderHandle reader = state.open(folder);
+    checkpoint::FormatSource source(reader);
+    const std::vector<checkpoint::TensorScan> scans = checkpoint::scan_tensors(source);
+    for (size_t i = 0; i < scans.size(); ++i)
+      if (!scans[i].problem.empty()) problems_of_check_.push_back(source.tensors()[i].name + ": " + scans[i].problem);
+    return format("{} tensors, {}", scans.size(), check_values(source.tensors(), scans));
   }
 
   std::string check_certificate() {

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -20,11 +21,27 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 constexpr uint64_t kLargestManifest = 64 << 20;
 constexpr int kDeepest = 8;
+constexpr uint64_t kPiece = 4 << 20;
 
 struct Digest {
   uint64_t size = 0;
   std::string xxh3_128;
 };
+
+struct Extent {
+  uint64_t end = 0;
+  bool hole = false;
+};
+
+// The hole, or the data, that a byte of the file lies in. Data without an end where the file ends, or its system knows no holes.
+Extent extent_at(int file, uint64_t at) {
+  const auto next = [&](int whence) { return ::lseek(file, static_cast<off_t>(at), whence); };
+  off_t data = next(SEEK_DATA);
+  if (struct stat status{}; data < 0 && errno == ENXIO && ::fstat(file, &status) == 0) data = status.st_size;
+  if (data > static_cast<off_t>(at)) return {static_cast<uint64_t>(data), true};
+  const off_t hole = next(SEEK_HOLE);
+  return {hole > static_cast<off_t>(at) ? static_cast<uint64_t>(hole) : UINT64_MAX, false};
+}
 
 // Reads the file to its end; `sync` also brings it to the disk.
 Digest digest(const fs::path& path, bool sync) {
@@ -32,10 +49,19 @@ Digest digest(const fs::path& path, bool sync) {
   if (file < 0) fail_io("read", path, errno);
   const std::unique_ptr<const int, void (*)(const int*)> closer(&file, [](const int* f) { ::close(*f); });
   Hash128 hash;
-  std::vector<char> buffer(4 << 20);
+  std::vector<char> buffer(kPiece);
   Digest d;
-  for (;;) {
-    const ssize_t n = ::read(file, buffer.data(), buffer.size());
+  for (Extent extent;;) {
+    if (d.size == extent.end) extent = extent_at(file, d.size);
+    const uint64_t piece = std::min(kPiece, extent.end - d.size);
+    if (extent.hole) {
+      // Read, it would fill the memory of the system with pages of zeros.
+      std::fill(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(piece), 0);
+      hash.update(buffer.data(), piece);
+      d.size += piece;
+      continue;
+    }
+    const ssize_t n = ::pread(file, buffer.data(), piece, static_cast<off_t>(d.size));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail_io("read", path, errno);
     if (n == 0) break;

@@ -1,9 +1,13 @@
 #include "kernel/plugin/host.h"
 
+#include <fcntl.h>
 #include <glog/logging.h>
+#include <limits.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdint>
 #include <cstring>
 #include <exception>
 #include <utility>
@@ -79,7 +83,48 @@ void say_crash(const char* how) noexcept {
   say("\n");
 }
 
-void on_signal(int number) {
+// The file that is mapped at an address, by the list that the system keeps; false where there is none.
+bool mapped_file(uintptr_t address, char* path, size_t size) {
+  const int maps = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+  if (maps < 0) return false;
+  uintptr_t begin = 0, end = 0, *number = &begin;
+  size_t column = 0, length = 0;
+  char buffer[512];
+  bool found = false;
+  for (ssize_t n; !found && (n = read(maps, buffer, sizeof buffer)) > 0;)
+    for (ssize_t i = 0; !found && i < n; ++i) {
+      const char c = buffer[i];
+      if (c == '\n') {
+        found = length > 0 && begin <= address && address < end;
+        if (!found) begin = end = column = length = 0, number = &begin;
+      } else if (length > 0 || (column > 1 && c == '/')) {
+        if (length + 1 < size) path[length++] = c;
+      } else if (c == ' ') {
+        ++column;
+      } else if (column == 0 && c == '-') {
+        number = &end;
+      } else if (column == 0) {
+        *number = *number * 16 + static_cast<uintptr_t>(c <= '9' ? c - '0' : c - 'a' + 10);
+      }
+    }
+  close(maps);
+  path[length] = 0;
+  return found;
+}
+
+// The bytes of a mapped file went away: no fault of whose code reads them.
+void say_lost_file(const char* path) noexcept {
+  say("error: ");
+  say(path);
+  say(": its bytes cannot be read any more: it was shortened while it was read, or its disk fails\n");
+}
+
+void on_signal(int number, siginfo_t* info, void*) {
+  char path[PATH_MAX + 32];
+  if (number == SIGBUS && info->si_code == BUS_ADRERR && mapped_file(reinterpret_cast<uintptr_t>(info->si_addr), path, sizeof path)) {
+    say_lost_file(path);
+    _exit(3);
+  }
   if (current_call.plugin) {
     say_crash(number == SIGABRT   ? "it aborted the process"
               : number == SIGBUS  ? "it crashed (SIGBUS)"
@@ -140,7 +185,11 @@ void die(const char* sentence) noexcept {
 }
 
 void install_crash_line() {
-  for (const int number : {SIGABRT, SIGBUS, SIGSEGV, SIGILL, SIGFPE}) std::signal(number, on_signal);
+  struct sigaction action {};
+  action.sa_sigaction = on_signal;
+  action.sa_flags = SA_SIGINFO;
+  sigemptyset(&action.sa_mask);
+  for (const int number : {SIGABRT, SIGBUS, SIGSEGV, SIGILL, SIGFPE}) sigaction(number, &action, nullptr);
 }
 
 }  // namespace corral

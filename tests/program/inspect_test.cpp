@@ -173,6 +173,52 @@ TEST_F(Checkpoints, VerifyFindsValuesThatAreNoNumbersAndTensorsThatAreNotThere) 
   EXPECT_EQ(check(cut, "the format's own rules")["result"], "wrong") << cut.out;
 }
 
+// Moments that are no numbers break the next step of a run whose weights are still fine.
+TEST_F(Checkpoints, VerifyLooksIntoTheStateOfTheOptimizer) {
+  const std::string run = *this / "run";
+  ASSERT_EQ(corral("import --hf-model " + golden("llama32") + " --dir " + run).code, 0);
+  const std::string state = run + "/checkpoints/iter_0000000/state";
+  fs::create_directory(state);
+  fs::remove(run + "/checkpoints/iter_0000000/MANIFEST.json");
+  const auto write = [&](float value) {
+    const float values[] = {1, value};
+    write_tensors(state + "/optimizer.safetensors",
+                  {{"exp_avg.x", "\"F32\"[2]" + std::string(reinterpret_cast<const char*>(values), sizeof values)}});
+  };
+  const std::string words = "verify --json " + run + "/checkpoints/iter_0000000", name = "the training state beside it";
+  EXPECT_NE(check(corral(words), name)["result"].get<std::string>().find("no tensors of an optimizer"), std::string::npos);
+  write(2);
+  const Shown whole = corral(words);
+  EXPECT_EQ(whole.code, 0) << whole.out;
+  EXPECT_EQ(check(whole, name)["result"], "1 tensors, all are finite");
+  write(-INFINITY);
+  const Shown odd = corral(words);
+  EXPECT_EQ(odd.code, 1) << odd.out;
+  EXPECT_EQ(check(odd, name)["problems"], json::array({"exp_avg.x: 0 NaN and 1 infinite"})) << odd.out;
+}
+
+TEST_F(Checkpoints, VerifyHoldsAFileOfTheHubsCacheAgainstTheHashInItsName) {
+  const std::string folder = copy(golden("llama32"), "snapshot");
+  fs::create_directory(*this / "blobs");
+  const fs::path weights = folder + "/model.safetensors";
+  for (const std::string tool : {"sha256sum ", "git hash-object "}) {
+    ASSERT_EQ(std::system((tool + weights.string() + " >" + (*this / "sum")).c_str()), 0) << tool;
+    const std::string sum = text_of(*this / "sum"), blob = *this / "blobs/" + sum.substr(0, sum.find_first_of(" \n"));
+    fs::copy_file(golden("llama32") + "/model.safetensors", blob);
+    fs::remove(weights);
+    fs::create_symlink(blob, weights);
+    const Shown whole = corral("verify --json " + folder);
+    EXPECT_EQ(whole.code, 0) << whole.out;
+    EXPECT_EQ(check(whole, "hashes of the hub")["result"], "1 files agree") << whole.out;
+    flip(blob, fs::file_size(blob) - 5);
+    const Shown changed = corral("verify --json " + folder);
+    EXPECT_EQ(changed.code, 1);
+    EXPECT_EQ(check(changed, "hashes of the hub")["result"], "wrong") << changed.out;
+    fs::remove(weights);
+    fs::copy_file(golden("llama32") + "/model.safetensors", weights);
+  }
+}
+
 TEST_F(Checkpoints, DiffFindsTheSameModelEqualInAnyTwoFormatsInTheNamesOfTheFirst) {
   for (const std::string name : {"tied", "tensor_parallel", "per_layer", "singleton", "optimizer"}) {
     const Shown forth = corral("diff --json " + mcore(name) + " " + twin(name));
@@ -397,10 +443,15 @@ TEST_F(Checkpoints, AConversionEndsWithACertificateWhoseHashesAnyoneCanCompute) 
   }
   EXPECT_EQ(c["bytes"], bytes);
   // It belongs to this folder: a further conversion leaves it behind and writes its own.
-  ASSERT_EQ(corral("import --hf-model " + (*this / "out") + " --megatron-path " + (*this / "mg")).code, 0);
+  const Shown in = corral("import --hf-model " + (*this / "out") + " --megatron-path " + (*this / "mg"));
+  ASSERT_EQ(in.code, 0) << in.err;
   EXPECT_FALSE(fs::exists(*this / "mg/iter_0000000/hf/conversion.json"));
   const json m = json::parse(text_of(*this / "mg/conversion.json"));
   EXPECT_EQ(m["target"], "iter_0000000");
+  // Tensors are counted where they were written: Megatron stacks layers, and has objects without content beside them.
+  ASSERT_NE(m["tensors"], c["tensors"]);
+  EXPECT_EQ(in.err.find("21 tensors"), std::string::npos) << in.err;
+  EXPECT_NE(in.err.find("\n" + m["tensors"].dump() + " tensors, "), std::string::npos) << in.err;
   EXPECT_EQ(m["target_format"], "megatron");
   EXPECT_FALSE(m.contains("check"));
   EXPECT_TRUE(m["hashes"].contains("decoder.layers.self_attention.linear_qkv.weight"));

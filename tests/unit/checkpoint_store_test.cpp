@@ -1,7 +1,9 @@
 // Saving: whole or not at all, whatever happens meanwhile.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -88,6 +90,35 @@ TEST_F(Store, SavingTheSameIterationAgainReplacesIt) {
   EXPECT_FALSE(fs::exists(checkpoints_ + "/iter_0000007/model.bin"));
   EXPECT_FALSE(fs::exists(checkpoints_ + "/iter_0000007.partial"));
   EXPECT_EQ(newest()->iteration, 7u);
+}
+
+// By the length alone: a checkpoint of holes has the hash of as many zeros, and none of them was brought into memory.
+TEST_F(Store, AHoleIsHashedWithoutBeingRead) {
+  constexpr size_t kData = 3 << 12, kWhole = (64 << 20) + 100;
+  std::string content(kWhole, '\0');
+  std::fill_n(content.begin() + (32 << 20), kData, 'x');
+  const auto hash_of = [&](const char* name) {
+    std::ifstream manifest(checkpoints_ + "/iter_0000001/MANIFEST.json");
+    const std::string text{std::istreambuf_iterator<char>(manifest), {}};
+    return text.substr(text.find("xxh3_128", text.find(name)), 44);
+  };
+  save_checkpoint(checkpoints_, 1, [&](const std::string& to) {
+    std::ofstream(to + "/dense") << content;
+    std::ofstream sparse(to + "/holes");
+    sparse.seekp(32 << 20) << std::string(kData, 'x');
+    sparse.close();
+    fs::resize_file(to + "/holes", kWhole);
+  });
+  EXPECT_EQ(hash_of("\"holes\""), hash_of("\"dense\""));
+  EXPECT_EQ(verified(checkpoints_ + "/iter_0000001").iteration, 1u);
+  const int file = ::open((checkpoints_ + "/iter_0000001/holes").c_str(), O_RDONLY);
+  void* map = ::mmap(nullptr, kWhole, PROT_READ, MAP_SHARED, file, 0);
+  ASSERT_NE(map, MAP_FAILED);
+  std::vector<unsigned char> pages(kWhole / 4096 + 1);
+  ASSERT_EQ(::mincore(map, kWhole, pages.data()), 0);
+  ::munmap(map, kWhole);
+  ::close(file);
+  EXPECT_LT(std::count_if(pages.begin(), pages.end(), [](unsigned char p) { return p & 1; }), 1000);
 }
 
 TEST_F(Store, KeepsTheLastFew) {
