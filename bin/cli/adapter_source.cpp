@@ -12,7 +12,7 @@ namespace corral::cli {
 
 AdapterSource adapter_of(const Arguments& arguments, const std::string& path, std::shared_ptr<CheckpointReaderHandle> reader,
                          CheckpointInfo info, const std::string& plugin) {
-  AdapterSource adapter{path, std::move(reader), std::move(info), "", "", ""};
+  AdapterSource adapter{path, "", std::move(reader), std::move(info), "", "", ""};
   DialectConfig config;
   config.dialect = adapter.info.dialect;
   config.content = adapter.info.config;

@@ -12,7 +12,7 @@
 namespace corral::cli {
 
 struct AdapterSource {
-  std::string path;
+  std::string path, format;
   std::shared_ptr<CheckpointReaderHandle> reader;
   CheckpointInfo info;
   std::string plugin;   // of the method: that recognized the configuration, or that --peft names

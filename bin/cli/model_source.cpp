@@ -64,9 +64,6 @@ void recognize(const Arguments& arguments, const std::string& wanted, const Foun
   source.options = model.options;
   say(format("model: {} ({}), from {} ({}: {})", source.model_plugin,
              wanted.empty() ? model.reason + "; --model names another" : "as --model says", source.path, found.name, found.reason));
-  size_t rest = 0;
-  for (const TensorInfo& t : source.reader->list().tensors) rest += !t.part.empty();
-  if (rest) say(format("only weights are taken: {} tensors of the optimizer stay behind", rest));
 }
 
 std::unique_ptr<StoredParameters> stored_parameters(const Arguments& arguments, const ModelSource& source) {
@@ -86,6 +83,7 @@ ModelSource open_found(const Arguments& arguments, const FoundFormat& found, con
                        const std::string& base, const std::string& peft) {
   ModelSource source;
   source.path = folder;
+  source.format = found.name;
   source.reader = std::make_shared<CheckpointReaderHandle>(found.format.open(source.path));
   source.info = source.reader->info();
   if (source.info.kind != "adapter") {
@@ -101,7 +99,9 @@ ModelSource open_found(const Arguments& arguments, const FoundFormat& found, con
   source = open_model_folder(arguments, checkpoint::locate_checkpoint(path, say).path, model);
   if (source.adapter) fail("{} is an adapter for {}, which is an adapter itself: merge that first", folder, path);
   check_base(arguments, adapter, source);
+  say_that_only_weights_are_taken(source);
   source.adapter = std::move(adapter);
+  source.adapter->format = found.name;
   return source;
 }
 
@@ -117,16 +117,24 @@ ModelPath model_path(const Arguments& arguments, const std::string& command) {
   for (const auto& [flag, format] : {std::pair{"checkpoint", ""}, {"megatron-path", "megatron"}}) {
     if (!arguments.has(flag)) continue;
     if (!model.path.empty()) fail("--checkpoint and --megatron-path both name a model: use one");
-    model = {arguments.text(flag), format};
+    model = {arguments.text(flag), format, false};
   }
-  if (model.path.empty()) model = {arguments.text("hf-model"), "hf"};
+  if (model.path.empty()) model = {arguments.text("hf-model"), "hf", false};
   if (model.path.empty()) fail("{} needs a model: --checkpoint PATH", command);
   return model;
+}
+
+void say_that_only_weights_are_taken(const ModelSource& source) {
+  size_t rest = 0;
+  for (const TensorInfo& t : source.reader->list().tensors) rest += !t.part.empty();
+  const std::string& refusal = source.info.optimizer_refusal;
+  if (rest) say(format("only weights are taken: {} tensors of the optimizer stay behind{}", rest, refusal.empty() ? "" : "; " + refusal));
 }
 
 ModelSource open_model(const Arguments& arguments, const ModelPath& model) {
   const std::string located = checkpoint::locate_checkpoint(local_path(model.path), say).path;
   ModelSource source = open_found(arguments, find_format(arguments, located, model.format), located, wanted_model(arguments), "", "");
+  if (!model.with_state && !source.adapter) say_that_only_weights_are_taken(source);
   const std::string adapter = arguments.text("adapter");
   if (adapter.empty()) return source;
   if (source.adapter) fail("--adapter {}: {} is an adapter already; name the model that both are for", adapter, model.path);

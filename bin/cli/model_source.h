@@ -16,7 +16,7 @@
 namespace corral::cli {
 
 struct ModelSource {
-  std::string path;  // the folder that was opened
+  std::string path, format;  // the folder that was opened, and which plugin reads it
   std::shared_ptr<CheckpointReaderHandle> reader;
   CheckpointInfo info;
   std::string model_plugin;              // that recognized the configuration best, or that was asked for
@@ -30,6 +30,7 @@ struct ModelSource {
 // A model on the command line, and the format that its flag speaks of: "" where its files tell.
 struct ModelPath {
   std::string path, format;
+  bool with_state = false;  // of an optimizer; where not, it is said that only weights are taken
 };
 
 // The one that --checkpoint, --megatron-path or --hf-model names; fails where none does. `command` is for the message.
@@ -40,6 +41,8 @@ ModelPath model_path(const Arguments& arguments, const std::string& command);
 // opened with the model that it was made for; --adapter goes over any model. Where --hf-model names another folder, that one's
 // configuration and files stand for the model's.
 ModelSource open_model(const Arguments& arguments, const ModelPath& model);
+// Says so where the checkpoint has more than weights, and why the rest cannot be taken up where it cannot.
+void say_that_only_weights_are_taken(const ModelSource& source);
 
 // The same for a folder that needs no look; `model` names the plugin, or is "". `base`: the model of an adapter, "" for the one it names;
 // `peft`: its method's plugin, or "".

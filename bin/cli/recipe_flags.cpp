@@ -37,6 +37,7 @@ constexpr Flag kRecipe[] = {
     {"collective", Flag::kValue, "PLUGIN", "how ranks exchange tensors", "collective.plugin"},
     {"checkpoint-format", Flag::kValue, "PLUGIN", "format of the weights that are written", "checkpoint.format"},
     {"pretrained-checkpoint", Flag::kValue, "PATH", "weights to begin from", "checkpoint.pretrained"},
+    {"load", Flag::kValue, "PATH", "checkpoint to go on from in a new directory: weights, the optimizer's state, steps", "checkpoint.load"},
     {"tracker", Flag::kValues, "PLUGIN", "where metrics go", "tracker.plugins"},
     {"sample-interval", Flag::kValue, "N", "steps between texts that the model in training writes", "train.sample_interval"},
     {"sample-prompt", Flag::kPaths, "TEXT", "text that they continue", "train.sample_prompt"},

@@ -34,8 +34,14 @@ class SessionTensors final : public checkpoint::TensorSource, public checkpoint:
 SessionTensors parameters_of(runtime::Session& session, const std::unordered_set<std::string>& names);
 // Masters under the names of their parameters.
 SessionTensors masters_of(runtime::Session& session, const std::unordered_set<std::string>& names);
-// Everything saved that is no parameter, under State.saved_name.
-SessionTensors training_state_of(runtime::Session& session);
+// Everything saved that is no parameter and has none of these roles, under State.saved_name.
+SessionTensors training_state_of(runtime::Session& session, const std::vector<std::string>& without = {});
+// What saved states are to the parameters whose shape they have: those that are saved as ROLE.PARAMETER.
+std::vector<std::string> roles_of(const runtime::Session& session);
+// Those of a role, under the names of their parameters.
+SessionTensors states_of(runtime::Session& session, const std::string& role);
+// What is updated in fp32 of all that is trained, under the names of the parameters: their masters, or themselves.
+SessionTensors masters_of_trained(runtime::Session& session);
 // Accumulated gradients under the names of their parameters.
 SessionTensors gradients_of(runtime::Session& session);
 

@@ -15,6 +15,7 @@
 #include "bin/cli/run_directory.h"
 #include "bin/cli/session_tensors.h"
 #include "bin/cli/training_sample.h"
+#include "bin/cli/training_state.h"
 #include "bin/cli/untrained_rows.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/files.h"
@@ -55,11 +56,12 @@ std::string files_folder(const Arguments& arguments, const config::RunConfig& co
 class Training {
  public:
   Training(const Arguments& arguments, config::RunConfig config, std::optional<ModelSource> pretrained,
-           std::optional<checkpoint::Found> resumed)
+           std::optional<checkpoint::Found> resumed, bool goes_on = false)
       : arguments_(arguments),
         config_(std::move(config)),
         pretrained_(std::move(pretrained)),
         resumed_(std::move(resumed)),
+        goes_on_(goes_on),
         dir_(run_directory(config_)),
         tokenizer_(open_tokenizer(arguments, config_,
                                   resumed_      ? files_folder(arguments, config_, resumed_->path)
@@ -205,21 +207,10 @@ class Training {
     if (resumed_) {
       const ModelSource source = open_model_folder(arguments_, resumed_->path, pipeline.model().handle.plugin().descriptor().name,
                                                    config_.text("checkpoint.pretrained"), config_.plugin("peft"));
-      if (source.adapter.has_value() != pipeline.has_peft())
-        fail("{} holds {}, but peft.plugin = \"{}\": a run keeps its method{}", resumed_->path,
-             source.adapter ? "an adapter" : "a whole model", config_.text("peft.plugin"), config_.set_by("peft.plugin"));
+      check_method(source, resumed_->path, pipeline);
       load_parameters(source, pipeline, session);
       remember(source);
-      const std::string state = resumed_->path + "/state";
-      const Progress progress = read_progress(state);
-      SessionTensors sink = training_state_of(session);
-      checkpoint::load_state(CheckpointFormat(load_plugin(arguments_, "checkpoint", config_.text("checkpoint.format"))).open(state), sink);
-      log.say(format("going on from {} after {} steps", resumed_->path, progress.step));
-      const auto rows = static_cast<uint64_t>(config_.integer("train.global_batch_size"));
-      if (progress.rows != progress.step * rows)
-        fail("train.global_batch_size = {}: the run had taken {} rows in {} steps, and its size cannot change{}", rows, progress.rows,
-             progress.step, config_.set_by("train.global_batch_size"));
-      return progress.step;
+      return go_on(source, resumed_->path, pipeline, session, log);
     }
     const auto seed = static_cast<uint64_t>(config_.integer("train.seed"));
     if (!pretrained_) {
@@ -228,8 +219,38 @@ class Training {
     }
     load_parameters(*pretrained_, pipeline, session);
     remember(*pretrained_);
+    if (goes_on_) {
+      check_method(*pretrained_, pretrained_->path, pipeline);
+      const uint64_t steps = go_on(*pretrained_, pretrained_->path, pipeline, session, log);
+      if (steps >= static_cast<uint64_t>(config_.integer("train.train_iters")))
+        fail("train.train_iters = {} counts the {} steps too that are behind {}: set --train-iters above them{}",
+             config_.integer("train.train_iters"), steps, pretrained_->path, config_.set_by("train.train_iters"));
+      return steps;
+    }
     if (pipeline.has_peft() && !pretrained_->adapter) add_parameters(session, pipeline, seed);
     return 0;
+  }
+
+  void check_method(const ModelSource& source, const std::string& path, const train::Pipeline& pipeline) const {
+    if (source.adapter.has_value() != pipeline.has_peft())
+      fail("{} holds {}, but peft.plugin = \"{}\": a run keeps its method{}", path, source.adapter ? "an adapter" : "a whole model",
+           config_.text("peft.plugin"), config_.set_by("peft.plugin"));
+  }
+
+  // The steps behind a checkpoint, whose optimizer's state goes into the session beside its weights.
+  uint64_t go_on(const ModelSource& source, const std::string& path, const train::Pipeline& pipeline, runtime::Session& session,
+                 RunLog& log) const {
+    const TakenState taken = load_state(arguments_, source, pipeline, session);
+    std::string roles;
+    for (const std::string& role : taken.roles) roles += (roles.empty() ? ", with the optimizer's " : ", ") + role;
+    log.say(format("going on from {} after {} steps{}", path, taken.step, roles));
+    const auto rows = static_cast<uint64_t>(config_.integer("train.global_batch_size"));
+    if (!taken.rows)
+      log.say(format("its order of rows was its own: the first {} of this run's are passed over", taken.step * rows));
+    else if (*taken.rows != taken.step * rows)
+      fail("train.global_batch_size = {}: the run had taken {} rows in {} steps, and its size cannot change{}", rows, *taken.rows,
+           taken.step, config_.set_by("train.global_batch_size"));
+    return taken.step;
   }
 
   // What a method adds to the model, before its first step.
@@ -262,7 +283,6 @@ class Training {
           const bool adapter = pipeline.has_peft();
           const WeightMap map =
               adapter ? pipeline.adapter_map(dialect) : pipeline.model().handle.weight_map(pipeline.model().options, dialect);
-          SessionTensors parameters = parameters_of(session, checkpoint::parameters_in(map));
           CheckpointWriteRequest request;
           if (adapter) {
             request.kind = "adapter";
@@ -270,16 +290,14 @@ class Training {
             request.files = adapter_files(fingerprint_, origin_, tokenizer_.get(), data_->info());
             request.others = {model_config(dialect, pipeline.model(), origin_)};
           } else {
-            request = model_request(config_, pipeline, parameters.tensors().at(0).dtype, origin_, tokenizer_.get(), data_->info());
+            const DType dtype = parameters_of(session, checkpoint::parameters_in(map)).tensors().at(0).dtype;
+            request = model_request(config_, pipeline, dtype, origin_, tokenizer_.get(), data_->info());
           }
-          request.iteration = finished;
-          request.consumed_samples = finished * static_cast<uint64_t>(config_.integer("train.global_batch_size"));
-          checkpoint::save_model(format_plugin, folder, map, parameters, request);
-          fs::create_directory(folder + "/state");
-          SessionTensors state = training_state_of(session);
-          state.set_file("optimizer.safetensors");
-          if (!state.tensors().empty()) checkpoint::save_state(format_plugin, folder + "/state", state);
-          write_progress(folder + "/state", {finished, finished * static_cast<uint64_t>(config_.integer("train.global_batch_size"))});
+          const Progress progress{finished, finished * static_cast<uint64_t>(config_.integer("train.global_batch_size"))};
+          request.iteration = progress.step;
+          request.consumed_samples = progress.rows;
+          request.optimizer = optimizer_settings(config_);
+          save_with_state(format_plugin, folder, map, session, std::move(request), progress);
         },
         options);
     log.say("saved " + path);
@@ -357,6 +375,7 @@ class Training {
   config::RunConfig config_;
   std::optional<ModelSource> pretrained_;
   std::optional<checkpoint::Found> resumed_;
+  bool goes_on_;                          // from what `pretrained_` holds of a run, in a new one
   std::optional<CheckpointInfo> origin_;  // of the weights that the run began from, or went on from
   std::string base_, fingerprint_;        // of the model that an adapter is trained for
   std::string dir_;
@@ -386,12 +405,19 @@ int train_command(const Arguments& arguments, const std::string& mode) {
   config::Sources from = sources(arguments);
   // The model that a flag names says which options of model.* there are.
   std::optional<ModelSource> source;
-  const auto open = [&](const std::string& path) {
-    source = open_model(arguments, {path, ""});
+  const auto open = [&](const std::string& path, bool with_state) {
+    source = open_model(arguments, {path, "", with_state});
+    if (!with_state && !source->adapter && !source->info.optimizer_steps.empty())
+      std::fprintf(stderr, "%s\n",
+                   format("--load {} goes on after its {} steps, with the optimizer's state", path, source->info.optimizer_steps).c_str());
     if (mode == "pretrain" && source->adapter) fail("{} is an adapter: merge it into its model first, or use `corral finetune`", path);
   };
-  for (const config::Assignment& a : from.flags)
-    if (a.key == "checkpoint.pretrained" && !a.literals.empty() && !arguments.has("resume")) open(a.literals[0].text);
+  for (const config::Assignment& a : from.flags) {
+    const bool load = a.key == "checkpoint.load";
+    if ((a.key != "checkpoint.pretrained" && !load) || a.literals.empty() || arguments.has("resume")) continue;
+    if (source) fail("--load goes on from a run, --pretrained-checkpoint begins one: give one of them");
+    open(a.literals[0].text, load);
+  }
   config::RunConfig config = source ? configure_for(arguments, from, *source) : resolve(from, arguments);
   if (mode == "pretrain" && !config.plugin("peft").empty())
     fail("peft.plugin = \"{}\": pretraining trains all weights; use `corral finetune`{}", config.plugin("peft"),
@@ -404,13 +430,14 @@ int train_command(const Arguments& arguments, const std::string& mode) {
     from.recipe.clear();
     return Training(arguments, resolve(from, arguments), std::nullopt, resumed).run();
   }
-  if (const std::string path = config.text("checkpoint.pretrained"); !path.empty()) {
+  const std::string load = config.text("checkpoint.load");
+  if (const std::string path = load.empty() ? config.text("checkpoint.pretrained") : load; !path.empty()) {
     if (!source) {
-      open(path);
+      open(path, !load.empty());
       config = configure_for(arguments, from, *source);
     }
     if (source->adapter) config.set("checkpoint.pretrained", source->path, "adapter " + source->adapter->path);
-    return Training(arguments, std::move(config), std::move(source), std::nullopt).run();
+    return Training(arguments, std::move(config), std::move(source), std::nullopt, !load.empty()).run();
   }
   if (mode == "finetune" && !dumps) fail("finetune needs weights to begin from: --pretrained-checkpoint HF_FOLDER or RUN");
   if (config.plugin("model").empty())

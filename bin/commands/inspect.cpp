@@ -41,6 +41,8 @@ class Inspection {
         fs::exists(fs::path(checkpoint_.path) / "state", error) ||
         std::any_of(checkpoint_.tensors.begin(), checkpoint_.tensors.end(), [](const auto& t) { return !t.part.empty(); });
     if (!optimizer) missing_.push_back("the state of an optimizer: a run can begin from it, but not be resumed");
+    if (const std::string& refusal = checkpoint_.info.optimizer_refusal; !refusal.empty())
+      missing_.push_back("the state of an optimizer in a form that can be taken up: " + refusal);
   }
 
   Json as_json() const {

@@ -31,13 +31,25 @@ void load_part(const CheckpointReaderHandle& reader, const WeightMap& map, Tenso
 }
 
 void save_model(const CheckpointFormat& format, const std::string& folder, const WeightMap& map, TensorSource& parameters,
-                CheckpointWriteRequest request) {
+                CheckpointWriteRequest request, const std::vector<WeightState>& states) {
   check_weight_map(map, parameters.tensors());
   if (request.kind.empty()) request.kind = "model";
-  request.tensors.tensors = written_externals(map, parameters.tensors());
+  std::vector<TensorInfo> weights = written_externals(map, parameters.tensors());
+  std::vector<TensorInfo>& all = request.tensors.tensors = weights;
+  std::vector<std::vector<TensorInfo>> beside;
+  for (const WeightState& s : states) {
+    beside.push_back(written_states(map, s));
+    all.insert(all.end(), beside.back().begin(), beside.back().end());
+  }
   CheckpointWriterHandle writer = format.create(folder, request);
-  FormatSink sink(writer, std::move(request.tensors.tensors));
+  size_t first = weights.size();
+  FormatSink sink(writer, std::move(weights));
   write_externals(map, parameters, sink);
+  for (size_t i = 0; i < states.size(); ++i) {
+    const size_t count = beside[i].size();
+    write_states(map, states[i], writer, std::move(beside[i]), first);
+    first += count;
+  }
   writer.finish();
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernel/checkpoint/tensor_io.h"
+#include "kernel/checkpoint/weight_state.h"
 #include "kernel/plugin/checkpoint.h"
 
 namespace corral::checkpoint {
@@ -20,15 +21,19 @@ class FormatSource final : public TensorSource {
 
 class FormatSink final : public TensorSink {
  public:
-  // `tensors` are those of the writer's request.
-  FormatSink(const CheckpointWriterHandle& writer, std::vector<TensorInfo> tensors) : writer_(writer), tensors_(std::move(tensors)) {}
+  // `tensors` are those of the writer's request, from number `first` on.
+  FormatSink(const CheckpointWriterHandle& writer, std::vector<TensorInfo> tensors, size_t first = 0)
+      : writer_(writer), tensors_(std::move(tensors)), first_(first) {}
   const std::vector<TensorInfo>& tensors() const override { return tensors_; }
-  void write(size_t tensor, uint64_t offset, const void* data, uint64_t size) override { writer_.write(tensor, offset, data, size); }
+  void write(size_t tensor, uint64_t offset, const void* data, uint64_t size) override {
+    writer_.write(first_ + tensor, offset, data, size);
+  }
   bool concurrent() const override { return true; }
 
  private:
   const CheckpointWriterHandle& writer_;
   std::vector<TensorInfo> tensors_;
+  size_t first_;
 };
 
 // The tensors that are weights of the model, in their order: what a weight map is asked for with.
@@ -41,9 +46,10 @@ void load_model(const CheckpointReaderHandle& reader, const WeightMap& map, Tens
 void load_part(const CheckpointReaderHandle& reader, const WeightMap& map, TensorSink& parameters);
 
 // Writes every external tensor of the map, and the request's files and configuration, into an existing folder; the request's tensors are
-// set here, and its kind where it has none.
+// set here, and its kind where it has none. With them goes what stands beside the weights; throws Unsupported, with nothing written, where
+// the format has no place for that.
 void save_model(const CheckpointFormat& format, const std::string& folder, const WeightMap& map, TensorSource& parameters,
-                CheckpointWriteRequest request);
+                CheckpointWriteRequest request, const std::vector<WeightState>& states = {});
 
 // A model's checkpoint in a format, as it is: its tensors with their types and, where both formats speak one dialect, even those that are
 // stored twice. `parameters` are the model's, of any types; the request's tensors are set here.

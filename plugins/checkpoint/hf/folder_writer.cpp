@@ -56,6 +56,8 @@ std::string state_file(const std::string& name) {
 
 FolderWriter::FolderWriter(const std::string& folder, const CheckpointWriteRequest& request) {
   std::vector<StoredTensor> tensors;
+  for (const TensorInfo& t : request.tensors.tensors)
+    if (!t.part.empty()) throw Unsupported("a folder of Hugging Face's has no place for the state of an optimizer");
   for (const TensorInfo& t : request.tensors.tensors) tensors.push_back({t.name, &element_type(t.dtype, t.name), t.shape, 0, 0});
 
   std::vector<std::string> file_of(tensors.size());

@@ -1,7 +1,9 @@
 #include "plugins/checkpoint/megatron/common_state.h"
 
+#include <nlohmann/json.hpp>
 #include <vector>
 
+#include "corral/error.h"
 #include "plugins/checkpoint/megatron/pickle_writer.h"
 #include "plugins/checkpoint/megatron/torch_tensor.h"
 #include "plugins/checkpoint/megatron/zip.h"
@@ -22,26 +24,88 @@ std::string bytes_of(T value) {
   return {reinterpret_cast<const char*>(&value), sizeof value};
 }
 
+// A number of the settings, or what stands for it where they have none of that name.
+double number(const nlohmann::json& settings, const char* key, double otherwise) {
+  return settings.contains(key) && settings[key].is_number() ? settings[key].get<double>() : otherwise;
+}
+
+// What Megatron's optimizer asks for beside its tensors. Two groups, told apart by their factors: matrices decay, vectors do not.
+void put_optimizer(PickleWriter& p, const CommonState& state, const nlohmann::json& settings) {
+  p.text("optimizer").dict().text("optimizer").dict().text("param_groups").list();
+  for (const double decays : {1.0, 0.0}) {
+    p.dict();
+    for (const auto& [key, value] : {std::pair{"lr", number(settings, "lr", 0)},
+                                     {"max_lr", number(settings, "lr", 0)},
+                                     {"min_lr", number(settings, "min_lr", 0)},
+                                     {"weight_decay", number(settings, "weight_decay", 0)},
+                                     {"eps", number(settings, "adam_eps", 1e-8)},
+                                     {"wd_mult", decays},
+                                     {"lr_mult", 1.0}})
+      p.text(key).number(value);
+    p.text("betas").mark().number(number(settings, "adam_beta1", 0.9)).number(number(settings, "adam_beta2", 0.999)).tuple();
+    for (const auto& [key, value] :
+         {std::pair{"bias_correction", true}, {"is_expert_parallel", false}, {"is_decoupled_lr", false}, {"default_config", true}})
+      p.text(key).boolean(value);
+    p.text("step").integer(static_cast<int64_t>(state.iteration)).end_dict();
+  }
+  p.end_list().end_dict().text("param_state_sharding_type").text("fully_reshardable").end_dict();
+}
+
+// The schedule counts rows, not steps.
+void put_schedule(PickleWriter& p, const CommonState& state, const nlohmann::json& settings) {
+  const double rows = state.iteration ? static_cast<double>(state.consumed_samples) / static_cast<double>(state.iteration) : 0;
+  const double last =
+      number(settings, "lr_decay_iters", 0) > 0 ? number(settings, "lr_decay_iters", 0) : number(settings, "train_iters", 0);
+  const auto samples = [&](double steps) { return static_cast<int64_t>(steps * rows); };
+  p.text("opt_param_scheduler").dict();
+  for (const auto& [key, value] : {std::pair{"max_lr", number(settings, "lr", 0)},
+                                   {"min_lr", number(settings, "min_lr", 0)},
+                                   {"start_wd", number(settings, "weight_decay", 0)},
+                                   {"end_wd", number(settings, "weight_decay", 0)}})
+    p.text(key).number(value);
+  for (const auto& [key, value] : {std::pair{"num_steps", static_cast<int64_t>(state.consumed_samples)},
+                                   {"lr_warmup_steps", samples(number(settings, "lr_warmup_iters", 0))},
+                                   {"lr_decay_steps", samples(last)},
+                                   {"wd_incr_steps", samples(number(settings, "train_iters", 0))}})
+    p.text(key).integer(value);
+  p.text("lr_decay_style").text(settings.value("lr_decay_style", "constant")).text("wd_incr_style").text("constant").end_dict();
+}
+
 }  // namespace
 
-std::string common_state_pickle(uint64_t iteration, bool in_list) {
+bool allowed_in_common_state(std::string_view module, std::string_view name) {
+  const auto below = [&](std::string_view package) {
+    return module == package || (module.starts_with(package) && module[package.size()] == '.');
+  };
+  return allowed_in_torch_save(module, name) || below("megatron") || below("numpy") || (module == "argparse" && name == "Namespace") ||
+         (module == "_codecs" && name == "encode") || module == "signal" || (module == "pathlib" && name == "PosixPath");
+}
+
+const Node& common_state(const Pickle& pickle) {
+  const Node& root = pickle.root();
+  return root.kind == Kind::kList && root.items.size() == 1 ? pickle.at(root.items[0]) : root;
+}
+
+std::string common_state_pickle(const CommonState& state, bool in_list) {
+  const bool optimizer = !state.optimizer.empty();
   PickleWriter p;
   if (in_list) p.list();
-  p.dict().text("checkpoint_version").number(3.0).text("iteration").integer(static_cast<int64_t>(iteration));
+  p.dict().text("checkpoint_version").number(3.0).text("iteration").integer(static_cast<int64_t>(state.iteration));
+  if (optimizer) {
+    const nlohmann::json settings = nlohmann::json::parse(state.optimizer, nullptr, false);
+    if (!settings.is_object()) fail_bug("the settings of an optimizer are no JSON object");
+    put_optimizer(p, state, settings);
+    put_schedule(p, state, settings);
+  }
   // Keys without a layer number, one axis for the layers: what a loading program asks for by default.
-  p.text("content_metadata")
-      .dict()
-      .text("singleton_local_shards")
-      .boolean(false)
-      .text("chained_optim_avoid_prefix")
-      .boolean(true)
-      .end_dict();
-  p.end_dict();
+  p.text("content_metadata").dict().text("singleton_local_shards").boolean(false).text("chained_optim_avoid_prefix").boolean(true);
+  if (optimizer) p.text("distrib_optim_sharding_type").text("fully_reshardable");
+  p.end_dict().end_dict();
   if (in_list) p.end_list();
   return std::move(p).finish();
 }
 
-std::string common_pt(uint64_t iteration) { return archive(common_state_pickle(iteration, false), {}); }
+std::string common_pt(const CommonState& state) { return archive(common_state_pickle(state, false), {}); }
 
 std::string train_state_pt(uint64_t iteration, uint64_t consumed_samples) {
   const TorchType &whole = *torch_type("int64"), &real = *torch_type("float32"), &flag = *torch_type("bool");

@@ -8,8 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "corral/error.h"
-#include "plugins/checkpoint/megatron/pickle.h"
-#include "plugins/checkpoint/megatron/torch_tensor.h"
+#include "plugins/checkpoint/megatron/common_state.h"
 
 namespace corral::megatron {
 namespace {
@@ -101,15 +100,6 @@ bool plain(const Node& node, json& value) {
   }
 }
 
-// The common state may hold the arguments of a whole program: objects of these are kept as what they are, data that nobody looks into.
-bool allowed_in_common(std::string_view module, std::string_view name) {
-  const auto below = [&](std::string_view package) {
-    return module == package || (module.starts_with(package) && module[package.size()] == '.');
-  };
-  return allowed_in_torch_save(module, name) || below("megatron") || below("numpy") || (module == "argparse" && name == "Namespace") ||
-         (module == "_codecs" && name == "encode") || module == "signal" || (module == "pathlib" && name == "PosixPath");
-}
-
 }  // namespace
 
 std::string config_of_yaml(std::string_view yaml, const std::string& where) {
@@ -131,11 +121,8 @@ std::string config_of_yaml(std::string_view yaml, const std::string& where) {
 }
 
 std::string config_of_common(std::string_view bytes, const std::string& where) {
-  const Pickle pickle(bytes, allowed_in_common, where);
-  // An object of the common state is a list of one.
-  const Node* state = &pickle.root();
-  if (state->kind == Kind::kList && state->items.size() == 1) state = &pickle.at(state->items[0]);
-  const Node* args = pickle.find(*state, "args");
+  const Pickle pickle(bytes, allowed_in_common_state, where);
+  const Node* args = pickle.find(common_state(pickle), "args");
   if (!args || args->kind != Kind::kCall || args->state == kNoState || pickle.at(args->state).kind != Kind::kDict) return "";
   json config;
   const std::vector<Id>& items = pickle.at(args->state).items;
@@ -155,7 +142,7 @@ std::string joined_configs(const std::string& first, const std::string& second) 
   return joined.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-std::string run_config_yaml(const std::string& config, uint64_t iteration) {
+std::string run_config_yaml(const std::string& config, uint64_t iteration, bool with_optimizer) {
   json whole = config.empty() ? json::object() : json::parse(config, nullptr, false);
   if (!whole.is_object()) fail_bug("the configuration of a model is no JSON object");
   json& model = whole["model"];
@@ -164,7 +151,7 @@ std::string run_config_yaml(const std::string& config, uint64_t iteration) {
   model["pipeline_model_parallel_size"] = 1;
   whole["train"] = {{"train_iters", iteration}};
   for (const auto& [key, value] : {std::pair{"save_rng", json(false)},
-                                   {"save_optim", json(false)},
+                                   {"save_optim", json(with_optimizer)},
                                    {"fully_parallel_save", json(true)},
                                    {"ckpt_format", json("torch_dist")}})
     whole["checkpoint"][key] = value;

@@ -18,6 +18,6 @@ std::string config_of_common(std::string_view pickle, const std::string& where);
 std::string joined_configs(const std::string& first, const std::string& second);
 
 // run_config.yaml of a checkpoint on one rank; `config` is {"model": {...}}, or "".
-std::string run_config_yaml(const std::string& config, uint64_t iteration);
+std::string run_config_yaml(const std::string& config, uint64_t iteration, bool with_optimizer = false);
 
 }  // namespace corral::megatron

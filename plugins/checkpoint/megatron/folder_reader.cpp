@@ -11,6 +11,7 @@
 
 #include "plugins/checkpoint/common/element_type.h"
 #include "plugins/checkpoint/megatron/configuration.h"
+#include "plugins/checkpoint/megatron/optimizer_state.h"
 
 namespace corral::megatron {
 namespace {
@@ -108,7 +109,10 @@ FolderReader::FolderReader(const std::string& path) : folder_(iteration_folder(p
     info.dtype = t.type->dtype;
     info.shape = t.shape;
     if (!t.chunks.empty()) info.file = metadata_.files[t.chunks[0].item.file];
-    if (t.name.starts_with("optimizer.") || t.name.starts_with("chained_")) info.part = "optimizer";
+    if (is_of_optimizer(t.name)) {
+      info.part = "optimizer";
+      set_place_in_optimizer(info);
+    }
     list_.tensors.push_back(std::move(info));
   }
 }
@@ -156,6 +160,16 @@ std::string FolderReader::object(const std::string& prefix) const {
   return "";
 }
 
+std::pair<std::string, std::string> FolderReader::common_state() const {
+  const std::string path = (fs::path(folder_) / "common.pt").string();
+  if (!is_there(path)) return {object("common_state/shard_"), folder_ + ", common_state"};
+  const std::string bytes = safetensors::read_whole(path, kLargestCommon);
+  const Bytes archive = Bytes::of(bytes, path);
+  const std::vector<ZipRecord> records = read_zip(archive);
+  const ZipRecord* data = find_record(records, "data.pkl");
+  return {data ? read_record(archive, *data, kLargestCommon) : "", path};
+}
+
 // What wrote it, as far as its files tell.
 std::string FolderReader::made_by(const CheckpointInfo& info) const {
   std::set<std::string> ranks;
@@ -177,18 +191,11 @@ CheckpointInfo FolderReader::info() {
   for (const TensorInfo& t : list_.tensors)
     if (t.part.empty()) (t.name.find(".adapter.") == std::string::npos ? model : adapter) = true;
   if (adapter && !model) info.kind = "adapter";
-  const fs::path folder(folder_), yaml = folder / "run_config.yaml", common = folder / "common.pt";
+  const fs::path folder(folder_), yaml = folder / "run_config.yaml";
   if (is_there(yaml)) info.config = config_of_yaml(safetensors::read_whole(yaml.string(), kLargestText), yaml.string());
-  if (info.config.empty() && is_there(common)) {
-    const std::string bytes = safetensors::read_whole(common.string(), kLargestCommon);
-    const Bytes archive = Bytes::of(bytes, common.string());
-    const std::vector<ZipRecord> records = read_zip(archive);
-    if (const ZipRecord* data = find_record(records, "data.pkl"))
-      info.config = config_of_common(read_record(archive, *data, kLargestCommon), common.string());
-  } else if (info.config.empty()) {
-    if (const std::string bytes = object("common_state/shard_"); !bytes.empty())
-      info.config = config_of_common(bytes, folder_ + ", common_state");
-  }
+  const bool optimizer = std::any_of(list_.tensors.begin(), list_.tensors.end(), [](const TensorInfo& t) { return !t.part.empty(); });
+  const auto [common, where] = info.config.empty() || optimizer ? common_state() : std::pair<std::string, std::string>();
+  if (info.config.empty() && !common.empty()) info.config = config_of_common(common, where);
   info.made_by = made_by(info);
   const fs::path whole = fs::path(folder_) / "";
   if (const std::string name = whole.parent_path().filename().string(); name.starts_with("iter_") && name.size() <= 15) {
@@ -196,6 +203,9 @@ CheckpointInfo FolderReader::info() {
     const auto [end, error] = std::from_chars(name.data() + 5, name.data() + name.size(), iteration);
     if (error == std::errc() && end == name.data() + name.size()) info.iteration = std::to_string(iteration);
   }
+  Updates updates = updates_of(list_, common, where, info.iteration);
+  info.optimizer_steps = std::move(updates.steps);
+  info.optimizer_refusal = std::move(updates.refusal);
   // Corral keeps a model's other files in hf/, Megatron Bridge a tokenizer's in tokenizer/.
   for (const char* name : {"hf", "tokenizer"}) {
     std::error_code error;

@@ -25,6 +25,8 @@ class FolderReader final : public CheckpointReader {
   void check_items() const;
   void read_elements(uint64_t tensor, int64_t first, int64_t last, char* to) const;
   std::string object(const std::string& prefix) const;
+  // data.pkl of the common state, "" where there is none, and where it lies.
+  std::pair<std::string, std::string> common_state() const;
   std::string made_by(const CheckpointInfo& info) const;
 
   struct Pieces {

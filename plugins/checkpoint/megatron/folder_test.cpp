@@ -2,14 +2,19 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 
 #include "corral/error.h"
 #include "plugins/checkpoint/common/safetensors.h"
 #include "plugins/checkpoint/megatron/folder_reader.h"
 #include "plugins/checkpoint/megatron/folder_writer.h"
+#include "plugins/checkpoint/megatron/optimizer_state.h"
+#include "plugins/checkpoint/megatron/pickle_writer.h"
 
 namespace corral::megatron {
 namespace {
@@ -183,6 +188,111 @@ TEST(MegatronFolder, WhatIsWrittenInAnyOrderIsReadBack) {
   EXPECT_EQ(info.others[0].content, "{\"a\": 1}");
   // PyYAML takes a number without a dot for a text.
   EXPECT_TRUE(says(text_of(fs::path(scratch.path()) / "run_config.yaml"), "  layernorm_epsilon: 1.0e-05\n"));
+}
+
+// make_torch_dist.py puts x, x/2 and x*x where x is the weight.
+TEST(MegatronOptimizer, EachPartOfItsStateIsFoundBesideItsWeightWithWhatWasPutThere) {
+  FolderReader reader((kGoldens / "optimizer/mcore").string());
+  EXPECT_EQ(reader.info().optimizer_steps, "500");
+  EXPECT_EQ(reader.info().optimizer_refusal, "");
+  std::map<std::string, size_t> roles;
+  for (const TensorInfo& t : reader.list().tensors) {
+    if (t.part.empty()) continue;
+    ++roles[t.role];
+    const std::string weight = bytes_of(reader, t.of), bytes = bytes_of(reader, t.name);
+    ASSERT_EQ(bytes.size(), weight.size() * 2) << t.name;
+    for (size_t i = 0; i < bytes.size() / 4; ++i) {
+      float x = 0, found = 0;
+      std::memcpy(reinterpret_cast<char*>(&x) + 2, weight.data() + 2 * i, 2);
+      std::memcpy(&found, bytes.data() + 4 * i, 4);
+      ASSERT_EQ(found, t.role == "master" ? x : t.role == "exp_avg" ? x / 2 : x * x) << t.name << " " << i;
+    }
+  }
+  EXPECT_EQ(roles, (std::map<std::string, size_t>{{"exp_avg", 9}, {"exp_avg_sq", 9}, {"master", 9}}));
+}
+
+TEST(MegatronOptimizer, OfBucketsItIsSaidThatTheyDoNotTellTheirWeights) {
+  FolderReader reader((kGoldens / "buckets/mcore").string());
+  EXPECT_EQ(reader.info().optimizer_steps, "");
+  EXPECT_TRUE(
+      says(reader.info().optimizer_refusal, "its optimizer's state is dp_reshardable, which does not tell what belongs to which weight"));
+  FolderReader weights((kGoldens / "tied/mcore").string());
+  EXPECT_EQ(weights.info().optimizer_steps + weights.info().optimizer_refusal, "");
+}
+
+TensorInfo beside(const std::string& of, const std::string& role, std::vector<int64_t> shape) {
+  TensorInfo t = tensor(role + "." + of, std::move(shape), DType::F32);
+  t.part = "optimizer";
+  t.of = of;
+  t.role = role;
+  return t;
+}
+
+TEST(MegatronOptimizer, WhatIsWrittenBesideWeightsIsReadBackAndAWeightInF32IsItsOwnMaster) {
+  const Scratch scratch;
+  fs::create_directory(fs::path(scratch.path()) / "iter_0000007");
+  const std::string folder = scratch.path() + "/iter_0000007";
+  CheckpointWriteRequest request = request_of({tensor("a", {2}, DType::F32), tensor("b", {2}), beside("a", "exp_avg", {2}),
+                                               beside("b", "exp_avg", {2}), beside("b", "master", {2})},
+                                              "model");
+  request.iteration = 7;
+  request.optimizer = R"({"lr": 0.5, "adam_beta1": 0.75, "lr_decay_style": "cosine"})";
+  {
+    FolderWriter writer(folder, request);
+    const std::string bytes[] = {"aAaAaAaA", "bBbB", "12345678", "abcdefgh", "ABCDEFGH"};
+    for (size_t i = 0; i < 5; ++i) {
+      writer.write(i, 1, bytes[i].data() + 1, bytes[i].size() - 1);
+      writer.write(i, 0, bytes[i].data(), 1);
+    }
+    writer.finish();
+  }
+  FolderReader reader(folder);
+  EXPECT_EQ(reader.info().optimizer_steps, "7");
+  std::map<std::string, std::string> found;
+  for (const TensorInfo& t : reader.list().tensors) found[t.part.empty() ? t.name : t.role + " of " + t.of] = bytes_of(reader, t.name);
+  EXPECT_EQ(found, (std::map<std::string, std::string>{{"a", "aAaAaAaA"},
+                                                       {"b", "bBbB"},
+                                                       {"exp_avg of a", "12345678"},
+                                                       {"exp_avg of b", "abcdefgh"},
+                                                       {"master of a", "aAaAaAaA"},
+                                                       {"master of b", "ABCDEFGH"}}));
+  EXPECT_TRUE(says(text_of(folder + "/run_config.yaml"), "save_optim: true"));
+}
+
+// A common state made by hand: the steps of its groups.
+Updates updates(const std::function<void(PickleWriter&)>& steps, const std::string& folder = "500", int64_t iteration = 500) {
+  PickleWriter p;
+  p.dict().text("iteration").integer(iteration).text("optimizer").dict().text("optimizer").dict().text("param_groups").list();
+  steps(p);
+  p.end_list().end_dict().end_dict().end_dict();
+  TensorList list;
+  list.tensors = {beside("a", "exp_avg", {2})};
+  return updates_of(list, std::move(p).finish(), "here", folder);
+}
+void group(PickleWriter& p, const std::function<void(PickleWriter&)>& step) {
+  p.dict().text("step");
+  step(p);
+  p.end_dict();
+}
+
+TEST(MegatronOptimizer, StepsThatLieAreRefused) {
+  const auto whole = [](int64_t n) { return [n](PickleWriter& p) { p.integer(n); }; };
+  const auto real = [](double n) { return [n](PickleWriter& p) { p.number(n); }; };
+  EXPECT_EQ(updates([&](PickleWriter& p) { group(p, whole(500)), group(p, real(500)); }).steps, "500");
+  EXPECT_EQ(updates([&](PickleWriter& p) { group(p, whole(500)); }, "").steps, "500");
+  const auto refusal = [&](const std::function<void(PickleWriter&)>& step, const std::string& folder = "500", int64_t iteration = 500) {
+    const Updates u = updates([&](PickleWriter& p) { group(p, step); }, folder, iteration);
+    EXPECT_EQ(u.steps, "");
+    return u.refusal;
+  };
+  EXPECT_TRUE(says(refusal(whole(480)), "its optimizer has seen 480 updates, but its iteration is 500"));
+  EXPECT_TRUE(says(refusal(whole(480), "500", 480), "480 updates, but the iteration in the folder's name is 500"));
+  for (const auto& bad : {whole(-1), whole(INT64_MAX)}) EXPECT_TRUE(says(refusal(bad), "no number of updates"));
+  for (const double bad : {0.5, -500.0, 1e300, double(NAN)}) EXPECT_TRUE(says(refusal(real(bad)), "no number of updates"));
+  EXPECT_TRUE(says(refusal([](PickleWriter& p) { p.text("500"); }), "no number of updates"));
+  EXPECT_TRUE(says(updates([&](PickleWriter& p) { group(p, whole(500)), group(p, whole(499)); }).refusal, "500 updates, another one 499"));
+  EXPECT_TRUE(says(updates([](PickleWriter&) {}).refusal, "does not say how many updates"));
+  EXPECT_TRUE(says(updates([](PickleWriter& p) { p.integer(3); }).refusal, "does not say how many updates"));
 }
 
 TEST(MegatronFolder, AWriterThatMissesBytesDoesNotFinish) {

@@ -1,5 +1,6 @@
 #include "plugins/checkpoint/megatron/folder_writer.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <unordered_set>
 
@@ -8,6 +9,7 @@
 #include "plugins/checkpoint/common/file.h"
 #include "plugins/checkpoint/megatron/common_state.h"
 #include "plugins/checkpoint/megatron/configuration.h"
+#include "plugins/checkpoint/megatron/optimizer_state.h"
 #include "plugins/checkpoint/megatron/torch_tensor.h"
 
 namespace corral::megatron {
@@ -27,6 +29,17 @@ void write_file(const fs::path& path, const std::string& content) {
   file.close();
 }
 
+bool holds_optimizer(const CheckpointWriteRequest& request) {
+  const auto& tensors = request.tensors.tensors;
+  return std::any_of(tensors.begin(), tensors.end(), [](const TensorInfo& t) { return !t.part.empty(); });
+}
+
+CommonState common_state_of(const CheckpointWriteRequest& request) {
+  CommonState state{request.iteration, request.consumed_samples, ""};
+  if (holds_optimizer(request)) state.optimizer = request.optimizer.empty() ? "{}" : request.optimizer;
+  return state;
+}
+
 void check_plain(const std::string& name) {
   if (name.empty() || name.front() == '.' || name.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos)
     fail("cannot write {} beside a checkpoint: expected a plain file name", in_quotes(name));
@@ -40,7 +53,7 @@ FolderWriter::FolderWriter(const std::string& folder, const CheckpointWriteReque
   if (!model && request.kind != "state")
     fail_bug("a checkpoint of kind {}: expected \"model\", \"adapter\" or \"state\"", in_quotes(request.kind));
   if (model) {
-    place_object("common_state/shard_0_1", common_state_pickle(request.iteration, true), false);
+    place_object("common_state/shard_0_1", common_state_pickle(common_state_of(request), true), false);
     write_model_files(request);
   }
   std::unordered_set<std::string_view> names;
@@ -48,6 +61,7 @@ FolderWriter::FolderWriter(const std::string& folder, const CheckpointWriteReque
     if (!names.insert(t.name).second) fail_bug("tensor {} is to be written twice", in_quotes(t.name));
     place(t);
   }
+  place_masters(request.tensors.tensors);
   for (size_t f = 0; f < file_sizes_.size(); ++f)
     files_.push_back(std::make_unique<safetensors::File>(
         safetensors::File::create((fs::path(folder_) / metadata_.files[f]).string(), file_sizes_[f], request.sparse)));
@@ -96,7 +110,7 @@ void FolderWriter::place(const TensorInfo& t) {
   if (row >> 32 != 0) fail("tensor {}: one of its rows has {} bytes, 4 GiB at most can be written", in_quotes(t.name), row);
   placed.piece = step * row;
   DistTensor& dist = metadata_.tensors.emplace_back();
-  dist.name = t.name;
+  dist.name = t.part.empty() ? t.name : name_in_optimizer(t);
   dist.type = &type;
   dist.shape = t.shape;
   for (uint64_t begin = 0; begin < std::max<uint64_t>(rows, 1); begin += step) {
@@ -116,9 +130,25 @@ void FolderWriter::place(const TensorInfo& t) {
   }
 }
 
+void FolderWriter::place_masters(const std::vector<TensorInfo>& tensors) {
+  std::unordered_set<std::string_view> moved, mastered;
+  for (const TensorInfo& t : tensors)
+    if (!t.part.empty()) (t.role == kMaster ? mastered : moved).insert(t.of);
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const TensorInfo& t = tensors[i];
+    if (!t.part.empty() || t.dtype != DType::F32 || !moved.contains(t.name) || mastered.contains(t.name)) continue;
+    TensorInfo master = t;
+    master.part = "optimizer";
+    master.of = t.name;
+    master.role = kMaster;
+    tensors_[i].twice = tensors_.size();
+    place(master);
+  }
+}
+
 void FolderWriter::write_model_files(const CheckpointWriteRequest& request) {
   const fs::path folder(folder_);
-  write_file(folder / "common.pt", common_pt(request.iteration));
+  write_file(folder / "common.pt", common_pt(common_state_of(request)));
   // Megatron Bridge looks for the newest iteration in a copy beside the folder; who makes the folder moves it there.
   for (const char* name : {"train_state.pt", "latest_train_state.pt"})
     write_file(folder / name, train_state_pt(request.iteration, request.consumed_samples));
@@ -126,7 +156,7 @@ void FolderWriter::write_model_files(const CheckpointWriteRequest& request) {
   // An adapter's own says nothing of the model that it is for.
   for (const DialectConfig& other : request.others)
     if (other.dialect == "megatron") config = joined_configs(other.content, config);
-  write_file(folder / "run_config.yaml", run_config_yaml(config, request.iteration));
+  write_file(folder / "run_config.yaml", run_config_yaml(config, request.iteration, holds_optimizer(request)));
   if (request.files.empty() && request.others.empty()) return;
   std::error_code error;
   fs::create_directory(folder / "hf", error);
@@ -143,6 +173,7 @@ void FolderWriter::write(uint64_t tensor, uint64_t offset, const void* data, uin
   if (tensor >= tensors_.size()) fail_bug("tensor number {} of {} is to be written", tensor, tensors_.size());
   const Tensor& t = tensors_[tensor];
   if (offset > t.bytes || size > t.bytes - offset) fail_bug("bytes {} to {} of {} are to be written", offset, offset + size, t.bytes);
+  if (t.twice != 0) write(t.twice, offset, data, size);
   const char* at = static_cast<const char*>(data);
   while (size > 0) {
     Archive& a = *t.archives[offset / t.piece];

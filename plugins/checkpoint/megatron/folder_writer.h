@@ -11,7 +11,9 @@
 
 namespace corral::megatron {
 
-// A tensor of no bytes whose name holds "/shard_" stands for an object that a module asks for: an empty tensor in a list.
+// Tensors of an optimizer lie where its fully reshardable form has them. A weight in F32 that has moments is its own master, and is there
+// once more as that: Megatron's optimizer asks for it. A tensor of no bytes whose name holds "/shard_" stands for an object that a module
+// asks for: an empty tensor in a list.
 class FolderWriter final : public CheckpointWriter {
  public:
   // Places everything, makes the files and reserves their bytes.
@@ -32,8 +34,10 @@ class FolderWriter final : public CheckpointWriter {
   struct Tensor {
     uint64_t piece = 0, bytes = 0;  // of all pieces but the last, of the whole
     std::vector<Archive*> archives;
+    size_t twice = 0;  // the number of a tensor with the same bytes, which follow along
   };
   void place(const TensorInfo& tensor);
+  void place_masters(const std::vector<TensorInfo>& tensors);
   void place_object(const std::string& name, std::string pickle, bool with_storage);
   Archive& add_archive(std::string pickle, uint64_t bytes, bool with_storage);
   void write_model_files(const CheckpointWriteRequest& request);
