@@ -129,7 +129,9 @@ TEST_F(MegatronOptimizer, AStateThatDoesNotFitItsWeightsIsRefusedByTheNameOfTheT
   const auto at = [](Metadata& m, const std::string& name) -> corral::megatron::DistTensor& {
     return *std::find_if(m.tensors.begin(), m.tensors.end(), [&](const auto& t) { return t.name == name; });
   };
-  const std::string norm = "optimizer.state.exp_avg.decoder.final_layernorm.weight", head = "optimizer.state.exp_avg.output_layer.weight";
+  const std::string norm = "optimizer.state.exp_avg.decoder.final_layernorm.weight",
+                    second = "optimizer.state.exp_avg_sq.decoder.final_layernorm.weight",
+                    head = "optimizer.state.exp_avg.output_layer.weight";
   EXPECT_NE(refusal([&](Metadata& m) {
               std::erase_if(m.tensors, [&](const auto& t) { return t.name == head; });
             }).find("has no exp_avg of tensor \"output_layer.weight\""),
@@ -141,7 +143,7 @@ TEST_F(MegatronOptimizer, AStateThatDoesNotFitItsWeightsIsRefusedByTheNameOfTheT
   text = refusal([&](Metadata& m) { at(m, norm).name = "optimizer.state.exp_avg.decoder.other.weight"; });
   EXPECT_NE(text.find("\"optimizer.state.exp_avg.decoder.other.weight\" stands beside \"decoder.other.weight\""), std::string::npos)
       << text;
-  text = refusal([&](Metadata& m) { at(m, norm).name = "chained_1." + head; });
+  text = refusal([&](Metadata& m) { at(m, second).name = "chained_1." + norm; });
   EXPECT_NE(text.find("as another one does too"), std::string::npos) << text;
   text = refusal(
       [&](Metadata& m) { std::erase_if(m.tensors, [](const auto& t) { return t.name.starts_with("optimizer.state.exp_avg_sq."); }); });
