@@ -6,6 +6,8 @@ megatron-core makes, cut in ways that are not among the goldens, come out as the
 Prints one line a claim and ends with `N passed, N failed`.
 """
 import argparse
+import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -108,6 +110,36 @@ def main():
           run.stderr + check.stdout + check.stderr)
     state = torch.load(work / "run/checkpoints/iter_0000002/train_state.pt", weights_only=True)
     claim("its train state counts steps and samples", (state["step"].item(), state["consumed_train_samples"].item()) == (2, 8))
+
+    # The optimizer's state, out and in: Megatron Core's own optimizer takes the step between two checkpoints of a run and saves; from that
+    # folder Corral takes the next step of that run. All rows are in every step.
+    every = work / "every.jsonl"
+    every.write_text("".join('{"input_ids": [%s]}\n' % ", ".join(str((r * 31 + i * i) % 90) for i in range(17)) for r in range(12)))
+    words = ["--data", every, "--seq-length", 17, "--global-batch-size", 12, "--micro-batch-size", 4, "--lr", "1e-3", "--train-iters", 5, "--set",
+             "optimizer.lr_decay_style=constant", "train.save_interval=1", "train.eval_interval=0", "train.log_interval=1"]
+    run = corral("pretrain", "--pretrained-checkpoint", GOLDEN / "models/llama3", "--checkpoint-format", "megatron", "--dir", work / "steps",
+                 *words)
+    steps = work / "steps/checkpoints"
+    check = subprocess.run([sys.executable, HERE / "megatron_optimizer.py", steps / "iter_0000003", steps / "iter_0000004", every, work / "theirs"],
+                           capture_output=True, text=True)
+    claim("megatron-core's distributed optimizer goes on from a run's folder and comes to its next one",
+          run.returncode == check.returncode == 0 and "updated: True" in check.stdout, run.stderr + check.stdout + check.stderr)
+    print(check.stdout, end="")
+    if check.returncode == 0:
+        shutil.copytree(steps / "iter_0000004/hf", work / "theirs/iter_0000004/hf")
+        (work / "theirs/latest_checkpointed_iteration.txt").write_text("4")
+    run = corral("pretrain", "--load", work / "theirs", "--dir", work / "back", *words)
+
+    def last(name):
+        return json.loads((work / name / "metrics.jsonl").read_text().splitlines()[-1])
+
+    claim("a run goes on from what that optimizer saved as from its own",
+          run.returncode == 0 and "after 4 steps, with the optimizer's" in run.stderr and last("back")["step"] == 5
+          and all(abs(last("back")[k] / last("steps")[k] - 1) < 1e-5 for k in ("loss", "grad_norm")), run.stderr)
+    exported = corral("export", "--checkpoint", work / "steps", "--hf-path", work / "steps_hf")
+    mine, theirs = weights(work / "back/checkpoints/iter_0000005"), weights(work / "steps_hf")
+    claim("and comes to the same weights after its next step", exported.returncode == 0 and set(mine) == set(theirs)
+          and max((mine[n] - theirs[n]).abs().max().item() for n in mine) < 2e-6, exported.stderr)
 
     # An adapter: q, k, v and gate, up share their first matrix; rows of the second ones stand as those of the weights.
     tuned = corral("finetune", "--pretrained-checkpoint", GOLDEN / "models/llama3", "--peft", "dora", "--data", ids, "--seq-length", 16,
