@@ -5,13 +5,13 @@
 namespace corral::graph {
 
 std::vector<std::vector<double>> run_reference(const OpDef& def, const Attrs& attrs, const std::vector<TensorType>& input_types,
-                                               std::vector<std::vector<double>> inputs, const std::vector<bool>& present) {
+                                               std::vector<std::vector<double>> inputs, const std::vector<bool>& present, bool rounds) {
   std::vector<const TensorType*> types;
   std::vector<RefCall::Value> in_values(inputs.size()), out_values;
   std::vector<const RefCall::Value*> in, out;
   for (size_t i = 0; i < inputs.size(); ++i) {
     types.push_back(present[i] ? &input_types[i] : nullptr);
-    in_values[i] = {input_types[i].shape, inputs[i]};
+    in_values[i] = {input_types[i].shape, inputs[i], input_types[i].dtype};
     in.push_back(present[i] ? &in_values[i] : nullptr);
   }
   in.resize(def.operands(attrs).inputs.size(), nullptr);
@@ -28,7 +28,7 @@ std::vector<std::vector<double>> run_reference(const OpDef& def, const Attrs& at
     outputs.emplace_back(written(k) ? static_cast<size_t>(elements(output_types[k].shape)) : 0);
   for (size_t i = 0; i < outputs.size(); ++i) out_values.push_back({output_types[i].shape, outputs[i]});
   for (size_t i = 0; i < outputs.size(); ++i) out.push_back(written(i) ? &out_values[i] : nullptr);
-  def.reference(RefCall(def, attrs, def.name, in, out));
+  def.reference(RefCall(def, attrs, def.name, in, out, rounds));
   return outputs;
 }
 

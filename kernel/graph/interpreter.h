@@ -29,7 +29,9 @@ class Interpreter {
 };
 
 // One node on given inputs. Outputs are new vectors, those of in-place operations too; one that updates an absent input is empty.
+// `rounds`: as on a device that rounds between.
 std::vector<std::vector<double>> run_reference(const OpDef& def, const Attrs& attrs, const std::vector<TensorType>& input_types,
-                                               std::vector<std::vector<double>> inputs, const std::vector<bool>& present);
+                                               std::vector<std::vector<double>> inputs, const std::vector<bool>& present,
+                                               bool rounds = false);
 
 }  // namespace corral::graph

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "kernel/graph/cases.h"
 #include "kernel/graph/low_precision.h"
 #include "kernel/graph/print.h"
 
@@ -179,6 +180,10 @@ const Shape& RefCall::shape(std::string_view name) const {
   const auto in = std::find(operands.inputs.begin(), operands.inputs.end(), name);
   if (in != operands.inputs.end()) return inputs_[static_cast<size_t>(in - operands.inputs.begin())]->shape;
   return outputs_[index(operands.outputs, name)]->shape;
+}
+
+double RefCall::beside(std::string_view input, double value) const {
+  return rounds_ ? rounded(value, inputs_[index(operands.inputs, input)]->dtype) : value;
 }
 
 bool takes(const OpDef& def, const std::string& operand, DType dtype) {

@@ -110,17 +110,23 @@ class RefCall : public NodeCall {
   struct Value {
     Shape shape;
     std::span<double> data;
+    DType dtype = DType::F64;
   };
-  RefCall(const OpDef& def, const Attrs& attrs, std::string where, std::vector<const Value*> inputs, std::vector<const Value*> outputs)
-      : NodeCall(def, attrs, std::move(where)), inputs_(std::move(inputs)), outputs_(std::move(outputs)) {}
+  // `rounds`: as on a device that rounds between, see OpDef.
+  RefCall(const OpDef& def, const Attrs& attrs, std::string where, std::vector<const Value*> inputs, std::vector<const Value*> outputs,
+          bool rounds = false)
+      : NodeCall(def, attrs, std::move(where)), inputs_(std::move(inputs)), outputs_(std::move(outputs)), rounds_(rounds) {}
   std::span<const double> in(std::string_view name) const { return inputs_[index(operands.inputs, name)]->data; }
   std::span<double> out(std::string_view name) const { return outputs_[index(operands.outputs, name)]->data; }
   bool has(std::string_view name) const { return inputs_[index(operands.inputs, name)] != nullptr; }
   bool writes(std::string_view name) const { return outputs_[index(operands.outputs, name)] != nullptr; }
   const Shape& shape(std::string_view name) const;
+  // What is multiplied by this input: rounded to its type on a device that rounds between.
+  double beside(std::string_view input, double value) const;
 
  private:
   std::vector<const Value*> inputs_, outputs_;
+  bool rounds_;
 };
 
 // One case of the tests: shapes by input name; an input without one is absent. Values are drawn from [low, high) where `ranges` has the
@@ -150,7 +156,7 @@ struct OpDef {
   void (*exchange)(std::span<const RefCall> ranks) = nullptr;
   bool cuts = false;                             // leading axes of an output may be parts or multiples of the input's
   bool cheap = false;                            // recomputing it costs less than keeping its output
-  bool rounds_between = false;                   // what it makes and multiplies on the way may have the type of its inputs
+  bool rounds_between = false;                   // a device may round what it makes and multiplies on the way (RefCall::beside)
   std::vector<std::string> accumulates{};        // outputs that may be added to what is there
   std::map<std::string, std::string> updates{};  // output -> input: the input's own tensor, updated in place; absent with it
   std::vector<Case> cases{};

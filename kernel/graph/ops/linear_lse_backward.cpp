@@ -6,6 +6,7 @@
 namespace corral::graph {
 namespace {
 // With the probabilities p = exp(x wT - lse) made anew:  dlogits = p dlse + onehot(target) dtarget,  dx = dlogits w,  dw = dlogitsT x.
+// A device whose processor multiplies bfloat16 may round dlogits to it beside an operand of that type.
 
 std::vector<TensorType> shape(const ShapeCall& op) {
   const Shape& x = op["x"];
@@ -28,9 +29,10 @@ void reference(const RefCall& op) {
       double logit = 0;
       for (size_t d = 0; d < D; ++d) logit += x[i * D + d] * w[v * D + d];
       const double dlogit = std::exp(logit - lse[i]) * dlse[i] + (targets[i] == static_cast<double>(v) ? dtarget[i] : 0);
+      const double beside_w = op.beside("w", dlogit), beside_x = op.beside("x", dlogit);
       for (size_t d = 0; d < D; ++d) {
-        dx[i * D + d] += dlogit * w[v * D + d];
-        dw[v * D + d] += dlogit * x[i * D + d];
+        dx[i * D + d] += beside_w * w[v * D + d];
+        dw[v * D + d] += beside_x * x[i * D + d];
       }
     }
 }
