@@ -1,5 +1,8 @@
-// A plugin that takes memory in every step: rows of a few tokens, made by way of a vector.
+// A plugin that takes memory in every step, in every way that there is: rows of a few tokens, made by way of a vector.
+#include <sys/mman.h>
+
 #include <algorithm>
+#include <cstdlib>
 
 #include "corral/dataset.h"
 
@@ -9,11 +12,28 @@ struct NoOptions {
   static NoOptions decode(const std::string&) { return {}; }
 };
 
+// Each kept for a moment where the compiler cannot leave it out.
+void waste() {
+  static void* volatile kept;
+  kept = std::malloc(100);
+  kept = std::realloc(kept, 200);
+  std::free(kept);
+  kept = std::calloc(1, 100);
+  std::free(kept);
+  kept = std::aligned_alloc(64, 128);
+  std::free(kept);
+  void* aligned = nullptr;
+  if (posix_memalign(&aligned, 64, 100) == 0) std::free(kept = aligned);
+  kept = mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  munmap(kept, 4096);
+}
+
 class Rows final : public corral::DatasetInstance {
  public:
   explicit Rows(int64_t length) : length_(static_cast<uint64_t>(length)) {}
   corral::DatasetInfo info() override { return {}; }
   void fetch(uint64_t, uint64_t, uint64_t rows, const corral_batch& batch) override {
+    waste();
     std::vector<int32_t> ids(rows * length_);
     for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i % 7);
     std::copy(ids.begin(), ids.end(), batch.tokens);
