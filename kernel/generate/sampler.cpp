@@ -13,11 +13,11 @@ int32_t Sampler::next(std::span<const float> logits, std::span<const int32_t> be
   penalize(before);
   const auto best = static_cast<int32_t>(std::max_element(logits_.begin(), logits_.end()) - logits_.begin());
   if (sampling_.temperature <= 0) return best;
-  const double highest = static_cast<double>(logits_[static_cast<size_t>(best)]) / sampling_.temperature;
+  const auto highest = static_cast<double>(logits_[static_cast<size_t>(best)]);
   choices_.clear();
   for (size_t i = 0; i < logits_.size(); ++i) {
-    const double logit = static_cast<double>(logits_[i]) / sampling_.temperature;
-    choices_.push_back({static_cast<int32_t>(i), logit, std::exp(logit - highest)});
+    const auto logit = static_cast<double>(logits_[i]);
+    choices_.push_back({static_cast<int32_t>(i), logit, std::exp((logit - highest) / sampling_.temperature)});
   }
   cut();
   double total = 0;
