@@ -93,7 +93,10 @@ void read_rope(const json& j, LlamaConfig& c) {
   c.rope_factor = required(*rope, where, "factor");
   c.low_freq_factor = required(*rope, where, "low_freq_factor");
   c.high_freq_factor = required(*rope, where, "high_freq_factor");
-  c.original_max_position_embeddings = static_cast<int64_t>(required(*rope, where, "original_max_position_embeddings"));
+  const double original = required(*rope, where, "original_max_position_embeddings");
+  if (!(original >= 1 && original <= 0x1p31))
+    wrong(where + "original_max_position_embeddings", (*rope)["original_max_position_embeddings"], "a number from 1 to 2147483648");
+  c.original_max_position_embeddings = static_cast<int64_t>(original);
 }
 
 ordered_json id_or_list(const std::vector<int64_t>& ids) {

@@ -7,6 +7,9 @@
 namespace corral::llama {
 namespace {
 
+// A hundred times the deepest: beyond it a graph takes minutes to write.
+constexpr int64_t kMostLayers = 10'000, kWidestHead = 1 << 16;
+
 class Emitter {
  public:
   Emitter(const LlamaShape& m, int64_t batch, int64_t seq_length) : m_(m), b_(graph_), batch_(batch), seq_(seq_length) {}
@@ -117,8 +120,9 @@ class Emitter {
 }  // namespace
 
 void check(const LlamaShape& m) {
-  const std::pair<const char*, int64_t> sizes[] = {{"num_hidden_layers", m.num_hidden_layers},
-                                                   {"hidden_size", m.hidden_size},
+  if (m.num_hidden_layers < 1 || m.num_hidden_layers > kMostLayers)
+    fail("model.num_hidden_layers = {}: expected a number from 1 to {}", m.num_hidden_layers, kMostLayers);
+  const std::pair<const char*, int64_t> sizes[] = {{"hidden_size", m.hidden_size},
                                                    {"intermediate_size", m.intermediate_size},
                                                    {"num_attention_heads", m.num_attention_heads},
                                                    {"num_key_value_heads", m.num_key_value_heads},
@@ -128,9 +132,12 @@ void check(const LlamaShape& m) {
     if (value < 1 || value > int64_t{1} << 31) fail("model.{} = {}: expected a number from 1 to 2147483648", key, value);
   if (m.num_attention_heads % m.num_key_value_heads != 0)
     fail("model.num_attention_heads = {} is no multiple of model.num_key_value_heads = {}", m.num_attention_heads, m.num_key_value_heads);
+  if (m.head_dim > kWidestHead) fail("model.head_dim = {}: expected {} at most", m.head_dim, kWidestHead);
   if (m.head_dim % 2 != 0) fail("model.head_dim = {}: RoPE turns pairs, expected an even number", m.head_dim);
   if (m.hidden_dropout < 0 || m.hidden_dropout >= 1)
     fail("model.hidden_dropout = {}: expected 0 or more and less than 1", m.hidden_dropout);
+  if (!(m.initializer_range >= 0 && m.initializer_range < HUGE_VAL))
+    fail("model.initializer_range = {}: expected a number of 0 or more", m.initializer_range);
   if (!(m.rms_norm_eps > 0)) fail("model.rms_norm_eps = {}: expected more than 0", m.rms_norm_eps);
 }
 

@@ -73,6 +73,9 @@ TEST(Llama, RefusesSizesThatCannotWorkNamingTheKey) {
   EXPECT_NE(message([](LlamaShape& m) { m.num_key_value_heads = 4; }).find("model.num_key_value_heads = 4"), std::string::npos);
   EXPECT_NE(message([](LlamaShape& m) { m.head_dim = 7; }).find("model.head_dim = 7"), std::string::npos);
   EXPECT_NE(message([](LlamaShape& m) { m.hidden_size = 0; }).find("model.hidden_size = 0"), std::string::npos);
+  EXPECT_NE(message([](LlamaShape& m) { m.num_hidden_layers = 100'000; }).find("model.num_hidden_layers = 100000"), std::string::npos);
+  EXPECT_NE(message([](LlamaShape& m) { m.head_dim = 1 << 20; }).find("model.head_dim = 1048576"), std::string::npos);
+  EXPECT_NE(message([](LlamaShape& m) { m.initializer_range = -1; }).find("model.initializer_range = -1"), std::string::npos);
   EXPECT_NE(message([](LlamaShape& m) { m.hidden_dropout = 1; }).find("model.hidden_dropout = 1"), std::string::npos);
   EXPECT_EQ(message([](LlamaShape&) {}), "accepted");
 }

@@ -108,6 +108,8 @@ class LlamaPlugin : public Model<OptionsMessage> {
     LlamaShape m{o.num_hidden_layers, o.hidden_size,         o.intermediate_size, o.num_attention_heads, o.num_key_value_heads, head_dim,
                  o.vocab_size,        o.tie_word_embeddings, o.rms_norm_eps,      o.initializer_range,   o.hidden_dropout,      {}};
     check(m);
+    if (!(o.rope_theta > 0 && o.rope_theta < HUGE_VAL)) fail("model.rope_theta = {}: expected more than 0", o.rope_theta);
+    if (o.max_position_embeddings < 1) fail("model.max_position_embeddings = {}: expected 1 or more", o.max_position_embeddings);
     m.rope_frequencies = rope_frequencies(head_dim, o.rope_theta, scaling(o));
     return m;
   }
@@ -121,6 +123,8 @@ class LlamaPlugin : public Model<OptionsMessage> {
     if (!(r.low_freq_factor > 0) || !(r.high_freq_factor > r.low_freq_factor))
       fail("model.rope_scaling.high_freq_factor = {}: expected more than low_freq_factor = {}, and that more than 0", r.high_freq_factor,
            r.low_freq_factor);
+    if (r.original_max_position_embeddings < 1)
+      fail("model.rope_scaling.original_max_position_embeddings = {}: expected 1 or more", r.original_max_position_embeddings);
     return {r.factor, r.low_freq_factor, r.high_freq_factor, static_cast<double>(r.original_max_position_embeddings)};
   }
 };
