@@ -55,7 +55,8 @@ TEST_F(Generate, TakesAPromptFromTheCommandLineFromStandardInputAndFromAFile) {
   write_text(*this / "p.jsonl", "{\"prompt\": \"the cat\"}\n\n{\"input_ids\": [304, 5, 6]}\n{\"prompt\": \"the cat\"}\n");
   const auto all = rows(generate("--json --max-new-tokens 8 --temperature 0 --prompts " + (*this / "p.jsonl")));
   ASSERT_EQ(all.size(), 3u);
-  EXPECT_EQ(all[0]["text"].get<std::string>() + "\n", flag.out);
+  const std::string texts = generate("--max-new-tokens 8 --temperature 0 --prompts " + (*this / "p.jsonl")).out;
+  EXPECT_TRUE(texts.starts_with(flag.out) && texts.ends_with(flag.out) && texts.size() > 2 * flag.out.size()) << texts;
   EXPECT_EQ(all[1]["input_ids"], (json{304, 5, 6}));
   EXPECT_EQ(all[2]["output_ids"], all[0]["output_ids"]);
   for (const json& each : all) {
@@ -68,14 +69,14 @@ TEST_F(Generate, EndsBeforeTheTextOfStopWhereverItsTokensAreCut) {
   const std::string whole = row("--temperature 0 --ignore-eos")["text"];
   // Pieces of the text, those aside that a shell or JSON would change.
   size_t tried = 0;
-  for (size_t at = 3; at + 3 < whole.size() && tried < 4; at += 4) {
-    const std::string stop = whole.substr(at, 3);
+  for (size_t at = 1; at + 2 < whole.size(); ++at) {
+    const std::string stop = whole.substr(at, 2);
     if (stop[0] == '-' || std::any_of(stop.begin(), stop.end(), [](char c) { return c < ' ' || c == '\''; })) continue;
     ++tried;
     const json ended = row("--temperature 0 --ignore-eos --stop 'not there' '" + stop + "'");
     EXPECT_EQ(ended["text"], whole.substr(0, whole.find(stop))) << stop;
     EXPECT_EQ(ended["finish"], "stop") << stop;
-    EXPECT_LT(ended["output_ids"].size(), 24u);
+    EXPECT_LE(ended["output_ids"].size(), 24u);
   }
   EXPECT_GT(tried, 0u) << whole;
 }
@@ -97,12 +98,16 @@ TEST_F(Generate, EndsAtEachEndIdOfGenerationConfigConfigAndTokenizerUnlessTold) 
   change("generation_config.json", [&](json& j) { j["eos_token_id"] = kEndOfText; });
   change("config.json", [&](json& j) { j["eos_token_id"] = ids[5]; });
   expect_end(first(ids[5]));
-  change("config.json", [&](json& j) { j["eos_token_id"] = kEndOfText; });
-  expect_end(24);
-  const json tokens = json::parse(text_of(*this / "model/tokenizer.json"))["model"]["vocab"];
-  for (const auto& [token, id] : tokens.items())
-    if (id == ids[3]) change("tokenizer_config.json", [&, name = token](json& j) { j["eos_token"] = name; });
-  expect_end(first(ids[3]));
+  // The tokenizer's alone: with such a penalty every id comes once, so one of its ends does too.
+  for (const char* file : {"config.json", "generation_config.json"}) change(file, [](json& j) { j.erase("eos_token_id"); });
+  write_text(*this / "p.jsonl", "{\"input_ids\": [5]}\n");
+  const std::string words = "--json --temperature 0 --repetition-penalty 1e9 --max-new-tokens 319 --prompts " + (*this / "p.jsonl");
+  const std::vector<int> every = rows(generate(words + " --ignore-eos"))[0]["output_ids"], ended = rows(generate(words))[0]["output_ids"],
+                         ends = json::parse(corral("tokenizer info --json --tokenizer " + (*this / "model")).out)["eos_ids"];
+  EXPECT_EQ(every.size(), 319u);
+  const auto end = std::find_first_of(every.begin(), every.end(), ends.begin(), ends.end());
+  ASSERT_NE(end, every.end());
+  EXPECT_EQ(ended, std::vector<int>(every.begin(), end));
 }
 
 TEST_F(Generate, RawLeavesTheBeginTokenOutAndShowsSpecialTokens) {
@@ -193,9 +198,9 @@ TEST_F(Generate, StreamsToATerminalAndWhereItIsAskedToTheTextOfTheWhole) {
   EXPECT_EQ(all, whole);
 
   corral::Terminal terminal(CORRAL_BINARY_DIR "/bin/corral " + words + " 2>/dev/null");
-  std::string shown = terminal.end().first;
-  std::erase(shown, '\r');
-  EXPECT_EQ(shown, whole);
+  std::string as_shown;
+  for (const char c : whole) as_shown += c == '\n' ? "\r\n" : std::string(1, c);
+  EXPECT_EQ(terminal.end().first, as_shown);
 }
 
 }  // namespace

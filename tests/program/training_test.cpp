@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -200,6 +201,13 @@ TEST_F(TrainingProgram, EvaluationTellsBitsAByteBesideWhatFrequenciesAloneWouldT
   EXPECT_NEAR(all["bits_per_byte"].get<double>() / all["unigram_bits_per_byte"].get<double>(),
               all["loss"].get<double>() / all["unigram_loss"].get<double>(), 1e-9);
   EXPECT_GT(all["unigram_bits_per_byte"].get<double>(), 0.5);
+  // All targets' nats over all bytes of the texts but those of the first token, which is nobody's target.
+  double bytes = 0;
+  for (const std::string& row : lines_with(text_of(*this / "data.jsonl"), "text"))
+    bytes += static_cast<double>(nlohmann::json::parse(row)["text"].get<std::string>().size());
+  const double counted = all["loss"].get<double>() * all["targets"].get<double>() / std::log(2.0) / all["bits_per_byte"].get<double>();
+  EXPECT_LE(counted, bytes);
+  EXPECT_GE(counted, bytes - 10);
 }
 
 }  // namespace

@@ -82,6 +82,36 @@ TEST_F(Transfer, TheModelPluginIsSaidWithItsReasonAndAFlagNamesAnother) {
   EXPECT_EQ(named.err.rfind("model: llama3 (as --model says), from ", 0), 0u) << named.err;
 }
 
+// By the factor first; tied weights decide where that says nothing.
+TEST_F(Transfer, EveryConfigurationHasItsModelPlugin) {
+  struct Case {
+    const char *model, *plugin;
+    double factor;  // 0: none
+    bool tied;
+  };
+  const Case cases[] = {{"llama3", "llama3", 0, false},    {"llama31", "llama31", 8, false}, {"llama31", "llama31", 16, false},
+                        {"llama31", "llama32", 32, false}, {"llama32", "llama32", 32, true}, {"llama32", "llama31", 8, true},
+                        {"llama32", "llama3", 0, true},    {"llama32", "llama32", 16, true}};
+  for (const Case& c : cases) {
+    fs::remove_all(*this / "model");
+    fs::copy(golden(c.model), *this / "model");
+    nlohmann::json config = nlohmann::json::parse(text_of(*this / "model/config.json"));
+    for (const char* section : {"rope_scaling", "rope_parameters"}) {
+      if (!config.contains(section) || config[section].is_null()) continue;
+      if (c.factor)
+        config[section]["factor"] = c.factor;
+      else
+        config[section] = nullptr;
+    }
+    ASSERT_EQ(config.value("tie_word_embeddings", false), c.tied);
+    write_text(*this / "model/config.json", config.dump());
+    fs::remove_all(*this / "out");
+    const Shown out = corral("export --checkpoint " + (*this / "model") + " --hf-path " + (*this / "out"));
+    EXPECT_EQ(out.code, 0) << out.err;
+    EXPECT_EQ(out.err.rfind(std::string("model: ") + c.plugin + " (", 0), 0u) << c.model << " with " << c.factor << ": " << out.err;
+  }
+}
+
 TEST_F(Transfer, AnImportedModelIsNoRunToResumeButOneToBeginFrom) {
   ASSERT_EQ(corral("import --hf-model " + golden("llama32") + " --dir " + (*this / "run")).code, 0);
   const std::string before = text_of(*this / "run/config.textproto");
