@@ -36,6 +36,12 @@ const Command& find(std::vector<std::string>& words) {
   const bool group = std::any_of(names.begin(), names.end(), [&](const std::string& name) { return name.starts_with(words[0] + " "); });
   const std::string typed = group && words.size() > 1 ? words[0] + " " + words[1] : words[0];
   const std::string near = nearest(typed, names);
+  if (near.empty() && group) {
+    std::string all;
+    for (const std::string& name : names)
+      if (name.starts_with(words[0] + " ")) all += (all.empty() ? "" : ", ") + name.substr(words[0].size() + 1);
+    fail("{}: no such command\n       after `corral {}` comes one of {}", typed, words[0], all);
+  }
   fail("{}: no such command\n       {}", typed, near.empty() ? "`corral --help` lists them" : "did you mean `corral " + near + "`?");
 }
 

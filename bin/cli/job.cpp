@@ -3,15 +3,15 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <iostream>
 
 #include "bin/cli/chat_template.h"
 #include "bin/cli/configuration.h"
+#include "bin/cli/graph_dump.h"
 #include "bin/cli/hub_cache.h"
 #include "bin/cli/load_plugin.h"
 #include "bin/cli/model_files.h"
 #include "corral/error.h"
-#include "kernel/graph/print.h"
+#include "kernel/checkpoint/files.h"
 
 namespace corral::cli {
 namespace {
@@ -53,6 +53,7 @@ config::RunConfig configure_for(const Arguments& arguments, config::Sources sour
 
 config::RunConfig configure_to_run(const Arguments& arguments, const config::Sources& sources, const ModelSource& source) {
   config::RunConfig config = configure_for(arguments, sources, source);
+  take_one_rank(config);
   if (source.adapter || config.plugin("peft").empty()) return config;
   if (sets(sources, "peft.plugin")) fail("peft.plugin = \"{}\": name the adapter too, with --adapter DIR", config.plugin("peft"));
   config.set("peft.plugin", std::string("none"), "no adapter");
@@ -67,6 +68,19 @@ std::shared_ptr<const DeviceHandle> open_device(const Arguments& arguments, cons
   return std::make_shared<const DeviceHandle>(DeviceHandle::open(std::move(plugin), request));
 }
 
+uint64_t free_memory(const DeviceHandle& device) {
+  const uint64_t bytes = device.info().memory_bytes;
+  return bytes ? bytes : UINT64_MAX;
+}
+
+void allocate(runtime::Session& session, const char* remedy) {
+  const DeviceHandle& device = session.device();
+  if (const uint64_t wanted = session.plan().total, there = free_memory(device); wanted > there)
+    fail_environment("out of memory: the tensors take {}, and {} has {} free\n       {}", checkpoint::size_text(wanted),
+                     device.plugin().label(), checkpoint::size_text(there), remedy);
+  session.allocate();
+}
+
 train::Pipeline make_pipeline(const Arguments& arguments, const config::RunConfig& config) {
   train::Pipeline pipeline(
       {ModelHandle(load_plugin(arguments, "model", config.plugin("model", true))), config.options("model")},
@@ -74,14 +88,7 @@ train::Pipeline make_pipeline(const Arguments& arguments, const config::RunConfi
   if (!config.plugin("peft").empty())
     pipeline.set_peft({PeftHandle(load_plugin(arguments, "peft", config.plugin("peft", true))), config.options("peft")});
   pipeline.set_recompute(config.text("recompute.granularity"), config.integer("recompute.num_layers"));
-  if (const std::string wanted = arguments.text("dump-graph"); !wanted.empty()) {
-    const std::vector<std::string> stages{"model", "peft", "autodiff", "recompute", "precision", "optimizer", "partition", "plan"};
-    if (std::find(stages.begin(), stages.end(), wanted) == stages.end())
-      fail("--dump-graph {}: no such stage; there are model, peft, autodiff, recompute, precision, optimizer, partition, plan", wanted);
-    pipeline.set_dump([wanted](const std::string& stage, const Graph& g) {
-      if (stage == wanted) graph::print(g, std::cout);
-    });
-  }
+  print_stages(arguments, pipeline);
   return pipeline;
 }
 
@@ -166,9 +173,16 @@ train::Fetch fetch_part(std::shared_ptr<const DatasetHandle> data, uint64_t part
   };
 }
 
+void check_tensor_file(const std::string& flag, const std::string& path) {
+  std::error_code error;
+  if (path.empty()) fail("--{}: needs a value, FILE", flag);
+  const fs::path file = fs::absolute(path);
+  if (!fs::is_directory(file.parent_path(), error)) fail("--{} {}: the folder {} does not exist", flag, path, file.parent_path().string());
+  if (fs::is_directory(file, error)) fail("--{} {}: that is a folder: name a file", flag, path);
+}
+
 void write_tensor_file(const Arguments& arguments, const std::string& path, const std::vector<NamedTensor>& tensors) {
   const fs::path file = fs::absolute(path);
-  if (!fs::is_directory(file.parent_path())) fail("{}: the folder {} does not exist", path, file.parent_path().string());
   // The format chooses the ending of its file's name; the user's is the one that counts.
   const fs::path partial = file.string() + ".partial";
   std::error_code error;

@@ -24,6 +24,11 @@ config::RunConfig configure_to_run(const Arguments& arguments, const config::Sou
 
 std::shared_ptr<const DeviceHandle> open_device(const Arguments& arguments, const config::RunConfig& config);
 
+// What the device has free; without bound where it does not know.
+uint64_t free_memory(const DeviceHandle& device);
+// The arena of the session. Refuses (3) one that is larger than what the device has free; `remedy` says what takes less.
+void allocate(runtime::Session& session, const char* remedy);
+
 // Also sets recompute and, with --dump-graph STAGE, printing.
 train::Pipeline make_pipeline(const Arguments& arguments, const config::RunConfig& config);
 train::Chosen<OptimizerHandle> choose_optimizer(const Arguments& arguments, const config::RunConfig& config);
@@ -45,6 +50,8 @@ struct NamedTensor {
   TensorInfo info;
   std::vector<char> bytes;
 };
+// Refuses the value of a flag where no such file could be written.
+void check_tensor_file(const std::string& flag, const std::string& path);
 void write_tensor_file(const Arguments& arguments, const std::string& path, const std::vector<NamedTensor>& tensors);
 
 }  // namespace corral::cli

@@ -1,11 +1,21 @@
 #include "bin/cli/load_plugin.h"
 
+#include <filesystem>
+
 #include "bin/cli/configuration.h"
+#include "corral/error.h"
 
 namespace corral::cli {
 
 Registry& plugin_registry(const Arguments& arguments) {
-  static Registry registry(plugin_folders(arguments));
+  const auto checked = [&] {
+    std::error_code error;
+    for (const std::string& folder : arguments.list("plugin-path"))
+      if (!std::filesystem::is_directory(folder, error))
+        fail("--plugin-path {}: {}", folder, std::filesystem::exists(folder, error) ? "a file: name its folder" : "no such folder");
+    return plugin_folders(arguments);
+  };
+  static Registry registry(checked());
   return registry;
 }
 

@@ -24,7 +24,9 @@ Logits logits_of(const Arguments& arguments, const ModelSource& source, uint64_t
   config::RunConfig config = configure_to_run(arguments, sources(arguments), source);
   config.set("precision.plugin", std::string("fp32"), "--check");
   const train::Pipeline pipeline = make_pipeline(arguments, config);
-  runtime::Session session(open_device(arguments, config), {pipeline.logits(LogitsCheck::kPrompts, LogitsCheck::kTokens)});
+  const auto device = open_device(arguments, config);
+  if (memory == 0) memory = free_memory(*device);
+  runtime::Session session(device, {pipeline.logits(LogitsCheck::kPrompts, LogitsCheck::kTokens)});
   Logits logits;
   if (session.plan().total > memory) {
     logits.too_large = format("{} takes {} in fp32, and there are {}", source.path, checkpoint::size_text(session.plan().total),
@@ -67,7 +69,6 @@ std::string LogitsCheck::sentence(const std::string& a, const std::string& b) co
 
 LogitsCheck check_logits(const Arguments& arguments, const ModelSource& a, const ModelSource& b, uint64_t memory) {
   LogitsCheck check;
-  if (memory == 0) memory = available_memory();
   // A vocabulary may be padded on one side.
   const size_t ids = std::min(vocabulary_of(arguments, a), vocabulary_of(arguments, b));
   const Logits first = logits_of(arguments, a, memory, ids);

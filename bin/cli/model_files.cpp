@@ -93,12 +93,13 @@ std::vector<NamedFile> adapter_files(const std::string& fingerprint, const std::
   return files;
 }
 
-void check_vocabulary(const config::RunConfig& config, const TokenizerHandle* tokenizer) {
+void check_vocabulary(const config::RunConfig& config, const TokenizerHandle* tokenizer, bool has_weights) {
   if (!tokenizer) return;
   const auto ids = static_cast<int64_t>(tokenizer->info().num_ids);
   const int64_t rows = config.integer("model.vocab_size");
   if (ids > rows)
-    fail("model.vocab_size = {}, but the tokenizer has {} ids: use the model's own tokenizer{}", rows, ids,
+    fail("model.vocab_size = {}, but the tokenizer has {} ids: {}{}", rows, ids,
+         has_weights ? "use the model's own tokenizer" : format("leave model.vocab_size out, or set it to {} or more", ids),
          config.set_by("model.vocab_size"));
   if (ids < rows)
     std::fprintf(stderr, "the tokenizer has %lld ids, the model %lld rows: the rest stays unused\n", static_cast<long long>(ids),
@@ -110,7 +111,7 @@ void settle_vocabulary(config::RunConfig& config, const TokenizerHandle* tokeniz
   if (!has_weights && !config.find("model.vocab_size")->from.starts_with("--"))
     config.set("model.vocab_size", static_cast<int64_t>(tokenizer->info().num_ids), "tokenizer");
   else
-    check_vocabulary(config, tokenizer);
+    check_vocabulary(config, tokenizer, has_weights);
 }
 
 }  // namespace corral::cli

@@ -29,7 +29,7 @@ std::vector<NamedFile> adapter_files(const std::string& fingerprint, const std::
                                      const TokenizerHandle* tokenizer, const DatasetInfo& data);
 
 // Refuses a tokenizer with more ids than the model has rows; fewer are said.
-void check_vocabulary(const config::RunConfig& config, const TokenizerHandle* tokenizer);
+void check_vocabulary(const config::RunConfig& config, const TokenizerHandle* tokenizer, bool has_weights = true);
 
 // model.vocab_size is the tokenizer's number of ids unless a flag sets it.
 void settle_vocabulary(config::RunConfig& config, const TokenizerHandle* tokenizer, bool has_weights);

@@ -41,7 +41,9 @@ constexpr Flag kRecipe[] = {
     {"tracker", Flag::kValues, "PLUGIN", "where metrics go", "tracker.plugins"},
     {"sample-interval", Flag::kValue, "N", "steps between texts that the model in training writes", "train.sample_interval"},
     {"sample-prompt", Flag::kPaths, "TEXT", "text that they continue", "train.sample_prompt"},
-    {"dump-graph", Flag::kValue, "STAGE", "print the graph after this stage"},
+    {"dump-graph", Flag::kValue, "STAGE",
+     "print the graph after model, peft, generation, autodiff, recompute, precision, optimizer or partition, or the memory plan (plan), "
+     "and stop"},
     {"json", Flag::kNothing, "", "print results as JSON"},
 };
 

@@ -9,7 +9,4 @@ namespace corral::cli {
 // A figure of /proc/self/status in bytes, such as "VmRSS:" (now) or "VmHWM:" (at its peak); 0 where there is none.
 uint64_t resident_bytes(std::string_view figure);
 
-// What this process may still take: what the system has free, and its control group allows.
-uint64_t available_memory();
-
 }  // namespace corral::cli

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "bin/cli/configuration.h"
+#include "bin/cli/graph_dump.h"
 #include "bin/cli/job.h"
 #include "bin/cli/load_plugin.h"
 #include "bin/cli/model_files.h"
@@ -29,17 +30,6 @@
 namespace corral::cli {
 namespace {
 namespace fs = std::filesystem;
-
-// Keys of distributed runs, with the value that one process has.
-void refuse_more_than_one_rank(config::RunConfig& config) {
-  for (const char* key : {"parallel.tensor", "parallel.pipeline", "parallel.virtual_pipeline", "parallel.context"}) {
-    if (config.integer(key) == 1) continue;
-    if (config.find(key)->from.starts_with("--"))
-      fail("{} = {}: this program runs on one rank; the plugins of parallel runs are not installed{}", key, config.integer(key),
-           config.set_by(key));
-    config.set(key, int64_t{1}, "one rank");
-  }
-}
 
 std::string checkpoints_of(const config::RunConfig& config, const std::string& dir) {
   const std::string& own = config.text("checkpoint.dir");
@@ -67,7 +57,7 @@ class Training {
                                   resumed_      ? files_folder(arguments, config_, resumed_->path)
                                   : pretrained_ ? pretrained_->files_folder()
                                                 : "")) {
-    refuse_more_than_one_rank(config_);
+    take_one_rank(config_);
     settle_vocabulary(config_, tokenizer_.get(), pretrained_ || resumed_);
     if (pretrained_) origin_ = pretrained_->info;
     check_batches();
@@ -81,10 +71,10 @@ class Training {
     if (epochs == 0) check_schedule(optimizer);
     const int64_t rows = config_.integer("train.micro_batch_size"), length = config_.integer("train.seq_length");
     std::vector<Graph> graphs{pipeline.training(rows, length, optimizer, rows == config_.integer("train.global_batch_size"))};
-    if (arguments_.has("dump-graph")) {
-      if (arguments_.text("dump-graph") == "plan") print_plan(runtime::Session(open_device(arguments_, config_), std::move(graphs)));
+    std::optional<runtime::Session> planned;
+    if (ends_with_graph(arguments_, pipeline,
+                        [&]() -> const runtime::Session& { return planned.emplace(open_device(arguments_, config_), std::move(graphs)); }))
       return 0;
-    }
     const auto chosen_trackers = choose_trackers();
     data_ = open_dataset(arguments_, config_, tokenizer_.get(), false);
     const bool samples = check_before_training(*data_, [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); });
@@ -102,8 +92,12 @@ class Training {
     RunLog log;
     banner(log, session);
     const uint64_t before_arena = resident_bytes("VmRSS:");
-    session.allocate();
+    allocate(session,
+             "less take: a smaller train.micro_batch_size or train.seq_length, recompute.granularity=full, --precision bf16, or a smaller "
+             "model");
     const uint64_t first_step = load(session, pipeline, log);
+    if (const auto steps = static_cast<uint64_t>(config_.integer("train.train_iters")); resumed_ && first_step >= steps)
+      log.say(format("all of its {} steps are done: --train-iters with a larger number goes on", steps));
     if (samples && pretrained_)
       warn_of_untrained_rows(session, fetch_part(data_, 0), part_rows(*data_, 0), length, tokenizer_.get(),
                              [&](const std::string& line) { log.say(line); });
@@ -303,19 +297,6 @@ class Training {
     log.say("saved " + path);
   }
 
-  // Where each tensor of the training graph stands in the arena.
-  static void print_plan(const runtime::Session& session) {
-    for (const auto& c : session.plan().classes)
-      std::printf("%-12s %14llu bytes\n", c.name.c_str(), static_cast<unsigned long long>(c.bytes));
-    std::printf("%-12s %14llu bytes\n\n%14s %14s  tensor\n", "all", static_cast<unsigned long long>(session.plan().total), "offset",
-                "bytes");
-    const Graph& g = session.graph(0);
-    for (TensorId t = 1; t < g.tensors.size(); ++t)
-      if (const uint64_t offset = session.plan().offsets[0][t]; offset != passes::MemoryPlan::kAbsent)
-        std::printf("%14llu %14llu  %s\n", static_cast<unsigned long long>(offset),
-                    static_cast<unsigned long long>(bytes_of(g.tensors[t].dtype, elements(g.tensors[t].shape))), name_of(g, t).c_str());
-  }
-
   using ChosenTracker = std::pair<std::shared_ptr<const Plugin>, std::string>;  // its options
 
   std::vector<ChosenTracker> choose_trackers() const {
@@ -399,6 +380,11 @@ std::optional<checkpoint::Found> find_resumed(const std::string& dir, const std:
   return found;
 }
 
+int train(const Arguments& arguments, const config::RunConfig& config, std::optional<ModelSource> pretrained,
+          std::optional<checkpoint::Found> resumed, bool goes_on = false) {
+  return naming_who_set_it(config, [&] { return Training(arguments, config, std::move(pretrained), std::move(resumed), goes_on).run(); });
+}
+
 }  // namespace
 
 int train_command(const Arguments& arguments, const std::string& mode) {
@@ -423,12 +409,15 @@ int train_command(const Arguments& arguments, const std::string& mode) {
     fail("peft.plugin = \"{}\": pretraining trains all weights; use `corral finetune`{}", config.plugin("peft"),
          config.set_by("peft.plugin"));
   const std::string dir = run_directory(config);
+  std::error_code error;
+  if (fs::exists(dir, error) && !fs::is_directory(dir, error))
+    fail("run.dir = \"{}\": that is a file: name a folder{}", dir, config.set_by("run.dir"));
   const bool dumps = arguments.has("dump-graph");
   const auto resumed = dumps ? std::nullopt : find_resumed(dir, checkpoints_of(config, dir), arguments.has("resume"));
   if (resumed) {
     from.resolved = dir + "/config.textproto";
     from.recipe.clear();
-    return Training(arguments, resolve(from, arguments), std::nullopt, resumed).run();
+    return train(arguments, resolve(from, arguments), std::nullopt, resumed);
   }
   const std::string load = config.text("checkpoint.load");
   if (const std::string path = load.empty() ? config.text("checkpoint.pretrained") : load; !path.empty()) {
@@ -437,12 +426,12 @@ int train_command(const Arguments& arguments, const std::string& mode) {
       config = configure_for(arguments, from, *source);
     }
     if (source->adapter) config.set("checkpoint.pretrained", source->path, "adapter " + source->adapter->path);
-    return Training(arguments, std::move(config), std::move(source), std::nullopt, !load.empty()).run();
+    return train(arguments, std::move(config), std::move(source), std::nullopt, !load.empty());
   }
   if (mode == "finetune" && !dumps) fail("finetune needs weights to begin from: --pretrained-checkpoint HF_FOLDER or RUN");
   if (config.plugin("model").empty())
     fail("{} needs a model: --recipe NAME (`corral recipes` lists them), or --model llama32/1b, for one", mode);
-  return Training(arguments, std::move(config), std::nullopt, std::nullopt).run();
+  return train(arguments, std::move(config), std::nullopt, std::nullopt);
 }
 
 }  // namespace corral::cli

@@ -7,6 +7,7 @@
 #include "bin/cli/chat_template.h"
 #include "bin/cli/configuration.h"
 #include "bin/cli/end_tokens.h"
+#include "bin/cli/graph_dump.h"
 #include "bin/cli/job.h"
 #include "bin/cli/line_reader.h"
 #include "bin/cli/load_plugin.h"
@@ -85,12 +86,14 @@ class Conversation {
     request_.messages = begun;
     say("chat template: " + reply.taken);
     for (const int64_t id : reply.stop_ids) limits_.end_ids.insert(static_cast<int32_t>(id));
-    session_.allocate();
+    if (dumped_ = ends_with_graph(arguments, pipeline_, [&]() -> const runtime::Session& { return session_; }); dumped_) return;
+    allocate(session_, "less take: a smaller --max-length, or --precision bf16");
     load_parameters(source, pipeline_, session_);
     generator_.emplace(session_);
   }
 
   int run() {
+    if (dumped_) return 0;
     LineReader lines("> ", history_file());
     if (lines.interactive()) say("/help lists the commands");
     while (const std::optional<std::string> line = lines.next()) {
@@ -211,6 +214,7 @@ class Conversation {
   generate::Limits limits_;
   ChatRequest request_;
   std::optional<generate::Generator> generator_;
+  bool dumped_ = false;
 };
 
 int run(const Arguments& arguments) {
@@ -220,7 +224,7 @@ int run(const Arguments& arguments) {
   prefer_samples(from, "chat");
   const ModelSource source = open_model(arguments, {path, ""});
   const config::RunConfig config = configure_to_run(arguments, from, source);
-  return Conversation(arguments, config, source).run();
+  return naming_who_set_it(config, [&] { return Conversation(arguments, config, source).run(); });
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "bin/cli/configuration.h"
+#include "bin/cli/graph_dump.h"
 #include "bin/cli/job.h"
 #include "bin/cli/json.h"
 #include "bin/cli/session_tensors.h"
@@ -38,16 +39,17 @@ class Evaluation {
   Evaluation(const Arguments& arguments, const config::RunConfig& config, const ModelSource& source)
       : arguments_(arguments),
         config_(config),
+        source_(source),
         tokenizer_(open_tokenizer(arguments, config, source)),
         data_(open_dataset(arguments, config, tokenizer_.get(), true)),
         part_(data_->info().parts.at(0)),
         pipeline_(make_pipeline(arguments, config)),
-        session_(open_device(arguments, config), graphs()) {
-    session_.allocate();
-    load_parameters(source, pipeline_, session_);
-  }
+        session_(open_device(arguments, config), graphs()) {}
 
   int run() {
+    if (ends_with_graph(arguments_, pipeline_, [&]() -> const runtime::Session& { return session_; })) return 0;
+    allocate(session_, "less take: a smaller train.micro_batch_size or train.seq_length, or --precision bf16");
+    load_parameters(source_, pipeline_, session_);
     train::Step step(session_, 0, 0);
     const train::Fetch fetch = fetch_part(data_, 0);
     const int64_t rows = step.rows();
@@ -145,6 +147,7 @@ class Evaluation {
 
   const Arguments& arguments_;
   const config::RunConfig& config_;
+  const ModelSource& source_;
   std::shared_ptr<const TokenizerHandle> tokenizer_;
   std::shared_ptr<const DatasetHandle> data_;
   DatasetPart part_;
@@ -156,10 +159,12 @@ class Evaluation {
 
 int run(const Arguments& arguments) {
   const ModelPath path = model_path(arguments, "eval");
+  for (const char* flag : {"logits", "gradients"})
+    if (arguments.has(flag)) check_tensor_file(flag, arguments.text(flag));
   config::Sources from = sources(arguments);
   const ModelSource source = open_model(arguments, path);
   const config::RunConfig config = configure_to_run(arguments, from, source);
-  return Evaluation(arguments, config, source).run();
+  return naming_who_set_it(config, [&] { return Evaluation(arguments, config, source).run(); });
 }
 
 }  // namespace

@@ -8,8 +8,6 @@ constexpr Flag kFlags[] = {
     {"adapter", Flag::kValue, "DIR", "folder of an adapter to begin from", ""},
     {"epochs", Flag::kValue, "N", "train for so many passes over the rows: sets train.train_iters", ""},
     {"resume", Flag::kNothing, "", "go on from the newest whole checkpoint of the run's directory", ""},
-    {"dump-graph", Flag::kValue, "STAGE",
-     "print the graph after model, peft, autodiff, recompute, precision or optimizer, or the memory plan (plan), and stop", ""},
 };
 
 }  // namespace

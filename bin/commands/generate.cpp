@@ -9,6 +9,7 @@
 
 #include "bin/cli/configuration.h"
 #include "bin/cli/end_tokens.h"
+#include "bin/cli/graph_dump.h"
 #include "bin/cli/job.h"
 #include "bin/cli/json.h"
 #include "bin/cli/prompts.h"
@@ -50,19 +51,21 @@ class Generation {
   Generation(const Arguments& arguments, const config::RunConfig& config, const ModelSource& source)
       : arguments_(arguments),
         config_(config),
+        source_(source),
         tokenizer_(open_tokenizer(arguments, config, source)),
         prompts_(read_prompts(arguments, tokenizer_.get(), config.integer("model.vocab_size"))),
         sampling_(sampling(arguments, source)),
         pipeline_(make_pipeline(arguments, config)),
         new_tokens_(arguments.integer("max-new-tokens", 100)),
         session_(open_device(arguments, config), graphs()) {
-    session_.allocate();
-    load_parameters(source, pipeline_, session_);
     limits_.max_new_tokens = static_cast<uint64_t>(new_tokens_);
     if (!arguments.has("ignore-eos")) limits_.end_ids = end_tokens(source, tokenizer_.get());
   }
 
   int run() {
+    if (ends_with_graph(arguments_, pipeline_, [&]() -> const runtime::Session& { return session_; })) return 0;
+    allocate(session_, "less take: a smaller --batch-size or --max-new-tokens, or --precision bf16");
+    load_parameters(source_, pipeline_, session_);
     live_ = !arguments_.has("json") && prompts_.size() == 1 && (arguments_.has("stream") || isatty(STDOUT_FILENO));
     texts_.resize(prompts_.size());
     std::vector<std::vector<int32_t>> ids;
@@ -139,6 +142,7 @@ class Generation {
 
   const Arguments& arguments_;
   const config::RunConfig& config_;
+  const ModelSource& source_;
   std::shared_ptr<const TokenizerHandle> tokenizer_;
   std::vector<Prompt> prompts_;
   generate::Sampling sampling_;
@@ -156,7 +160,7 @@ int run(const Arguments& arguments) {
   const config::Sources from = sources(arguments);
   const ModelSource source = open_model(arguments, path);
   const config::RunConfig config = configure_to_run(arguments, from, source);
-  return Generation(arguments, config, source).run();
+  return naming_who_set_it(config, [&] { return Generation(arguments, config, source).run(); });
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "bin/cli/configuration.h"
+#include "bin/cli/graph_dump.h"
 #include "bin/cli/job.h"
 #include "bin/cli/load_plugin.h"
 #include "bin/cli/model_files.h"
@@ -61,7 +62,11 @@ int run(const Arguments& arguments) {
   const auto tokenizer = open_tokenizer(arguments, config, "");
   settle_vocabulary(config, tokenizer.get(), false);
   const train::Pipeline pipeline = make_pipeline(arguments, config);
-  const Graph graph = pipeline.evaluation(1, 8);
+  const Graph graph = naming_who_set_it(config, [&] { return pipeline.evaluation(1, 8); });
+  std::optional<runtime::Session> planned;
+  if (ends_with_graph(arguments, pipeline,
+                      [&]() -> const runtime::Session& { return planned.emplace(open_device(arguments, config), std::vector{graph}); }))
+    return 0;
   InitialTensors tensors(graph, static_cast<uint64_t>(arguments.integer("seed", config.integer("train.seed"))));
   const CheckpointWriteRequest request = model_request(config, pipeline, tensors.tensors().at(0).dtype, std::nullopt, tokenizer.get());
 

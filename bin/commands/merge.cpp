@@ -104,7 +104,7 @@ class Merge {
 
   std::vector<float> logits(const train::Pipeline& pipeline, const ModelSource& source, int64_t length) const {
     runtime::Session session(open_device(arguments_, config_), {pipeline.logits(1, length)});
-    session.allocate();
+    allocate(session, "");
     load_parameters(source, pipeline, session);
     std::vector<int32_t> tokens, positions, first(static_cast<size_t>(length));
     for (int64_t i = 0; i < length; ++i) {

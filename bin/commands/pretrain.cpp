@@ -7,8 +7,6 @@ namespace {
 constexpr Flag kFlags[] = {
     {"resume", Flag::kNothing, "", "go on from the newest whole checkpoint of the run's directory", ""},
     {"epochs", Flag::kValue, "N", "train for so many passes over the rows: sets train.train_iters", ""},
-    {"dump-graph", Flag::kValue, "STAGE",
-     "print the graph after model, autodiff, recompute, precision or optimizer, or the memory plan (plan), and stop", ""},
 };
 
 }  // namespace

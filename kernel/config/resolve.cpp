@@ -299,6 +299,7 @@ class Resolver {
         why = format("\n       options of {}.* are those of the plugin that {} names, which is {}", section->prefix, section->selector,
                      plugin.empty() ? "not set" : plugin);
     }
+    if (near.empty() && why.empty()) why = "\n       `corral recipes show NAME` lists the keys";
     fail("{}: no such key{}{}{}", a.key, near.empty() ? "" : "\n       did you mean \"" + near + "\"?", why, set_by(a));
   }
 

@@ -29,6 +29,7 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
+  const DeviceHandle& device() const { return *device_; }
   const passes::MemoryPlan& plan() const { return plan_; }
   size_t graphs() const { return graphs_.size(); }
   const Graph& graph(size_t i) const { return graphs_[i]; }

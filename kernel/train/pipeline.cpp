@@ -12,11 +12,11 @@ namespace corral::train {
 Graph Pipeline::emit(int64_t rows, int64_t seq_length, bool deterministic) const {
   Graph g = model_.handle.emit(model_.options, rows, seq_length);
   graph::verify(g);
-  dump("model", g);
+  pass("model", g);
   if (peft_) {
     g = peft_->handle.transform(std::move(g), peft_->options, deterministic);
     graph::verify(g);
-    dump("peft", g);
+    pass("peft", g);
   }
   return deterministic ? passes::without_dropout(std::move(g)) : g;
 }
@@ -38,36 +38,42 @@ Graph Pipeline::merging() const {
 Graph Pipeline::lower(Graph g) const {
   g = precision_.handle.transform(std::move(g), precision_.options);
   graph::verify(g);
-  dump("precision", g);
+  pass("precision", g);
+  return g;
+}
+
+Graph Pipeline::place(Graph g) const {
+  g = passes::partition(std::move(g));
+  pass("partition", g);
   return g;
 }
 
 Graph Pipeline::training(int64_t rows, int64_t seq_length, const Chosen<OptimizerHandle>& optimizer, bool alone) const {
   Graph g = passes::autodiff(emit(rows, seq_length, false));
   if (alone) g = passes::write_gradients(std::move(g));
-  dump("autodiff", g);
+  pass("autodiff", g);
   g = passes::recompute(std::move(g), granularity_, recompute_layers_);
-  dump("recompute", g);
+  pass("recompute", g);
   g = optimizer.handle.transform(lower(std::move(g)), optimizer.options);
   graph::verify(g);
-  dump("optimizer", g);
-  g = passes::partition(std::move(g));
-  dump("partition", g);
-  return g;
+  pass("optimizer", g);
+  return place(std::move(g));
 }
 
 Graph Pipeline::gradients(int64_t rows, int64_t seq_length) const {
-  return passes::partition(lower(passes::autodiff(emit(rows, seq_length, true))));
+  Graph g = passes::autodiff(emit(rows, seq_length, true));
+  pass("autodiff", g);
+  return place(lower(std::move(g)));
 }
 
-Graph Pipeline::evaluation(int64_t rows, int64_t seq_length) const { return passes::partition(lower(emit(rows, seq_length, true))); }
+Graph Pipeline::evaluation(int64_t rows, int64_t seq_length) const { return place(lower(emit(rows, seq_length, true))); }
 
-Graph Pipeline::logits(int64_t rows, int64_t seq_length) const {
-  return passes::partition(lower(passes::logits_of_all(emit(rows, seq_length, true))));
-}
+Graph Pipeline::logits(int64_t rows, int64_t seq_length) const { return place(lower(passes::logits_of_all(emit(rows, seq_length, true)))); }
 
 Graph Pipeline::generation(int64_t rows, int64_t seq_length, int64_t cache_length) const {
-  return passes::partition(lower(passes::generation(emit(rows, seq_length, true), cache_length)));
+  Graph g = passes::generation(emit(rows, seq_length, true), cache_length);
+  pass("generation", g);
+  return place(lower(std::move(g)));
 }
 
 }  // namespace corral::train

@@ -1,9 +1,11 @@
-// From the chosen plugins to the graphs of a run: model, peft, autodiff, recompute, precision, optimizer, partition.
+// From the chosen plugins to the graphs of a run, stage by stage.
 #pragma once
 
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "corral/graph.h"
 #include "kernel/plugin/model.h"
@@ -22,7 +24,11 @@ struct Chosen {
 
 class Pipeline {
  public:
-  // Called with each stage's graph: model, peft, autodiff, recompute, precision, optimizer, partition.
+  // The stages in their order.
+  static std::vector<std::string> stages() {
+    return {"model", "peft", "generation", "autodiff", "recompute", "precision", "optimizer", "partition"};
+  }
+  // Called with the graph of each stage that it passes.
   using Dump = std::function<void(const std::string& stage, const Graph& g)>;
 
   Pipeline(Chosen<ModelHandle> model, Chosen<PrecisionHandle> precision) : model_(std::move(model)), precision_(std::move(precision)) {}
@@ -47,6 +53,12 @@ class Pipeline {
   Graph generation(int64_t rows, int64_t seq_length, int64_t cache_length) const;
 
   const Chosen<ModelHandle>& model() const { return model_; }
+  // The stages that graphs have passed so far.
+  std::vector<std::string> passed() const {
+    std::vector<std::string> all = stages();
+    std::erase_if(all, [&](const std::string& stage) { return !passed_.contains(stage); });
+    return all;
+  }
 
   bool has_peft() const { return peft_.has_value(); }
   // Of a pipeline with a method: what it trains under a dialect's names, its configuration file, the nodes that begin a run, and those
@@ -67,7 +79,9 @@ class Pipeline {
   // `deterministic`: without dropout.
   Graph emit(int64_t rows, int64_t seq_length, bool deterministic) const;
   Graph lower(Graph g) const;
-  void dump(const char* stage, const Graph& g) const {
+  Graph place(Graph g) const;
+  void pass(const char* stage, const Graph& g) const {
+    passed_.insert(stage);
     if (dump_) dump_(stage, g);
   }
 
@@ -77,6 +91,7 @@ class Pipeline {
   std::string granularity_ = "none";
   int64_t recompute_layers_ = 0;
   Dump dump_;
+  mutable std::set<std::string> passed_;
 };
 
 }  // namespace corral::train

@@ -43,17 +43,44 @@ TEST_F(GoldenRuns, ARunDirectoryIsNeitherOverwrittenNorInvented) {
 }
 
 TEST_F(GoldenRuns, EachStageIsPrintedWithoutData) {
-  const std::string words = "pretrain --model llama3/8b --dir " + path("run") +
+  const std::string words = "pretrain --model llama3/8b --precision bf16 --dir " + path("run") +
                             " --set model.num_hidden_layers=1 model.hidden_size=32"
                             " model.intermediate_size=48 model.num_attention_heads=2 model.num_key_value_heads=1 model.head_dim=16"
-                            " model.vocab_size=64 optimizer.lr_warmup_iters=1 --dump-graph ";
-  for (const auto& [stage, word] :
-       {std::pair{"model", "linear_lse"}, {"autodiff", "linear_lse_backward"}, {"optimizer", "adamw"}, {"plan", "gradients"}}) {
+                            " model.vocab_size=64 optimizer.lr_warmup_iters=1 recompute.granularity=full --dump-graph ";
+  std::map<std::string, std::string> shown;
+  for (const char* stage : {"model", "autodiff", "recompute", "precision", "optimizer", "partition", "plan"}) {
     ASSERT_EQ(corral(words + stage), 0) << text("err");
-    EXPECT_NE(text("out").find(word), std::string::npos) << stage;
+    shown[stage] = text("out");
   }
-  EXPECT_EQ(corral(words + "autodif"), 2);
+  // What each stage adds is not there before it.
+  const auto has = [&](const char* stage, const char* word) { return shown.at(stage).find(word) != std::string::npos; };
+  const auto comes = [&](const char* before, const char* stage, const char* word) { return has(stage, word) && !has(before, word); };
+  EXPECT_TRUE(has("model", "linear_lse")) << shown["model"];
+  EXPECT_TRUE(comes("model", "autodiff", "linear_lse_backward")) << shown["autodiff"];
+  EXPECT_GT(shown["recompute"].size(), shown["autodiff"].size());
+  EXPECT_TRUE(comes("recompute", "precision", "bf16[")) << shown["precision"];
+  EXPECT_TRUE(comes("precision", "optimizer", "adamw")) << shown["optimizer"];
+  EXPECT_EQ(shown["partition"], shown["optimizer"]) << "of one rank";
+  EXPECT_TRUE(has("plan", "gradients") && has("plan", "offset")) << shown["plan"];
   EXPECT_FALSE(fs::exists(path("run")));
+}
+
+TEST_F(GoldenRuns, OtherCommandsPrintTheStagesOfTheirGraphsAndEndThere) {
+  const auto golden = read_tensor_file(kGolden + "expected/llama3/forward_fp32.safetensors");
+  const std::string model = " --checkpoint " + kGolden + "models/llama3 --dump-graph ",
+                    eval = "eval --seq-length 33 --data " + data(golden) + " --gradients " + path("gradients") + model;
+  ASSERT_EQ(corral(eval + "autodiff"), 0) << text("err");
+  EXPECT_NE(text("out").find("linear_lse_backward"), std::string::npos);
+  EXPECT_EQ(text("out").find("perplexity"), std::string::npos);
+  EXPECT_FALSE(fs::exists(path("gradients")));
+  ASSERT_EQ(corral(eval + "plan"), 0) << text("err");
+  EXPECT_NE(text("out").find("workspace"), std::string::npos) << text("out");
+  ASSERT_EQ(corral("generate --prompt x" + model + "generation"), 0) << text("err");
+  EXPECT_NE(text("out").find("attention_cached"), std::string::npos) << text("out");
+  EXPECT_EQ(text("err").find("tokens/s"), std::string::npos) << text("err");
+  ASSERT_EQ(corral("init --model llama32/1b --hf-path " + path("new") + " --dump-graph model"), 0) << text("err");
+  EXPECT_NE(text("out").find("model.layers.15."), std::string::npos) << text("out");
+  EXPECT_FALSE(fs::exists(path("new")));
 }
 
 TEST_F(GoldenRuns, GreedyContinuationsEqualThoseOfTransformersTokenForToken) {

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "options.wire.h"
+#include "plugins/device/cpu/free_memory.h"
 #include "plugins/device/cpu/level.h"
 
 namespace {
@@ -51,6 +52,7 @@ class Instance final : public corral::DeviceInstance {
     info.name = "cpu";
     info.instruction_set = level_.name;
     info.threads = static_cast<uint32_t>(threads_);
+    info.memory_bytes = corral::cpu::free_memory();
     return info;
   }
 
