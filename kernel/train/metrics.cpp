@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "corral/error.h"
+#include "kernel/checkpoint/files.h"
 
 namespace corral::train {
 namespace {
@@ -25,10 +26,10 @@ MetricsFile::MetricsFile(const std::string& path, uint64_t last_step) {
     for (std::string line; std::getline(old, line);)
       if (const int64_t step = step_of(line); step >= 0 && static_cast<uint64_t>(step) <= last_step) kept += line + "\n";
   }
-  file_.reset(std::fopen(path.c_str(), "w"));
+  // A kill leaves the old rows or the new ones.
+  checkpoint::replace_synced(path, kept);
+  file_.reset(std::fopen(path.c_str(), "a"));
   if (!file_) fail_environment("cannot write {}: {}", path, std::strerror(errno));
-  std::fputs(kept.c_str(), file_.get());
-  std::fflush(file_.get());
 }
 
 void MetricsFile::write(uint64_t step, std::initializer_list<std::pair<const char*, double>> values) {

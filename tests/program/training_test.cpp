@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -184,6 +185,48 @@ TEST_F(TrainingProgram, ASecondSignalEndsItAtOnce) {
   ::kill(child, SIGCONT);
   EXPECT_EQ(wait(child), 130);
   EXPECT_FALSE(fs::exists(*this / "run/checkpoints/latest_checkpointed_iteration.txt"));
+}
+
+TEST_F(TrainingProgram, ARunDirectoryHoldsEveryLoggedStepOnceAlsoAfterAKillAndAResume) {
+  const std::string run = *this / "run";
+  std::string command = words("6", "train.save_interval=2 --dir " + run);
+  for (const auto& [from, to] : {std::pair{"tracker.plugins= ", ""},
+                                 {"data.split=1 ", "data.split=80,20,0 "},
+                                 {"train.eval_interval=0 ", "train.eval_interval=3 train.eval_iters=2 "},
+                                 {"train.log_interval=5 ", "train.log_interval=1 "}})
+    command.replace(command.find(from), std::strlen(from), to);
+  ASSERT_EQ(corral(command).code, 0);
+  // As a kill in step 7 would have left it, had the save of step 6 not come to its end.
+  fs::remove_all(run + "/checkpoints/iter_0000006");
+  write_text(run + "/metrics.jsonl", text_of(run + "/metrics.jsonl") + "{\"step\": 7, \"lo");
+  const Shown resumed = corral("pretrain --resume --train-iters 8 --dir " + run);
+  ASSERT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_NE(resumed.err.find("after 4 steps"), std::string::npos) << resumed.err;
+
+  std::vector<int> steps, evaluated;
+  std::istringstream metrics(text_of(run + "/metrics.jsonl"));
+  for (std::string line; std::getline(metrics, line);) {
+    const nlohmann::json row = nlohmann::json::parse(line);
+    char digits[40];
+    const char* key = row.contains("loss") ? "loss" : "eval_loss";
+    std::snprintf(digits, sizeof digits, "\"%s\": %.17g", key, row[key].get<double>());
+    EXPECT_NE(line.find(digits), std::string::npos) << line << " lacks " << digits;
+    (row.contains("loss") ? steps : evaluated).push_back(row["step"]);
+    if (row.contains("loss"))
+      for (const char* other : {"lr", "grad_norm", "tokens", "tokens_per_second", "seconds"}) EXPECT_TRUE(row.contains(other)) << line;
+  }
+  EXPECT_EQ(steps, (std::vector<int>{1, 2, 3, 4, 5, 6, 7, 8}));
+  EXPECT_EQ(evaluated, (std::vector<int>{3, 6}));
+  std::string events;
+  for (const auto& entry : fs::directory_iterator(run + "/tensorboard")) events += text_of(entry.path());
+  for (const char* name : {"loss", "lr", "grad_norm", "tokens_per_second", "eval_loss"})
+    EXPECT_NE(events.find(name), std::string::npos) << name;
+  EXPECT_EQ(text_of(run + "/checkpoints/latest_checkpointed_iteration.txt").substr(0, 1), "8");
+  for (const char* file :
+       {"config.textproto", "log.txt", "checkpoints/iter_0000008/model.safetensors", "checkpoints/iter_0000008/config.json",
+        "checkpoints/iter_0000008/generation_config.json", "checkpoints/iter_0000008/tokenizer.json",
+        "checkpoints/iter_0000008/state/optimizer.safetensors", "checkpoints/iter_0000008/MANIFEST.json"})
+    EXPECT_TRUE(fs::is_regular_file(run + "/" + file)) << file;
 }
 
 TEST_F(TrainingProgram, RunsWithoutADirectoryGoBelowSaveDir) {
