@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 constexpr uint64_t kLargestManifest = 64 << 20;
 constexpr int kDeepest = 8;
-constexpr uint64_t kPiece = 4 << 20;
+constexpr uint64_t kReadBytes = 4 << 20;
 
 struct Digest {
   uint64_t size = 0;
@@ -49,11 +49,11 @@ Digest digest(const fs::path& path, bool sync) {
   if (file < 0) fail_io("read", path, errno);
   const std::unique_ptr<const int, void (*)(const int*)> closer(&file, [](const int* f) { ::close(*f); });
   Hash128 hash;
-  std::vector<char> buffer(kPiece);
+  std::vector<char> buffer(kReadBytes);
   Digest d;
   for (Extent extent;;) {
     if (d.size == extent.end) extent = extent_at(file, d.size);
-    const uint64_t piece = std::min(kPiece, extent.end - d.size);
+    const uint64_t piece = std::min(kReadBytes, extent.end - d.size);
     if (extent.hole) {
       // Read, it would fill the memory of the system with pages of zeros.
       std::fill(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(piece), 0);
