@@ -1,5 +1,6 @@
-// Both operands are packed block by block, by all threads together; then each thread runs the tiles of its own rectangle of the result.
-// The order of additions depends on the inner dimension alone, so the result is the same bits for any number of threads.
+// A block of b is packed by all threads together; then each thread takes its own rectangle of the result, packing rows of a just before it
+// multiplies them: they are still in its second cache. The order of additions depends on the inner dimension alone, so the result is the
+// same bits for any number of threads.
 #include "plugins/device/cpu/gemm.h"
 
 #include <omp.h>
@@ -10,9 +11,14 @@
 namespace corral::cpu {
 namespace {
 
-constexpr int64_t kInner = 512;      // words of the inner dimension in a block: a tile's panels stay in the first caches
-constexpr int64_t kColumns = 2048;   // of b in a block: together with a's they stay in the last cache
-constexpr int64_t kRowPanels = 12;   // of a that stay in the second cache while the columns pass
+// kInner words of the inner dimension make a block, and a thread packs kRowPanels of a at once: these stay in the second cache while the
+// columns pass.
+#if defined(__AVX512F__)
+constexpr int64_t kInner = 1024, kRowPanels = 6;
+#else
+constexpr int64_t kInner = 512, kRowPanels = 12;
+#endif
+constexpr int64_t kColumns = 2048;   // of b in a block: they stay in the last cache
 constexpr int64_t kAlone = 1 << 17;  // multiplications that are not worth a second thread
 
 #if defined(__AVX512BF16__)
@@ -29,40 +35,45 @@ struct Range {
 
 Range share(int64_t count, int64_t part, int64_t parts) { return {count * part / parts, count * (part + 1) / parts}; }
 
-// Threads as rows x columns so that the largest rectangle is smallest.
+// Threads as rows x columns so that the largest rectangle is smallest; a panel of rows costs about a tile to pack.
 int64_t threads_over_rows(int64_t threads, int64_t row_panels, int64_t column_panels) {
   int64_t best = threads, best_cost = INT64_MAX;
   for (int64_t rows = threads; rows >= 1; --rows) {
     if (threads % rows != 0) continue;
-    const int64_t cost = panels(row_panels, rows) * panels(column_panels, threads / rows);
+    const int64_t cost = panels(row_panels, rows) * (1 + panels(column_panels, threads / rows));
     if (cost < best_cost) best = rows, best_cost = cost;
   }
   return best;
 }
 
-// Panels of `total` rows (columns of b), `inner` steps from `from` on, into `to`. Shared by the threads of a team.
+// One side of a product as it is stored.
+struct Operand {
+  Words words;
+  const void* data;
+  bool inner_contiguous;
+  int64_t stride;
+  int64_t total;  // rows of a, columns of b
+};
+
+// Panels `range` of P rows (columns of b), `inner` steps from `from` on, into `to`.
 template <Words w, int64_t P>
-void pack(float* to, const void* operand, bool inner_contiguous, int64_t stride, int64_t first, int64_t total, int64_t from,
-          int64_t inner) {
-  const auto* data = static_cast<const Stored<w>*>(operand);
-  const int64_t count = panels(total, P), each = P * panels(inner, kPerWord<w>);
-#pragma omp for schedule(static) nowait
-  for (int64_t i = 0; i < count; ++i) {
-    const int64_t at = first + i * P, size = std::min(P, total - i * P);
-    if (inner_contiguous)
-      pack_rows<w, P>(to + i * each, data + at * stride + from, stride, size, inner);
-    else
-      pack_columns<w, P>(to + i * each, data + from * stride + at, stride, size, inner);
-  }
+void pack(const Operand& o, Range range, int64_t from, int64_t inner, float* to) {
+  const auto* data = static_cast<const Stored<w>*>(o.data);
+  const int64_t each = P * panels(inner, kPerWord<w>), first = range.begin * P;
+  if (!o.inner_contiguous)
+    return pack_columns<w, P>(to, each, data + from * o.stride + first, o.stride, std::min(o.total, range.end * P) - first, inner);
+  for (int64_t at = first; at < std::min(o.total, range.end * P); at += P, to += each)
+    pack_rows<w, P>(to, data + at * o.stride + from, o.stride, std::min(P, o.total - at), inner);
 }
 
 template <int64_t P>
-void pack(Words w, float* to, const void* operand, bool inner_contiguous, int64_t stride, int64_t first, int64_t total, int64_t from,
-          int64_t inner) {
-  if (w == Words::kFloat) return pack<Words::kFloat, P>(to, operand, inner_contiguous, stride, first, total, from, inner);
-  if (w == Words::kPairs) return pack<Words::kPairs, P>(to, operand, inner_contiguous, stride, first, total, from, inner);
-  if (w == Words::kPairsFromFloat) return pack<Words::kPairsFromFloat, P>(to, operand, inner_contiguous, stride, first, total, from, inner);
-  pack<Words::kFloatFromBf16, P>(to, operand, inner_contiguous, stride, first, total, from, inner);
+void pack(const Operand& o, Range range, int64_t from, int64_t inner, float* to) {
+  if (o.words == Words::kFloat) return pack<Words::kFloat, P>(o, range, from, inner, to);
+  if constexpr (kHasPairs) {
+    if (o.words == Words::kPairs) return pack<Words::kPairs, P>(o, range, from, inner, to);
+    if (o.words == Words::kPairsFromFloat) return pack<Words::kPairsFromFloat, P>(o, range, from, inner, to);
+  }
+  pack<Words::kFloatFromBf16, P>(o, range, from, inner, to);
 }
 
 // How a product is cut into blocks, and where they stand in the workspace.
@@ -89,16 +100,18 @@ struct Plan {
     if (t == DType::BF16) return pairs ? Words::kPairs : Words::kFloatFromBf16;
     return pairs ? Words::kPairsFromFloat : Words::kFloat;
   }
-  int64_t a_floats() const { return panels(row_panels * kTileRows * most_words, 16) * 16; }
+  Operand operand_a(const void* data) const { return {words(g.a), data, !g.ta, g.ta ? g.m : g.k, g.m}; }
+  Operand operand_b(const void* data) const { return {words(g.b), data, g.tb, g.tb ? g.k : g.n, g.n}; }
+  int64_t a_floats() const { return panels(std::min(kRowPanels, row_panels) * kTileRows * most_words, 16) * 16; }  // of a thread
   int64_t b_floats() const { return columns * most_words; }
   int64_t sum_floats() const { return sums_apart ? row_panels * kTileRows * columns : 0; }
 };
 
 // One block of the inner dimension and of the columns.
 struct Block {
-  const float *a, *b;
+  const float* b;
   float* sums;
-  int64_t column, columns, words;
+  int64_t column, columns, from, inner, words;
   bool first, last;
 };
 
@@ -136,40 +149,45 @@ class Writer {
 };
 
 template <bool kPairs>
-void multiply(const Plan& p, const Block& block, void* c, Range rows, Range columns) {
+void multiply(const Plan& p, const Block& block, const Operand& a, void* c, Range rows, Range columns, float* packed_a) {
   const Writer write(p.g, block, p.columns, c);
   const TileFunction whole = tile_of<1, kPairs>(kTileRows);
   const int64_t rest = p.g.m % kTileRows;
   const TileFunction edge = rest ? tile_of<1, kPairs>(rest) : whole;
-  for (int64_t group = rows.begin; group < rows.end; group += kRowPanels)
+  for (Range group = rows; group.begin < rows.end; group.begin = group.end) {
+    group.end = std::min(group.begin + kRowPanels, rows.end);
+    pack<kTileRows>(a, group, block.from, block.inner, packed_a);
     for (int64_t j = columns.begin; j < columns.end; ++j)
-      for (int64_t i = group; i < std::min(group + kRowPanels, rows.end); ++i)
+      for (int64_t i = group.begin; i < group.end; ++i)
         write.tile(i + 1 == p.row_panels ? edge : whole,
-                   {block.a + i * kTileRows * block.words, kTileRows, block.b + j * kTileColumns * block.words, kTileColumns, block.words},
+                   {packed_a + (i - group.begin) * kTileRows * block.words, kTileRows, block.b + j * kTileColumns * block.words,
+                    kTileColumns, block.words},
                    i * kTileRows, j * kTileColumns);
+  }
 }
 
 // All blocks, by one thread of a team.
-void run_blocks(const Plan& p, const void* a, const void* b, void* c, float* workspace) {
+void run_blocks(const Plan& p, const void* a_data, const void* b_data, void* c, float* workspace) {
   const Gemm& g = p.g;
-  float *packed_a = workspace, *packed_b = packed_a + p.a_floats(), *sums = packed_b + p.b_floats();
   const int64_t threads = omp_get_num_threads(), thread = omp_get_thread_num();
+  const Operand a = p.operand_a(a_data), b = p.operand_b(b_data);
+  float *packed_b = workspace, *sums = packed_b + p.b_floats(), *packed_a = sums + p.sum_floats() + thread * p.a_floats();
   for (int64_t column = 0; column < g.n; column += p.columns)
     for (int64_t from = 0; from < g.k; from += p.inner) {
       const int64_t inner = std::min(p.inner, g.k - from), columns = std::min(p.columns, g.n - column);
-      pack<kTileColumns>(p.words(g.b), packed_b, b, g.tb, g.tb ? g.k : g.n, column, columns, from, inner);
-      // Where the inner dimension is one block, that of a serves all columns.
-      if (column == 0 || inner < g.k) pack<kTileRows>(p.words(g.a), packed_a, a, !g.ta, g.ta ? g.m : g.k, 0, g.m, from, inner);
+      const int64_t words = panels(inner, p.pairs ? 2 : 1), column_panels = panels(columns, kTileColumns);
+      const Range packed = share(column_panels, thread, threads);
+      pack<kTileColumns>(b, {column / kTileColumns + packed.begin, column / kTileColumns + packed.end}, from, inner,
+                         packed_b + packed.begin * kTileColumns * words);
 #pragma omp barrier
-      const Block block{packed_a,  packed_b,           p.sums_apart ? sums : nullptr, column, columns, panels(inner, p.pairs ? 2 : 1),
-                        from == 0, from + inner == g.k};
-      const int64_t column_panels = panels(columns, kTileColumns), over_rows = threads_over_rows(threads, p.row_panels, column_panels);
+      const Block block{packed_b, p.sums_apart ? sums : nullptr, column, columns, from, inner, words, from == 0, from + inner == g.k};
+      const int64_t over_rows = threads_over_rows(threads, p.row_panels, column_panels);
       const Range rows = share(p.row_panels, thread % over_rows, over_rows);
       const Range mine = share(column_panels, thread / over_rows, threads / over_rows);
       if (p.pairs)
-        multiply<true>(p, block, c, rows, mine);
+        multiply<true>(p, block, a, c, rows, mine, packed_a);
       else
-        multiply<false>(p, block, c, rows, mine);
+        multiply<false>(p, block, a, c, rows, mine, packed_a);
 #pragma omp barrier
     }
 }
@@ -178,7 +196,7 @@ void run_blocks(const Plan& p, const void* a, const void* b, void* c, float* wor
 
 uint64_t Gemm::workspace() const {
   const Plan p(*this);
-  return static_cast<uint64_t>(p.a_floats() + p.b_floats() + p.sum_floats()) * sizeof(float);
+  return static_cast<uint64_t>(threads * p.a_floats() + p.b_floats() + p.sum_floats()) * sizeof(float);
 }
 
 void Gemm::run(const void* a_data, const void* b_data, void* c_data, void* workspace) const {

@@ -92,37 +92,56 @@ inline void pack_rows(float* to, const Stored<w>* from, int64_t stride, int64_t 
     for (int64_t i = 0; i < P; ++i) to[k * P + i] = i < rows ? word<w>(from + i * stride + k * kPerWord<w>, k < whole) : 0;
 }
 
-// One panel of an operand whose rows (for b, columns) lie side by side: inner step k begins at from + k stride.
+// One inner step of a panel: P words of `columns` numbers that lie side by side in `first` and, for pairs, `second`, which may be null. The
+// rest is 0.
 template <Words w, int64_t P>
-inline void pack_columns(float* to, const Stored<w>* from, int64_t stride, int64_t columns, int64_t inner) {
-  Stored<w> edge[2][P] = {};  // a row that is not P wide, or a pair's missing half
-  for (int64_t k = 0; k < inner; k += kPerWord<w>, from += kPerWord<w> * stride, to += P) {
-    const Stored<w>*first = from, *second = from + stride;
-    if (columns < P) {
-      std::copy(from, from + columns, edge[0]);
-      first = edge[0];
-    }
-    if constexpr (kPerWord<w> == 2) {
-      if (k + 1 == inner) {
-        std::fill(edge[1], edge[1] + P, Stored<w>{});
-        second = edge[1];
-      } else if (columns < P) {
-        std::copy(from + stride, from + stride + columns, edge[1]);
-        second = edge[1];
-      }
-      auto* words = reinterpret_cast<char*>(to);
-      for (int64_t i = 0; i < P; ++i) {
-        uint32_t both;
-        if constexpr (w == Words::kPairs)
-          both = first[i] | static_cast<uint32_t>(second[i]) << 16;
-        else
-          both = to_bf16(first[i]) | static_cast<uint32_t>(to_bf16(second[i])) << 16;
-        std::memcpy(words + 4 * i, &both, 4);
-      }
-    } else {
-      for (int64_t i = 0; i < P; ++i) to[i] = word<w>(first + i, true);
-    }
+inline void pack_step(float* to, const Stored<w>* first, [[maybe_unused]] const Stored<w>* second, int64_t columns) {
+#if defined(__AVX512BF16__)
+  const auto some = [](int64_t n) { return static_cast<__mmask16>(n >= kLanes ? 0xffff : n <= 0 ? 0 : (1 << n) - 1); };
+  const auto wide = [](__m256i halves) { return _mm512_maskz_cvtepu16_epi32(0xffff, halves); };  // the plain one warns in gcc 12
+  const auto read_halves = [&](const Stored<w>* p, __mmask16 there) {
+    if constexpr (sizeof(Stored<w>) == 2)
+      return wide(_mm256_maskz_loadu_epi16(there, p));
+    else
+      return wide((__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(there, p)));
+  };
+#pragma GCC unroll 2
+  for (int64_t i = 0; i < P; i += kLanes) {
+    const __mmask16 there = some(columns - i);
+    __m512 words;
+    if constexpr (w == Words::kFloat)
+      words = _mm512_maskz_loadu_ps(there, first + i);
+    else if constexpr (w == Words::kFloatFromBf16)
+      words = (__m512)((WordVec)read_halves(first + i, there) << 16);
+    else
+      words = (__m512)((WordVec)read_halves(first + i, there) | (second ? (WordVec)read_halves(second + i, there) << 16 : WordVec{}));
+    _mm512_mask_storeu_ps(to + i, some(P - i), words);
   }
+#else
+  static_assert(kPerWord<w> == 1, "there are no tiles of pairs");
+  if constexpr (w == Words::kFloat)
+    if (columns >= P) return static_cast<void>(std::memcpy(to, first, P * sizeof(float)));
+  if (columns >= P)
+    for (int64_t i = 0; i < P; ++i) to[i] = word<w>(first + i, true);
+  else
+    for (int64_t i = 0; i < P; ++i) to[i] = i < columns ? word<w>(first + i, true) : 0;
+#endif
+}
+
+// Panels, `each` words long, of an operand whose rows (for b, columns) lie side by side: inner step k begins at from + k stride. Some
+// panels are written at once, so that memory is read in runs; with many their lines, whole pages apart, would drive each other out of the
+// cache.
+template <Words w, int64_t P>
+inline void pack_columns(float* to, int64_t each, const Stored<w>* from, int64_t stride, int64_t columns, int64_t inner) {
+  constexpr int64_t kAtOnce = 4 * P;
+  for (; columns > 0; columns -= kAtOnce, from += kAtOnce, to += 4 * each)
+    for (int64_t k = 0; k < inner; k += kPerWord<w>) {
+      const Stored<w>* first = from + k * stride;
+      const Stored<w>* second = kPerWord<w> == 2 && k + 1 < inner ? first + stride : nullptr;
+      float* at = to + k / kPerWord<w> * P;
+      for (int64_t i = 0; i < std::min(columns, kAtOnce); i += P, at += each)
+        pack_step<w, P>(at, first + i, second ? second + i : nullptr, columns - i);
+    }
 }
 
 // to[c * to_step + r] = from[r * from_step + c]
