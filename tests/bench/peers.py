@@ -2,11 +2,13 @@
 one table with ratios.
 
     python peers.py --corral build/bin/corral [--threads 2] [--steps 4] [--only train|lora|full|generate] [--precision fp32|bf16] [--llama-python PYTHON] [--under COMMAND]
+                    [--rounds 1]
 
 Shape: hidden 768, 12 layers, 12 heads, 4 key/value heads, ffn 2048, vocabulary 32,000, sequence 512, 2,048 tokens a step. Each figure comes from a
 process of its own; best of the steps after the first. --under: what each is run by, such as taskset. llama.cpp is measured where the Python of
 --llama-python has the packages cyllama and gguf; it runs f32, and f16 as its fastest type of 16 bits. PyTorch's bf16 on a processor without
-bf16 instructions is timed on one step of 128 tokens and marked *. Mixed is PyTorch's autocast: bf16 products over fp32 weights, gradients and moments,
+bf16 instructions is timed on one step of 128 tokens and marked *. Generation: best of --rounds, all programs by turns, because a virtual machine may
+run both threads on one core for seconds, at half the speed; "cores" is how much of two cores each round's threads had. Mixed is PyTorch's autocast: bf16 products over fp32 weights, gradients and moments,
 which is what Corral's bf16 keeps; PyTorch's bf16 keeps all of them in bf16.
 
 Fine-tuning: samples of 32 to 480 tokens, the second half of each trained; two share a row of 512 (packed), or each has one to itself (padded). LoRA has
@@ -14,6 +16,7 @@ rank 16 on all seven linear layers. Tokens are places of rows, padding among the
 """
 import argparse
 import json
+import multiprocessing
 import random
 import re
 import resource
@@ -311,10 +314,36 @@ def finetuning_rows(args, work):
                     row(f"{method} {form} {p}", ours["speed"], [("peft" if method == "lora" else "PyTorch", theirs and theirs["speed"])], memory(ours, theirs))
 
 
+def busy_loop(_):
+    """Counts that one thread reaches in a tenth of a second."""
+    count, end = 0, time.perf_counter() + 0.1
+    while time.perf_counter() < end:
+        count += sum(range(1000)) > 0
+    return count
+
+
+def cores(threads):
+    """What so many threads at once reach, of what one reaches alone."""
+    with multiprocessing.Pool(threads) as pool:
+        pool.map(busy_loop, range(threads), 1)
+        alone = pool.apply(busy_loop, (0,))
+        return sum(pool.map(busy_loop, range(threads), 1)) / alone
+
+
+def best_of(figures):
+    figures = [f for f in figures if f]
+    return {key: max(f[key] for f in figures) for key in figures[0]} if figures else None
+
+
 def generation_rows(args, work):
-    ours = {p: measured(args, work, "corral_generate", p) for p in args.precision}
-    torch = {q: measured(args, work, "torch_generate", q) for q in {"fp32", *args.precision}}
-    llama = {p: measured(args, work, "llama_generate", p) if has_llama(args.llama_python) else None for p in args.precision}
+    rounds = []
+    for _ in range(args.rounds):
+        print(f"cores: {cores(args.threads):.2f}", flush=True)
+        rounds.append({("corral", p): measured(args, work, "corral_generate", p) for p in args.precision}
+                      | {("torch", q): measured(args, work, "torch_generate", q) for q in ("fp32", "bf16") if q in ("fp32", *args.precision)}
+                      | {("llama", p): measured(args, work, "llama_generate", p) for p in args.precision if has_llama(args.llama_python)})
+    ours, torch, llama = ({case: best_of([r[program, case] for r in rounds if (program, case) in r]) for case in ("fp32", "bf16")}
+                          for program in ("corral", "torch", "llama"))
     for p in args.precision:
         for what in ("prefill", "decode"):
             peers = [(f"PyTorch {q}", torch[q][what]) for q in (("fp32",) if p == "fp32" else ("fp32", "bf16")) if torch[q]]
@@ -332,6 +361,7 @@ def main():
     parser.add_argument("--only", choices=["train", "lora", "full", "generate"])
     parser.add_argument("--precision", nargs="+", choices=["fp32", "bf16"], default=["fp32", "bf16"])
     parser.add_argument("--llama-python", default=sys.executable)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--under", default="", help="command that each measurement is run by")
     parser.add_argument("--measure", nargs="+", help=argparse.SUPPRESS)
     args = parser.parse_args()
