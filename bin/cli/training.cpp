@@ -15,6 +15,7 @@
 #include "bin/cli/resident_memory.h"
 #include "bin/cli/run_directory.h"
 #include "bin/cli/session_tensors.h"
+#include "bin/cli/trackers.h"
 #include "bin/cli/training_sample.h"
 #include "bin/cli/training_state.h"
 #include "bin/cli/untrained_rows.h"
@@ -23,7 +24,6 @@
 #include "kernel/checkpoint/format_io.h"
 #include "kernel/checkpoint/store.h"
 #include "kernel/checkpoint/weight_map.h"
-#include "kernel/plugin/tracker.h"
 #include "kernel/runtime/initialize.h"
 #include "kernel/train/loop.h"
 
@@ -75,7 +75,7 @@ class Training {
     if (ends_with_graph(arguments_, pipeline,
                         [&]() -> const runtime::Session& { return planned.emplace(open_device(arguments_, config_), std::move(graphs)); }))
       return 0;
-    const auto chosen_trackers = choose_trackers();
+    Trackers trackers(arguments_, config_);
     data_ = open_dataset(arguments_, config_, tokenizer_.get(), false);
     const bool samples = check_before_training(*data_, [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); });
     if (epochs > 0) {
@@ -109,22 +109,22 @@ class Training {
     train::Step step(session, 0, static_cast<uint64_t>(config_.integer("train.seed")));
     train::Step evaluation(session, evaluates ? 1 : 0, 0);
     train::MetricsFile metrics(dir_ + "/metrics.jsonl", first_step);
-    std::vector<TrackerHandle> trackers = open_trackers(chosen_trackers);
+    trackers.open(dir_, config_);
     train::LoopHooks hooks;
     hooks.say = [&](std::string_view line) { log.say(line); };
     hooks.live = [&](std::string_view line) { log.live(line); };
     hooks.save = [&](uint64_t finished) { save(session, pipeline, finished, log); };
     hooks.track = [&](uint64_t s, const train::StepResult& r, double lr, double speed) {
-      track(trackers, s, {{"loss", r.loss()}, {"lr", lr}, {"grad_norm", r.grad_norm}, {"tokens_per_second", speed}});
+      trackers.track(s, {{"loss", r.loss()}, {"lr", lr}, {"grad_norm", r.grad_norm}, {"tokens_per_second", speed}});
     };
-    hooks.track_eval = [&](uint64_t s, double loss) { track(trackers, s, {{"eval_loss", loss}}); };
+    hooks.track_eval = [&](uint64_t s, double loss) { trackers.track(s, {{"eval_loss", loss}}); };
     if (sample) sample->open(session);
     hooks.sample = [&](uint64_t finished) { log.say(format("step {}  sample: {}", finished, sample->write())); };
     train::Loop loop(step, evaluation, fetch_part(data_, 0), evaluates ? fetch_part(data_, 1) : train::Fetch(),
                      train::StepValueTable(optimizer, static_cast<uint64_t>(config_.integer("train.train_iters"))), metrics,
                      settings(first_step), std::move(hooks));
     const train::Ending ending = loop.run();
-    for (TrackerHandle& t : trackers) t.close();
+    trackers.close();
     log.say(format("memory: {} at its peak, {} of it before the arena", checkpoint::size_text(resident_bytes("VmHWM:")),
                    checkpoint::size_text(before_arena)));
     if (ending == train::Ending::kTimeUp) log.say("the time is up: saved; go on with --resume");
@@ -295,45 +295,6 @@ class Training {
         },
         options);
     log.say("saved " + path);
-  }
-
-  using ChosenTracker = std::pair<std::shared_ptr<const Plugin>, std::string>;  // its options
-
-  std::vector<ChosenTracker> choose_trackers() const {
-    std::vector<ChosenTracker> chosen;
-    for (const std::string& name : config_.plugins("tracker")) {
-      auto plugin = load_plugin(arguments_, "tracker", name);
-      chosen.emplace_back(std::move(plugin), config_.options("tracker", name));
-    }
-    return chosen;
-  }
-
-  std::vector<TrackerHandle> open_trackers(const std::vector<ChosenTracker>& chosen) const {
-    std::vector<TrackerHandle> trackers;
-    TrackerOpen request;
-    request.run_dir = dir_;
-    request.run_name = config_.text("run.name");
-    request.config = config_.to_textproto();
-    for (const auto& [plugin, options] : chosen) {
-      request.options = options;
-      trackers.push_back(TrackerHandle::open(plugin, request));
-    }
-    return trackers;
-  }
-
-  static void track(const std::vector<TrackerHandle>& trackers, uint64_t step,
-                    std::initializer_list<std::pair<const char*, double>> values) {
-    if (trackers.empty()) return;
-    Metrics metrics;
-    metrics.step = step;
-    metrics.wall_time = static_cast<double>(time(nullptr));
-    for (const auto& [name, value] : values) {
-      StepValue v;
-      v.name = name;
-      v.value = value;
-      metrics.values.push_back(std::move(v));
-    }
-    for (const TrackerHandle& t : trackers) t.log(metrics);
   }
 
   train::LoopSettings settings(uint64_t first_step) const {

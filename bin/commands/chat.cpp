@@ -11,6 +11,7 @@
 #include "bin/cli/job.h"
 #include "bin/cli/line_reader.h"
 #include "bin/cli/load_plugin.h"
+#include "bin/cli/sampling.h"
 #include "bin/cli/text_stream.h"
 #include "corral/abi.h"
 #include "corral/error.h"

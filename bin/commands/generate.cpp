@@ -13,6 +13,7 @@
 #include "bin/cli/job.h"
 #include "bin/cli/json.h"
 #include "bin/cli/prompts.h"
+#include "bin/cli/sampling.h"
 #include "bin/cli/text_stream.h"
 #include "corral/abi.h"
 #include "corral/error.h"
