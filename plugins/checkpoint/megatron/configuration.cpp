@@ -14,7 +14,7 @@ namespace corral::megatron {
 namespace {
 using json = nlohmann::ordered_json;
 constexpr size_t kMostValues = 100'000;
-constexpr int kDeepest = 12;
+constexpr int kDeepestSection = 12;
 
 json scalar(const YAML::Node& node) {
   const std::string& text = node.Scalar();
@@ -30,7 +30,7 @@ json scalar(const YAML::Node& node) {
 
 // Aliases make a YAML document a graph that may be far larger than its text: values are counted.
 json to_json(const YAML::Node& node, int depth, size_t& values, const std::string& where) {
-  if (depth > kDeepest) fail("{}: nested more than {} deep", where, kDeepest);
+  if (depth > kDeepestSection) fail("{}: nested more than {} deep", where, kDeepestSection);
   if (++values > kMostValues) fail("{}: more than {} values", where, kMostValues);
   if (node.IsMap()) {
     json object = json::object();

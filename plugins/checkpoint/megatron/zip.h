@@ -11,6 +11,9 @@
 
 namespace corral::megatron {
 
+// Bytes of an archive's fixed parts, names and extra fields left out: before each record, in the directory, after it.
+constexpr uint64_t kZipHeader = 30, kZipEntry = 46, kZipEnd = 22;
+
 // Bytes that an archive lies in. `read` throws where they end.
 struct Bytes {
   uint64_t size = 0;

@@ -9,7 +9,7 @@
 namespace corral::megatron {
 namespace {
 using safetensors::in_quotes;
-constexpr uint64_t kEnd = 22, kLocator = 20, kEnd64 = 56, kEntry = 46, kHeader = 30;
+constexpr uint64_t kLocator = 20, kEnd64 = 56;
 constexpr uint64_t kLargestDirectory = 64 << 20;
 constexpr uint64_t kAll32 = 0xffffffff;
 
@@ -37,12 +37,12 @@ struct Directory {
 };
 
 Directory find_directory(const Bytes& archive) {
-  if (archive.size < kEnd) wrong(archive, "{} bytes are too few", archive.size);
-  const std::string end = take(archive, archive.size - kEnd, kEnd);
+  if (archive.size < kZipEnd) wrong(archive, "{} bytes are too few", archive.size);
+  const std::string end = take(archive, archive.size - kZipEnd, kZipEnd);
   if (!end.starts_with("PK\5\6") || number(end, 20, 2) != 0) wrong(archive, "its last bytes are no end of a directory");
   if (number(end, 4, 4) != 0 || number(end, 8, 2) != number(end, 10, 2)) wrong(archive, "it has more than one disk");
   Directory d{number(end, 16, 4), number(end, 12, 4), number(end, 10, 2)};
-  uint64_t after = archive.size - kEnd;
+  uint64_t after = archive.size - kZipEnd;
   if (after >= kLocator) {
     const std::string locator = take(archive, after - kLocator, kLocator);
     if (locator.starts_with("PK\6\7")) {
@@ -59,7 +59,7 @@ Directory find_directory(const Bytes& archive) {
     }
   }
   if (d.offset > after || d.size != after - d.offset) wrong(archive, "its directory is not where its end says");
-  if (d.size > kLargestDirectory || d.entries > d.size / kEntry)
+  if (d.size > kLargestDirectory || d.entries > d.size / kZipEntry)
     wrong(archive, "its directory has {} entries in {} bytes", d.entries, d.size);
   return d;
 }
@@ -86,17 +86,17 @@ void read_zip64(const Bytes& archive, std::string_view extra, uint64_t& size, ui
 
 // Checks the header before the content against the directory and gives back where the content begins.
 uint64_t content_offset(const Bytes& archive, uint64_t header, std::string_view name, const ZipRecord& r) {
-  const std::string local = take(archive, header, kHeader);
+  const std::string local = take(archive, header, kZipHeader);
   const uint64_t flags = number(local, 6, 2), name_length = number(local, 26, 2), extra = number(local, 28, 2);
   if (!local.starts_with("PK\3\4") || (flags & 1) != 0 || number(local, 8, 2) != 0)
     wrong(archive, "record {} has no header of an uncompressed record", in_quotes(name));
-  if (take(archive, header + kHeader, name_length) != name) wrong(archive, "record {} has another name in its header", in_quotes(name));
+  if (take(archive, header + kZipHeader, name_length) != name) wrong(archive, "record {} has another name in its header", in_quotes(name));
   const uint64_t crc = number(local, 14, 4), packed = number(local, 18, 4), size = number(local, 22, 4);
   // Behind a flag 8 the three may be zero and follow the content.
   const bool later = (flags & 8) != 0 && crc == 0 && packed == 0 && size == 0;
   if (!later && (crc != r.crc || (size != r.size && size != kAll32) || (packed != r.size && packed != kAll32)))
     wrong(archive, "record {} has another size or checksum in its header", in_quotes(name));
-  return header + kHeader + name_length + extra;
+  return header + kZipHeader + name_length + extra;
 }
 
 }  // namespace
@@ -117,10 +117,10 @@ std::vector<ZipRecord> read_zip(const Bytes& archive) {
   std::vector<std::pair<uint64_t, uint64_t>> spans;
   std::unordered_set<std::string> seen;
   for (uint64_t i = 0; i < d.entries; ++i) {
-    if (rest.size() < kEntry || !rest.starts_with("PK\1\2")) wrong(archive, "entry {} of its directory is none", i);
+    if (rest.size() < kZipEntry || !rest.starts_with("PK\1\2")) wrong(archive, "entry {} of its directory is none", i);
     const uint64_t name_length = number(rest, 28, 2), extra = number(rest, 30, 2), comment = number(rest, 32, 2);
-    if (name_length + extra + comment > rest.size() - kEntry) wrong(archive, "entry {} passes its directory", i);
-    const std::string_view name = rest.substr(kEntry, name_length);
+    if (name_length + extra + comment > rest.size() - kZipEntry) wrong(archive, "entry {} passes its directory", i);
+    const std::string_view name = rest.substr(kZipEntry, name_length);
     if ((number(rest, 8, 2) & 1) != 0) wrong(archive, "record {} is encrypted", in_quotes(name));
     if (number(rest, 10, 2) != 0) wrong(archive, "record {} is compressed", in_quotes(name));
     ZipRecord r;
@@ -128,7 +128,7 @@ std::vector<ZipRecord> read_zip(const Bytes& archive) {
     uint64_t packed = number(rest, 20, 4), header = number(rest, 42, 4);
     r.size = number(rest, 24, 4);
     if (r.size == kAll32 || packed == kAll32 || header == kAll32)
-      read_zip64(archive, rest.substr(kEntry + name_length, extra), r.size, packed, header);
+      read_zip64(archive, rest.substr(kZipEntry + name_length, extra), r.size, packed, header);
     if (packed != r.size) wrong(archive, "record {} has {} bytes that stand for {}", in_quotes(name), packed, r.size);
     if (header > d.offset) wrong(archive, "record {} begins behind the records", in_quotes(name));
     r.offset = content_offset(archive, header, name, r);
@@ -139,7 +139,7 @@ std::vector<ZipRecord> read_zip(const Bytes& archive) {
     if (!seen.insert(r.name).second) wrong(archive, "record {} is there twice", in_quotes(name));
     spans.emplace_back(header, r.offset + r.size);
     records.push_back(std::move(r));
-    rest.remove_prefix(kEntry + name_length + extra + comment);
+    rest.remove_prefix(kZipEntry + name_length + extra + comment);
   }
   if (!rest.empty()) wrong(archive, "its directory has more than its {} entries", d.entries);
   std::sort(spans.begin(), spans.end());

@@ -7,7 +7,7 @@
 namespace corral::megatron {
 namespace {
 constexpr uint64_t kAlignment = 64;
-constexpr uint64_t kHeader = 30, kEntry = 46, kEnd = 22, kExtra = 4;
+constexpr uint64_t kExtra = 4;
 
 class Out {
  public:
@@ -31,18 +31,18 @@ size_t ZipLayout::add(std::string_view name, uint64_t size) {
   if (size >> 32 != 0) fail_bug("a record of {} bytes is to be written: it takes 4 GiB at most", size);
   records_.push_back({std::string(name), 0, size, 0});
   headers_.push_back(end_);
-  const uint64_t start = end_ + kHeader + this->name(records_.size() - 1).size() + kExtra;
+  const uint64_t start = end_ + kZipHeader + this->name(records_.size() - 1).size() + kExtra;
   records_.back().offset = (start + kAlignment - 1) / kAlignment * kAlignment;
   end_ = records_.back().offset + size;
   names_ += this->name(records_.size() - 1).size();
   return records_.size() - 1;
 }
 
-uint64_t ZipLayout::size() const { return end_ + records_.size() * kEntry + names_ + kEnd; }
+uint64_t ZipLayout::size() const { return end_ + records_.size() * kZipEntry + names_ + kZipEnd; }
 
 std::pair<uint64_t, std::string> ZipLayout::head(size_t number) const {
   const ZipRecord& r = records_[number];
-  const uint64_t padding = r.offset - headers_[number] - kHeader - name(number).size() - kExtra;
+  const uint64_t padding = r.offset - headers_[number] - kZipHeader - name(number).size() - kExtra;
   Out out;
   out.text("PK\3\4").u16(0).u16(0x0800).u16(0).u16(0).u16(0).u32(r.crc).u32(r.size).u32(r.size);
   out.u16(name(number).size()).u16(padding + kExtra).text(name(number));

@@ -7,8 +7,14 @@
 #include "plugins/dataset/common/mapped_file.h"
 
 namespace corral::indexed {
-namespace {
 namespace fs = std::filesystem;
+
+bool exists(const std::string& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+namespace {
 
 constexpr const char *kIndex = ".idx", *kTokens = ".bin";
 
@@ -20,11 +26,6 @@ struct MappedPair {
         tokens_file(prefix + kTokens, data::MappedFile::Order::kAnywhere),
         pair{prefix, tokens_file.bytes(), Index(index_file.bytes(), tokens_file.bytes().size(), prefix)} {}
 };
-
-bool exists(const std::string& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
 
 std::string without_ending(const std::string& name) {
   return name.ends_with(kIndex) || name.ends_with(kTokens) ? name.substr(0, name.size() - 4) : name;

@@ -16,6 +16,9 @@ struct Pair {
   Index index;
 };
 
+// False also where it cannot be told.
+bool exists(const std::string& path);
+
 // Maps both files. Throws Error (2) naming the file and what is wrong.
 std::shared_ptr<const Pair> open_pair(const std::string& prefix);
 

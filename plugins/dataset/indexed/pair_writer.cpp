@@ -12,17 +12,13 @@
 
 #include "corral/error.h"
 #include "plugins/dataset/indexed/index.h"
+#include "plugins/dataset/indexed/pair.h"
 
 namespace corral::indexed {
 namespace {
 namespace fs = std::filesystem;
 
 const std::string kPartial = ".partial";
-
-bool exists(const std::string& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
 
 // errno of what went wrong, or 0.
 int write_all(int file, std::string_view bytes) {

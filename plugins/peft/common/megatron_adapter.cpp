@@ -23,14 +23,14 @@ constexpr Class kClasses[] = {{"megatron.bridge.peft.lora.LoRA", ".LoRA", false,
                               {"megatron.bridge.peft.canonical_lora.CanonicalLoRA", ".CanonicalLoRA", false, false},
                               {"megatron.bridge.peft.dora.DoRA", ".DoRA", true, true}};
 
-[[noreturn]] void wrong(const char* key, const json& value, const std::string& expected) {
+[[noreturn]] void refuse(const char* key, const json& value, const std::string& expected) {
   fail("{}: peft.{} = {}: expected {}", kWhere, key, shown(value), expected);
 }
 
 double number(const json& peft, const char* key, double otherwise, double low) {
   const json* value = find_value(peft, key);
   if (!value) return otherwise;
-  if (!value->is_number() || !std::isfinite(value->get<double>()) || value->get<double>() < low) wrong(key, *value, "a number");
+  if (!value->is_number() || !std::isfinite(value->get<double>()) || value->get<double>() < low) refuse(key, *value, "a number");
   return value->get<double>();
 }
 
@@ -71,7 +71,7 @@ AdapterConfig read_megatron_adapter(std::string_view bytes, std::string& other_m
   c.use_dora = found->magnitude;
   const json* dim = find_value(*peft, "dim");
   if (!dim) fail("{}: peft.dim is missing: expected the rank", kWhere);
-  if (!dim->is_number_integer() || *dim < 1 || *dim > 1 << 16) wrong("dim", *dim, "a whole number from 1 to 65536");
+  if (!dim->is_number_integer() || *dim < 1 || *dim > 1 << 16) refuse("dim", *dim, "a whole number from 1 to 65536");
   c.r = dim->get<int64_t>();
   const json* alpha = find_value(*peft, "alpha");
   if (!alpha) fail("{}: peft.alpha is missing: expected the scale, times the rank", kWhere);
@@ -80,12 +80,12 @@ AdapterConfig read_megatron_adapter(std::string_view bytes, std::string& other_m
   // Behind the matrices it is another one than ours, and there is none outside of training.
   if (const json* position = find_value(*peft, "dropout_position"); position && *position == "post") c.lora_dropout = 0;
   if (const json* excluded = find_value(*peft, "exclude_modules"); excluded && !excluded->empty())
-    wrong("exclude_modules", *excluded, "none: target_modules says which");
+    refuse("exclude_modules", *excluded, "none: target_modules says which");
   const json* modules = find_value(*peft, "target_modules");
   if (!modules) fail("{}: peft.target_modules is missing: expected the adapted modules", kWhere);
   if (!modules->is_array() || modules->empty() ||
       !std::all_of(modules->begin(), modules->end(), [](const json& m) { return m.is_string(); }))
-    wrong("target_modules", *modules, "a list of module names");
+    refuse("target_modules", *modules, "a list of module names");
   c.target_modules = modules->get<std::vector<std::string>>();
   if (const json* checkpoint = find_value(whole, "checkpoint"); checkpoint && checkpoint->is_object())
     if (const json* base = find_value(*checkpoint, "pretrained_checkpoint"); base && base->is_string())

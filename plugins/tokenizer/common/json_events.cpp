@@ -7,7 +7,7 @@ namespace {
 using nlohmann::json;
 constexpr size_t kDeepest = 32;
 
-std::string shown(std::string_view text) { return json(text.substr(0, 60)).dump(-1, ' ', false, json::error_handler_t::replace); }
+std::string json_text(std::string_view text) { return json(text.substr(0, 60)).dump(-1, ' ', false, json::error_handler_t::replace); }
 
 class Events final : public nlohmann::json_sax<json> {
  public:
@@ -54,7 +54,7 @@ class Events final : public nlohmann::json_sax<json> {
     return true;
   }
   bool string(string_t& text) override {
-    if (in_ == Part::kVocab) wrong("the text " + shown(text));
+    if (in_ == Part::kVocab) wrong("the text " + json_text(text));
     if (in_ == Part::kPair) return part_of_pair(text);
     if (in_ == Part::kMerges) return merge_line(text);
     return value(std::move(text));
@@ -85,7 +85,7 @@ class Events final : public nlohmann::json_sax<json> {
   }
 
   [[noreturn]] void wrong(const std::string& found) const {
-    if (in_ == Part::kVocab) fail("{}: model.vocab[{}] is {}, expected an id", file_, shown(token_), found);
+    if (in_ == Part::kVocab) fail("{}: model.vocab[{}] is {}, expected an id", file_, json_text(token_), found);
     fail("{}: model.merges[{}] is {}, expected \"LEFT RIGHT\" or [\"LEFT\", \"RIGHT\"]", file_, out_.merge_sizes.size(), found);
   }
 
@@ -99,7 +99,7 @@ class Events final : public nlohmann::json_sax<json> {
 
   bool merge_line(const std::string& text) {
     const size_t blank = text.find(' ');
-    if (blank == std::string::npos || text.find(' ', blank + 1) != std::string::npos) wrong("the text " + shown(text));
+    if (blank == std::string::npos || text.find(' ', blank + 1) != std::string::npos) wrong("the text " + json_text(text));
     out_.merge_texts.append(text, 0, blank).append(text, blank + 1);
     out_.merge_sizes.emplace_back(blank, text.size() - blank - 1);
     return true;
@@ -110,7 +110,7 @@ class Events final : public nlohmann::json_sax<json> {
     json& parent = *stack_.back();
     if (parent.is_array()) return parent.emplace_back(std::move(given));
     const std::string& name = depth() <= 2 ? key_[depth() - 1] : deep_key_[depth()];
-    if (parent.contains(name)) fail("{}: {} is there twice in one object", file_, shown(name));
+    if (parent.contains(name)) fail("{}: {} is there twice in one object", file_, json_text(name));
     return parent[name] = std::move(given);
   }
   bool value(json given) {
