@@ -162,10 +162,14 @@ TEST(Packing, FillsRowsWithoutLosingOrSplittingASample) {
       for (uint64_t s = packed.starts[row]; s < packed.starts[row + 1]; ++s) {
         ++seen[packed.samples[s]];
         used.back() += lengths[packed.samples[s]];
-        if (s > packed.starts[row]) EXPECT_LT(packed.samples[s - 1], packed.samples[s]);
+        if (s > packed.starts[row]) {
+          EXPECT_LT(packed.samples[s - 1], packed.samples[s]);
+        }
       }
       EXPECT_LE(used.back(), row_length);
-      if (row > 0) EXPECT_LT(packed.samples[packed.starts[row - 1]], packed.samples[packed.starts[row]]);
+      if (row > 0) {
+        EXPECT_LT(packed.samples[packed.starts[row - 1]], packed.samples[packed.starts[row]]);
+      }
     }
     for (size_t i = 0; i < lengths.size(); ++i) EXPECT_EQ(seen[i], lengths[i] > 0);
     // First fit: at most one row is filled to less than half.
