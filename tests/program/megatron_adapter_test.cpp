@@ -14,18 +14,8 @@ class MegatronAdapter : public ProgramTest {
 
   const std::string base_ = golden("llama3");
   static std::string made_by_peft(const std::string& name) { return CORRAL_SOURCE_DIR "/tests/golden/expected/llama3/" + name; }
-  std::string rows() const {
-    std::string text;
-    for (int r = 0; r < 8; ++r) {
-      text += "{\"input_ids\": [1";
-      for (int i = 1; i < 16; ++i) text += ", " + std::to_string((r * 37 + i * i * 11 + 3) % 97);
-      text += "]}\n";
-    }
-    write_text(*this / "rows.jsonl", text);
-    return *this / "rows.jsonl";
-  }
   std::string finetune(const std::string& method, const std::string& run, const std::string& more = "") const {
-    return "finetune --pretrained-checkpoint " + base_ + " --peft " + method + " --data " + rows() +
+    return "finetune --pretrained-checkpoint " + base_ + " --peft " + method + " --data " + rows(8) +
            " --seq-length 16 --global-batch-size 2 --micro-batch-size 2 --lr 0.01 --train-iters 4 --dir " + (*this / run) +
            " --set optimizer.lr_warmup_iters=1 peft.dim=3 peft.alpha=6 peft.dropout=0.1 train.save_interval=2 train.eval_interval=0 " +
            more;
@@ -78,7 +68,7 @@ TEST_F(MegatronAdapter, ItRunsOverAModelOfEitherFormatAsPeftsDoes) {
   for (const auto& [adapter, flags] : {std::pair{made_by_peft("lora_end"), ""}, {trained("dora"), kFused}}) {
     const std::string mg = *this / "mg";
     ASSERT_EQ(corral("import --hf-model " + base_ + " --adapter " + adapter + " --megatron-path " + mg + flags).code, 0);
-    const std::string words = " --json --seq-length 16 --set data.plugin=text --data " + rows();
+    const std::string words = " --json --seq-length 16 --set data.plugin=text --data " + rows(8);
     const Shown expected = corral("eval --checkpoint " + base_ + " --adapter " + adapter + words),
                 bare = corral("eval --checkpoint " + base_ + words);
     ASSERT_EQ(expected.code, 0) << expected.err;

@@ -54,16 +54,6 @@ class Megatron : public ProgramTest {
     std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
     return values;
   }
-  std::string rows(size_t count) const {
-    std::string text;
-    for (size_t r = 0; r < count; ++r) {
-      text += "{\"input_ids\": [1";
-      for (size_t i = 1; i < 16; ++i) text += ", " + std::to_string((r * 37 + i * i * 11 + 3) % 97);
-      text += "]}\n";
-    }
-    write_text(*this / "rows.jsonl", text);
-    return *this / "rows.jsonl";
-  }
 };
 
 TEST_F(Megatron, ImportThenExportGivesBackEveryTensorAndEveryFileByteForByte) {

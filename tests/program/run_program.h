@@ -37,6 +37,18 @@ class ProgramTest : public testing::Test {
   std::string operator/(const std::string& name) const { return (folder_ / name).string(); }
   static std::string golden(const std::string& model) { return CORRAL_SOURCE_DIR "/tests/golden/models/" + model; }
 
+  // A file of so many rows of 16 token ids below `ids`.
+  std::string rows(size_t count, size_t ids = 97) const {
+    std::string text;
+    for (size_t r = 0; r < count; ++r) {
+      text += "{\"input_ids\": [1";
+      for (size_t i = 1; i < 16; ++i) text += ", " + std::to_string((r * 37 + i * i * 11 + 3) % ids);
+      text += "]}\n";
+    }
+    write_text(*this / "rows.jsonl", text);
+    return *this / "rows.jsonl";
+  }
+
   // `words` may hold redirections; `before` stands before the program: "HOME=/x ".
   Shown corral(const std::string& words, const std::string& before = "") const {
     const std::string out = *this / ".out", err = *this / ".err";
