@@ -163,5 +163,5 @@ function(corral_add_test name)
   if(COMMAND corral_precompiled_test) # in Corral's own tree
     corral_precompiled_test(${name})
   endif()
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600)
+  gtest_discover_tests(${name} NO_PRETTY_VALUES DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600)
 endfunction()
