@@ -1,5 +1,6 @@
 #include "bin/cli/found_checkpoint.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "bin/cli/hub_cache.h"
@@ -67,13 +68,19 @@ FoundModel find_model(const Arguments& arguments, const DialectConfig& config, c
   return found;
 }
 
+bool is_checkpoint(const Arguments& arguments, const std::string& path) {
+  const auto names = plugin_names(arguments, "checkpoint");
+  return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+    return CheckpointFormat(load_plugin(arguments, "checkpoint", name)).probe(path).confidence > 0;
+  });
+}
+
 std::string newest_checkpoint(const Arguments& arguments, const std::string& path) {
   namespace fs = std::filesystem;
   const std::string place = local_path(path);
   std::error_code error;
   if (!fs::exists(place, error)) fail("{}: no such file or folder: expected a checkpoint of any format", path);
-  for (const std::string& name : plugin_names(arguments, "checkpoint"))
-    if (CheckpointFormat(load_plugin(arguments, "checkpoint", name)).probe(place).confidence > 0) return place;
+  if (is_checkpoint(arguments, place)) return place;
   for (const std::string& folder : {(fs::path(place) / "checkpoints").string(), place})
     if (const auto all = checkpoint::list_checkpoints(folder); !all.empty()) return all[0].path;
   return place;

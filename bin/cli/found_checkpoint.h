@@ -44,6 +44,8 @@ struct FoundCheckpoint {
 
   const std::string& files_folder() const { return info.files_folder.empty() ? path : info.files_folder; }
 };
+// Whether any installed format knows the path.
+bool is_checkpoint(const Arguments& arguments, const std::string& path);
 // What a path stands for without a look at its content: a run directory's newest checkpoint, a name of the hub's cache, or itself.
 std::string newest_checkpoint(const Arguments& arguments, const std::string& path);
 // Opens just this.

@@ -1,6 +1,7 @@
 // `corral bridge check`: which plugins and recipe would take a Hugging Face folder, and what becomes of each key of its configuration.
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 
 #include "bin/cli/configuration.h"
 #include "bin/cli/found_checkpoint.h"
@@ -9,6 +10,7 @@
 #include "corral/error.h"
 #include "kernel/checkpoint/format_io.h"
 #include "kernel/checkpoint/weight_map.h"
+#include "kernel/config/textproto.h"
 #include "kernel/plugin/model.h"
 #include "kernel/plugin/schemas.h"
 
@@ -28,17 +30,34 @@ struct NearRecipe {
   std::vector<std::string> differences;  // "model.hidden_size = 48 (2048)"
 };
 
+// Of a folder that no installed format knows by its tensors: its configuration alone, which tells as much of the model.
+FoundCheckpoint without_weights(const std::string& path) {
+  FoundCheckpoint c;
+  c.path = path;
+  c.format = c.info.dialect = "hf";
+  c.reason = "has config.json";
+  c.info.config = config::read_text_file(path + "/config.json");
+  return c;
+}
+
 class Check {
  public:
-  Check(const Arguments& arguments, const std::string& path)
-      : arguments_(arguments), checkpoint_(open_checkpoint(arguments, newest_checkpoint(arguments, path))) {
-    if (checkpoint_.info.kind == "adapter") fail("{} is an adapter: name the folder of a model", checkpoint_.path);
+  Check(const Arguments& arguments, const std::string& named) : arguments_(arguments) {
+    const std::string path = newest_checkpoint(arguments, named);
+    std::error_code error;
+    has_weights_ = is_checkpoint(arguments, path) || !std::filesystem::is_regular_file(path + "/config.json", error);
+    checkpoint_ = has_weights_ ? open_checkpoint(arguments, path) : without_weights(path);
+    if (checkpoint_.info.kind == "adapter") fail("{} is an adapter: name the folder of a model", path);
     const DialectConfig config = own_config(checkpoint_.info);
-    if (config.content.empty()) fail("{}: it has no configuration", checkpoint_.path);
-    explain(config);
-    model_ = find_model(arguments, config);
+    if (config.content.empty()) fail("{}: it has no configuration", path);
+    try {
+      explain(config);
+      model_ = find_model(arguments, config);
+    } catch (const Error& e) {
+      throw Error(e.exit_code(), path + ": " + e.what());
+    }
     if (model_.plugin.empty()) return;
-    check_weights();
+    if (has_weights_) check_weights();
     find_recipes();
   }
 
@@ -48,6 +67,7 @@ class Check {
     Json json{{"path", checkpoint_.path},
               {"format", checkpoint_.format},
               {"taken", taken()},
+              {"has_weights", has_weights_},
               {"model", model_.plugin.empty() ? Json() : Json(model_.plugin)},
               {"refusal", model_.plugin.empty() ? refusal() : weights_problem_},
               {"models", Json::array()},
@@ -67,7 +87,9 @@ class Check {
     for (const FoundModel::Claim& c : model_.claims)
       line(c.plugin == model_.plugin ? "model" : "", format("{}: {} (confidence {})", c.plugin, c.reason, c.confidence));
     if (model_.plugin.empty()) line("model", "none: " + refusal());
-    if (!model_.plugin.empty())
+    if (!has_weights_)
+      line("weights", "none that an installed format reads: only the configuration was looked at");
+    else if (!model_.plugin.empty())
       line("weights", weights_problem_.empty() ? format("{} tensors, each has its place", checkpoint_.tensors.size()) : weights_problem_);
     for (const NearRecipe& r : recipes_) {
       line("recipe",
@@ -130,6 +152,7 @@ class Check {
 
   const Arguments& arguments_;
   FoundCheckpoint checkpoint_;
+  bool has_weights_ = true;
   FoundModel model_;
   ConfigReport report_;
   std::string weights_problem_;

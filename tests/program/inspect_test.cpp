@@ -377,6 +377,24 @@ TEST_F(Checkpoints, BridgeCheckNamesPluginRecipeAndTheUseOfEachKey) {
   EXPECT_NE(refused.out.find("model    none: "), std::string::npos) << refused.out;
 }
 
+TEST_F(Checkpoints, BridgeCheckLooksAtAConfigurationWithoutWeights) {
+  fs::create_directory(*this / "only");
+  fs::copy(golden("llama31") + "/config.json", *this / "only/config.json");
+  const Shown shown = corral("bridge check --json " + (*this / "only"));
+  ASSERT_EQ(shown.code, 0) << shown.err;
+  json r = json::parse(shown.out), whole = json::parse(corral("bridge check --json " + golden("llama31")).out);
+  EXPECT_FALSE(r["has_weights"]);
+  EXPECT_TRUE(whole["has_weights"]);
+  for (const char* same : {"taken", "model", "models", "recipes", "keys"}) EXPECT_EQ(r[same], whole[same]) << same;
+  EXPECT_NE(corral("bridge check " + (*this / "only")).out.find("weights  none that an installed format reads"), std::string::npos);
+  write_text(*this / "only/config.json", R"({"model_type": "mistral"})");
+  EXPECT_EQ(corral("bridge check " + (*this / "only")).code, 1);
+  write_text(*this / "only/config.json", "{\"model_type\": ");
+  const Shown cut = corral("bridge check " + (*this / "only"));
+  EXPECT_EQ(cut.code, 2) << cut.out;
+  EXPECT_NE(cut.err.find("/only: config.json: "), std::string::npos) << cut.err;
+}
+
 // The true shapes of Llama 3.2 1B: a file of the right size without content.
 TEST_F(Checkpoints, BridgeCheckFindsTheRecipeOfAModelThatHasOne) {
   json header;
