@@ -88,6 +88,19 @@ TEST_F(Validate, SaysWhichCheckABrokenContractFails) {
   }
 }
 
+TEST_F(Validate, AFormatGivesBackTheStateOfAnOptimizerOrHasNoPlaceForIt) {
+  for (const char* good : {"", "refuse"}) EXPECT_TRUE(validate(CORRAL_FAULTY_CHECKPOINT, "--include ^checkpoint", good, 0).empty()) << good;
+  for (const auto& [fault, reason] : {std::pair{"lose the state", "has other bytes after it was written"},
+                                      {"forget the role", "is not there after it was written"},
+                                      {"miscount the updates", "after 7 updates it says that \"8\" are behind it"},
+                                      {"refuse late", "but left something in the folder"}}) {
+    const auto failures = validate(CORRAL_FAULTY_CHECKPOINT, "--include ^checkpoint", fault);
+    EXPECT_EQ(failures.size(), 1u) << fault;
+    ASSERT_TRUE(failures.contains("checkpoint.optimizer")) << fault;
+    EXPECT_NE(failures.at("checkpoint.optimizer").find(reason), std::string::npos) << fault << ": " << failures.at("checkpoint.optimizer");
+  }
+}
+
 TEST_F(Validate, EndsACheckThatHangs) {
   const std::string so = shop_.build("faulty", "-fno-gnu-unique", kFaulty);
   const auto failures = validate(so, "--include life.once --timeout 0.5", "hang");

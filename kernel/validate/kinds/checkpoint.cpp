@@ -34,6 +34,19 @@ std::vector<Held> random_tensors(std::mt19937_64& random, const std::string& fil
   return all;
 }
 
+// A format names what stands beside a weight as its programs do.
+bool is_same(const TensorInfo& found, const TensorInfo& written) {
+  if (written.part.empty()) return found.part.empty() && found.name == written.name;
+  return found.part == written.part && found.of == written.of && found.role == written.role;
+}
+
+// A weight in F32 is its own master, which a format may write out.
+size_t masters_added(const TensorList& list, const std::vector<Held>& tensors) {
+  return static_cast<size_t>(std::count_if(list.tensors.begin(), list.tensors.end(), [&](const TensorInfo& t) {
+    return t.role == "master" && std::none_of(tensors.begin(), tensors.end(), [&](const Held& h) { return is_same(t, h.info); });
+  }));
+}
+
 // Writes in pieces, the last first, and reads in other pieces.
 void round_trip(const CheckpointFormat& format_, const std::string& folder, CheckpointWriteRequest request,
                 const std::vector<Held>& tensors) {
@@ -49,9 +62,10 @@ void round_trip(const CheckpointFormat& format_, const std::string& folder, Chec
   writer.finish();
   const CheckpointReaderHandle reader = format_.open(folder);
   const TensorList list = reader.list();
-  if (list.tensors.size() != tensors.size()) fail_check("it wrote {} tensors and lists {}", tensors.size(), list.tensors.size());
+  if (list.tensors.size() != tensors.size() + masters_added(list, tensors))
+    fail_check("it wrote {} tensors and lists {}", tensors.size(), list.tensors.size());
   for (const Held& held : tensors) {
-    const auto at = std::find_if(list.tensors.begin(), list.tensors.end(), [&](const TensorInfo& t) { return t.name == held.info.name; });
+    const auto at = std::find_if(list.tensors.begin(), list.tensors.end(), [&](const TensorInfo& t) { return is_same(t, held.info); });
     if (at == list.tensors.end()) fail_check("{} is not there after it was written", held.info.name);
     if (at->dtype != held.info.dtype || at->shape != held.info.shape)
       fail_check("{} has another type or shape after it was written", held.info.name);
@@ -127,6 +141,58 @@ Outcome keeps_the_configuration(const Subject& s) {
   return pass();
 }
 
+// Two moments of each weight, and a master of those that are not in F32.
+std::vector<Held> with_state_beside(std::vector<Held> tensors, std::mt19937_64& random) {
+  for (size_t w = 0, weights = tensors.size(); w < weights; ++w)
+    for (const char* role : {"exp_avg", "exp_avg_sq", "master"}) {
+      Held state = tensors[w];
+      if (role == std::string("master") && state.info.dtype == DType::F32) continue;
+      state.info.part = "optimizer";
+      state.info.of = state.info.name;
+      state.info.role = role;
+      state.info.name = role + ("." + state.info.of);
+      state.info.dtype = DType::F32;
+      state.bytes.resize(bytes_of(DType::F32, elements(state.info.shape)));
+      for (char& byte : state.bytes) byte = static_cast<char>(random());
+      tensors.push_back(std::move(state));
+    }
+  return tensors;
+}
+
+// As a save does it: beside the weights where the format has a place there, and else in a folder of its own.
+Outcome keeps_the_optimizer(const Subject& s) {
+  Loaded loaded(s.info);
+  const CheckpointFormat f(loaded.init());
+  auto random = s.random();
+  const std::vector<Held> weights = random_tensors(random, ""), all = with_state_beside(weights, random);
+  std::vector<Held> apart(all.begin() + static_cast<std::ptrdiff_t>(weights.size()), all.end());
+  for (Held& held : apart) {
+    held.info.part = held.info.of = held.info.role = "";
+    held.info.file = "optimizer.safetensors";
+  }
+  CheckpointWriteRequest state;
+  state.kind = "state";
+  round_trip(f, s.scratch + "/state", state, apart);
+  CheckpointWriteRequest request = model_request();
+  request.iteration = 7;
+  request.consumed_samples = 56;
+  request.optimizer = R"({"lr": 0.001, "weight_decay": 0.1})";
+  const std::string folder = s.scratch + "/beside";
+  try {
+    round_trip(f, folder, request, all);
+  } catch (const Unsupported&) {
+    if (!fs::is_empty(folder)) return failed("it has no place for an optimizer's state, but left something in the folder");
+    loaded.shutdown();
+    return pass("in a folder of its own");
+  }
+  const CheckpointInfo info = f.open(folder).info();
+  if (info.optimizer_steps != "7")
+    return failed(format("of an optimizer's state after 7 updates it says that \"{}\" are behind it{}", info.optimizer_steps,
+                         info.optimizer_refusal.empty() ? "" : ": " + info.optimizer_refusal));
+  loaded.shutdown();
+  return pass("beside the weights");
+}
+
 Outcome refuses_cut_files(const Subject& s) {
   Loaded loaded(s.info);
   const CheckpointFormat f(loaded.init());
@@ -153,6 +219,8 @@ constexpr Check kChecks[] = {
     {"checkpoint.round-trip", "what it writes, whole or in shards, it reads back bit for bit", whole_models},
     {"checkpoint.configuration", "the model's configuration comes back with the same bytes, or as a section with the same values",
      keeps_the_configuration},
+    {"checkpoint.optimizer", "an optimizer's state comes back bit for bit, beside its weights or from a folder of its own",
+     keeps_the_optimizer},
     {"checkpoint.cut-files", "it refuses a checkpoint whose file is cut off", refuses_cut_files},
 };
 
