@@ -4,7 +4,7 @@
 
 Every time is that of the whole program and of `sync -f` after it, the best of several; cold is after the source's pages were given back
 (posix_fadvise). cp runs as `cp --reflink=never --sparse=never`. The conversion in Python is transformers' from_pretrained and
-torch.distributed.checkpoint's save of Megatron's tensors. Prints one table; --check ends with 1 where an aim is missed.
+torch.distributed.checkpoint's save of Megatron's tensors, which are compared. Prints one table; --check ends with 1 where an aim is missed.
 """
 import argparse
 import os
@@ -85,8 +85,14 @@ def main():
     parser.add_argument("--only", choices=["cp", "python"])
     parser.add_argument("--check", action="store_true")
     a = parser.parse_args()
-    work = Path(a.work or tempfile.mkdtemp(prefix="corral-conversion-"))
-    work.mkdir(parents=True, exist_ok=True)
+    if a.work:
+        Path(a.work).mkdir(parents=True, exist_ok=True)
+        return compare(a, Path(a.work))
+    with tempfile.TemporaryDirectory(prefix="corral-conversion-") as work:
+        return compare(a, Path(work))
+
+
+def compare(a, work):
     model = Path(a.model or work / "hf")
     if not model.exists():
         subprocess.run([a.corral, "init", "--model", "llama32/1b", "--precision", "bf16", "--hf-path", model], check=True)
@@ -119,12 +125,17 @@ def main():
                 ratio = min(copies) / min(mine)
                 row(what, cache, "cp", min(mine), min(copies), peak, f"{100 * ratio:.0f}% of cp's speed (aim 90%)", ratio >= 0.9)
     if a.only != "cp":
-        script = work / "convert.py"
+        script, theirs = work / "convert.py", work / "python"
         script.write_text(CONVERT)
         warm(model)
-        seconds, memory = timed([sys.executable, script, model, out], out)
+        seconds, memory = timed([sys.executable, script, model, theirs], theirs)
         warm(model)
         mine, peak = timed(conversions["import"][0], out)
+        (theirs / "metadata.json").write_text('{"sharded_backend": "torch_dist", "sharded_backend_version": 1}')
+        same = subprocess.run([a.corral, "diff", theirs, out], capture_output=True, text=True)
+        if same.returncode:
+            sys.exit(f"the two conversions differ: {same.stdout}{same.stderr}")
+        shutil.rmtree(theirs)
         reached = seconds >= 5 * mine and memory >= 10 * peak
         row("import", "warm", "python", mine, seconds, peak,
             f"{seconds / mine:.1f}x less time, {memory / peak:.0f}x less memory than {memory / 1e9:.1f} GB (aims 5x, 10x)", reached)
