@@ -168,7 +168,7 @@ Outcome keeps_the_optimizer(const Subject& s) {
   std::vector<Held> apart(all.begin() + static_cast<std::ptrdiff_t>(weights.size()), all.end());
   for (Held& held : apart) {
     held.info.part = held.info.of = held.info.role = "";
-    held.info.file = "optimizer.safetensors";
+    held.info.file = "optimizer";
   }
   CheckpointWriteRequest state;
   state.kind = "state";
