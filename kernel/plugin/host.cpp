@@ -14,7 +14,7 @@
 
 namespace corral {
 
-thread_local CallMark current_call;
+constinit thread_local CallMark current_call;
 
 namespace {
 

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "corral/x86_level.h"
 #include "elf_file.h"
 
 namespace corral {
@@ -39,18 +40,11 @@ std::string machine_name(uint32_t machine) {
 }
 
 std::string lacking_level(uint32_t x86_levels) {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  const bool has[] = {true, __builtin_cpu_supports("x86-64-v2") != 0, __builtin_cpu_supports("x86-64-v3") != 0,
-                      __builtin_cpu_supports("x86-64-v4") != 0};
-#else
-  const bool has[] = {false, false, false, false};
-#endif
   static const char* const kNames[] = {"x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"};
   for (int bit = 31; bit >= 0; --bit) {
     if (!(x86_levels >> bit & 1)) continue;
     if (bit > 3) return "an x86-64 level that this Corral does not know (bit " + std::to_string(bit) + ")";
-    if (!has[bit]) return kNames[bit];
+    if (!has_x86_level(bit + 1)) return kNames[bit];
   }
   return "";
 }

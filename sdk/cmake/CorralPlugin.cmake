@@ -41,9 +41,10 @@ function(corral_dispatch_objects target libs level)
   target_compile_options(${target}-dispatch PRIVATE -march=${march} ${features})
   target_link_libraries(${target}-dispatch PRIVATE corral::sdk ${libs})
   set(object ${CMAKE_CURRENT_BINARY_DIR}/${target}-dispatch.o)
+  find_program(CORRAL_GNU_LINKER ld.bfd REQUIRED) # lld does not allocate groups
   add_custom_command(
     OUTPUT ${object}
-    COMMAND ${CMAKE_LINKER} -r --force-group-allocation -o ${object} $<TARGET_OBJECTS:${target}-dispatch>
+    COMMAND ${CORRAL_GNU_LINKER} -r --force-group-allocation -o ${object} $<TARGET_OBJECTS:${target}-dispatch>
     COMMAND ${CMAKE_OBJCOPY} --wildcard --keep-global-symbol=*corral_dispatch* ${object}
     DEPENDS ${target}-dispatch $<TARGET_OBJECTS:${target}-dispatch>
     COMMAND_EXPAND_LISTS VERBATIM)

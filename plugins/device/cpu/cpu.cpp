@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "corral/x86_level.h"
 #include "options.wire.h"
 #include "plugins/device/cpu/free_memory.h"
 #include "plugins/device/cpu/level.h"
@@ -20,9 +21,9 @@ struct Level {
 
 // CORRAL_CPU, or the best of this machine.
 Level choose_level() {
-  const Level levels[] = {{"avx512_bf16", corral::cpu::corral_dispatch_avx512_bf16,
-                           __builtin_cpu_supports("x86-64-v4") != 0 && __builtin_cpu_supports("avx512bf16") != 0},
-                          {"avx2", corral::cpu::corral_dispatch_avx2, true}};
+  const Level levels[] = {
+      {"avx512_bf16", corral::cpu::corral_dispatch_avx512_bf16, corral::has_x86_level(4) && __builtin_cpu_supports("avx512bf16") != 0},
+      {"avx2", corral::cpu::corral_dispatch_avx2, true}};
   std::string there;
   for (const Level& level : levels)
     if (level.here) there += (there.empty() ? "" : ", ") + std::string(level.name);
