@@ -110,6 +110,7 @@ ReplySink::~ReplySink() {
 corral_status ReplySink::write(const corral_sink* sink, const void* data, uint64_t size) noexcept {
   auto* self = static_cast<ReplySink*>(sink->context);
   if (size == 0) return CORRAL_OK;
+  const std::lock_guard lock(self->mutex_);
   if (data == nullptr || size > self->cap_ - self->bytes_.size()) {
     self->refused_ = true;
     return CORRAL_NO_SPACE;

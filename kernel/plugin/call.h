@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <protozero/exception.hpp>
 #include <string>
 #include <utility>
@@ -71,6 +72,7 @@ class ReplySink {
   static corral_status write(const corral_sink* sink, const void* data, uint64_t size) noexcept;
   corral_sink sink_;
   std::shared_ptr<corral_sink> lent_;  // where lifetimes are enforced
+  std::mutex mutex_;                   // a sink is [any]
   std::string bytes_;
   uint64_t cap_;
   bool refused_ = false;

@@ -7,6 +7,7 @@ namespace corral {
 namespace {
 
 struct SourceState {
+  const Plugin& plugin;
   const TokenizerMethod::Source& source;
   std::thread::id thread;  // [control]: of the call that lends it
   std::exception_ptr error;
@@ -17,8 +18,8 @@ corral_status next(const corral_text_source* self, const char** text, uint64_t* 
   *text = nullptr;
   *size = 0;
   if (state->thread != std::this_thread::get_id()) {
-    state->error =
-        std::make_exception_ptr(Error(4, "the tokenizer plugin asked for text from another thread than the one that it was called in"));
+    state->error = std::make_exception_ptr(
+        Error(4, "plugin " + state->plugin.place("train") + ": it asked for text in another thread than the one that it was called in"));
     return CORRAL_BUG;
   }
   try {
@@ -36,7 +37,7 @@ corral_status next(const corral_text_source* self, const char** text, uint64_t* 
 }  // namespace
 
 FileList TokenizerMethod::train(const TokenizerTrainRequest& request, const Source& source) const {
-  SourceState state{source, std::this_thread::get_id(), nullptr};
+  SourceState state{*plugin_, source, std::this_thread::get_id(), nullptr};
   const corral_text_source lent{CORRAL_SIZE(corral_text_source), &state, next};
   const std::string bytes = request.encode();
   const std::lock_guard lock(plugin_->control());

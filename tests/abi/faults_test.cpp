@@ -62,6 +62,17 @@ TEST_F(Faults, OfAPluginWithACxxRuntimeOfItsOwn) {
   expect({"unknown status", 4, TRANSFORM "it returned status 4711, which the ABI does not know: all is well\n"}, so);
 }
 
+// What is lent to a [control] call is used in its thread.
+TEST_F(Faults, OfAThreadThatAsksForTextOfAnothersCall) {
+  shop_.write("text.txt", "one two three one two three\n");
+  const Ran ran = shop_.corral("tokenizer train --data text.txt --vocab-size 300 --out tok --method " CORRAL_FAULTY_TOKENIZER);
+  EXPECT_EQ(ran.code, 4) << ran.err;
+  EXPECT_NE(ran.err.find("error: plugin tokenizer/faulty, interface corral.tokenizer/1, function train: it asked for text in another "
+                         "thread than the one that it was called in\n"),
+            std::string::npos)
+      << ran.err;
+}
+
 // A run never closes a plugin: exit with one loaded, also one that would fail then, says nothing.
 TEST_F(Faults, OfShutdownTroubleNoRun) {
   const std::string so = shop_.build("quiet", "-fno-gnu-unique", "cc -std=c99");

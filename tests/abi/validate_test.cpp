@@ -101,6 +101,13 @@ TEST_F(Validate, AFormatGivesBackTheStateOfAnOptimizerOrHasNoPlaceForIt) {
   }
 }
 
+TEST_F(Validate, ATokenizerUsesWhatItIsLentInTheThreadOfTheCall) {
+  const auto failures = validate(CORRAL_FAULTY_TOKENIZER, "--include tokenizer.round-trip");
+  ASSERT_TRUE(failures.contains("tokenizer.round-trip"));
+  EXPECT_NE(failures.at("tokenizer.round-trip").find("function train: it asked for text in another thread"), std::string::npos)
+      << failures.at("tokenizer.round-trip");
+}
+
 TEST_F(Validate, EndsACheckThatHangs) {
   const std::string so = shop_.build("faulty", "-fno-gnu-unique", kFaulty);
   const auto failures = validate(so, "--include life.once --timeout 0.5", "hang");

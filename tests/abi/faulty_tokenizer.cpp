@@ -1,0 +1,30 @@
+// A tokenizer that asks for the text it learns from in a thread of its own, which a [control] function does not allow.
+#include <thread>
+
+#include "corral/tokenizer.h"
+
+namespace {
+using namespace corral;
+
+struct NoOptions {
+  static NoOptions decode(const void*, uint64_t) { return {}; }
+};
+
+class Faulty final : public Tokenizer<NoOptions> {
+  Probe probe(const std::string&) override { return {}; }
+  std::unique_ptr<TokenizerInstance> open(const std::string&, const Options&) override { throw Unsupported("it opens nothing"); }
+  FileList train(const TokenizerTrainRequest&, const TextSource& source) override {
+    std::thread([&] {
+      try {
+        std::string_view text;
+        while (source(text)) {
+        }
+      } catch (const Error&) {
+      }
+    }).join();
+    return {};
+  }
+};
+}  // namespace
+
+CORRAL_PLUGIN(Faulty)
