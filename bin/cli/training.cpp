@@ -78,6 +78,11 @@ class Training {
     Trackers trackers(arguments_, config_);
     data_ = open_dataset(arguments_, config_, tokenizer_.get(), false);
     const bool samples = check_before_training(*data_, [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); });
+    if (part_rows(*data_, 0) == 0)
+      fail(
+          "data.split = \"{}\": no rows are left to train on: expected a first share above 0, as in 98,1,1, and data for one row at "
+          "least{}",
+          config_.text("data.split"), config_.set_by("data.split"));
     if (epochs > 0) {
       settle_epochs(epochs);
       check_schedule(optimizer);

@@ -63,7 +63,8 @@ void nothing(const Place&) {}
 // A training run that would be done in a moment, were it not for what a case changes.
 std::string train(const std::string& data, const std::string& more = "", const std::string& tokenizer = Place::golden("llama3")) {
   return "pretrain --recipe llama32_1b_pretrain_config --tokenizer " + tokenizer + " --data " + data +
-         " --dir $F/run --train-iters 2 --micro-batch-size 2 --seq-length 16 --precision fp32 --set device.threads=1 data.split=1 "
+         " --dir $F/run --train-iters 2 --micro-batch-size 2 --seq-length 16 --precision fp32 --set device.threads=1 " +
+         (more.find("data.split") == more.npos ? "data.split=1 " : "") +
          "train.eval_interval=0 model.num_hidden_layers=1 model.hidden_size=16 model.intermediate_size=16 model.num_attention_heads=2 "
          "model.num_key_value_heads=1 model.head_dim=8 " +
          (more.find("warmup") == more.npos ? "optimizer.lr_warmup_iters=0 " : "") +
@@ -71,6 +72,7 @@ std::string train(const std::string& data, const std::string& more = "", const s
 }
 constexpr char kEval[] = "eval --data $F/ids.jsonl --seq-length 8 --checkpoint $F/model";
 constexpr char kImport[] = "import --hf-model $F/model --dir $F/run";
+constexpr char kExport[] = "export --megatron-path $F/mg --hf-model " CORRAL_SOURCE_DIR "/tests/golden/megatron/tied/hf --hf-path $F/out";
 constexpr char kShow[] = "recipes show llama32_1b_pretrain_config ";
 
 auto model(const char* name) {
@@ -87,6 +89,35 @@ auto header(std::string text, size_t data_size = 0) {
 }
 auto data(std::string content) {
   return [content](const Place& p) { p.text("data.jsonl", content); };
+}
+// A copy of a folder of Megatron Core's, damaged.
+auto megatron(const std::function<void(const fs::path& folder, const fs::path& iteration)>& damage) {
+  return [damage](const Place& p) {
+    fs::copy(Place::golden("../megatron/tied/mcore"), p.folder / "mg", fs::copy_options::recursive);
+    damage(p.folder / "mg", p.folder / "mg/iter_0000500");
+  };
+}
+void replace_in(const fs::path& file, const std::string& from, const std::string& to) {
+  std::string bytes = text_of(file);
+  for (size_t at = 0; (at = bytes.find(from, at)) != bytes.npos; at += to.size()) bytes.replace(at, from.size(), to);
+  write_text(file, bytes);
+}
+// A pair of Megatron's with four sequences of eight tokens, a number of its index overwritten.
+auto pair(size_t at, const std::string& bytes) {
+  return [at, bytes](const Place& p) {
+    std::string index("MMIDIDX\0\0", 9);
+    const auto put = [&](auto n) { index.append(reinterpret_cast<const char*>(&n), sizeof n); };
+    put(uint64_t{1});
+    put(uint8_t{8});  // uint16
+    put(uint64_t{4});
+    put(uint64_t{5});
+    for (int s = 0; s < 4; ++s) put(int32_t{8});
+    for (int s = 0; s < 4; ++s) put(int64_t{16} * s);
+    for (int d = 0; d < 5; ++d) put(int64_t{d});
+    index.replace(at, bytes.size(), bytes);
+    p.text("p.idx", index);
+    p.text("p.bin", std::string(64, '\1'));
+  };
 }
 std::string one(const char* dtype, const char* shape, const char* offsets) {
   return std::string("{\"w\":{\"dtype\":\"") + dtype + "\",\"shape\":" + shape + ",\"data_offsets\":" + offsets + "}}";
@@ -499,6 +530,111 @@ const std::vector<Case>& cases() {
        "export --checkpoint $F/model --hf-path $F/file/out",
        kEnvironment,
        {"$F/file"}},
+
+      // Folders of Megatron's.
+      {"MegatronFileIsCut",
+       megatron([](const fs::path&, const fs::path& i) { fs::resize_file(i / "__0_0.distcp", 5000); }),
+       kExport,
+       kInput,
+       {"$F/mg/iter_0000500/__0_0.distcp: \"", "but the file has 5000: it was cut off"}},
+      {"MegatronFileIsGone",
+       megatron([](const fs::path&, const fs::path& i) { fs::remove(i / "__0_0.distcp"); }),
+       kExport,
+       kInput,
+       {"$F/mg/iter_0000500/__0_0.distcp: .metadata names it, but it is not there"}},
+      {"MegatronMetadataIsGone",
+       megatron([](const fs::path&, const fs::path& i) { fs::remove(i / ".metadata"); }),
+       kExport,
+       kInput,
+       {"$F/mg: no installed format", "its tracker names iter_0000500, which has no .metadata; its save did not finish"}},
+      {"MegatronTrackerNamesNothing",
+       megatron([](const fs::path& f, const fs::path&) { write_text(f / "latest_checkpointed_iteration.txt", "700"); }),
+       kExport,
+       kInput,
+       {"its tracker names iter_0000700, which has no .metadata; name iter_0000500, which has, or write its number into "}},
+      {"MegatronTrackerLeavesTheFolder",
+       megatron([](const fs::path& f, const fs::path&) { write_text(f / "latest_checkpointed_iteration.txt", "../../x"); }),
+       kExport,
+       kInput,
+       {"latest_checkpointed_iteration.txt: \"../../x\": expected the number of an iteration, or release"}},
+      {"MegatronFolderOfTheOlderFormat",
+       megatron([](const fs::path&, const fs::path& i) {
+         fs::remove(i / ".metadata");
+         fs::create_directory(i / "mp_rank_00");
+       }),
+       kExport,
+       kInput,
+       {"it is of Megatron's older format, torch: Megatron converts it with --ckpt-convert-format torch_dist"}},
+      {"MegatronPathLeavesTheFolder",
+       megatron([](const fs::path&, const fs::path& i) { replace_in(i / ".metadata", "__0_0.distcp", "../00.distcp"); }),
+       kExport,
+       kInput,
+       {"$F/mg/iter_0000500/.metadata: \"", "lies in \"../00.distcp\": expected the plain name of a .distcp file"}},
+      {"MegatronMetadataRunsAProgram",
+       megatron([](const fs::path&, const fs::path& i) { replace_in(i / ".metadata", "BytesStorageMetadata", "BytesStorageMetadat_"); }),
+       kExport,
+       kInput,
+       {"names \"torch.distributed.checkpoint.metadata.BytesStorageMetadat_\", which no checkpoint needs: refused"}},
+      {"MegatronMarkIsNoObject",
+       megatron([](const fs::path&, const fs::path& i) { write_text(i / "metadata.json", "{"); }),
+       kExport,
+       kInput,
+       {"$F/mg/iter_0000500/metadata.json: expected an object with sharded_backend"}},
+      {"MegatronMarkOfAnotherBackend",
+       megatron([](const fs::path&, const fs::path& i) { write_text(i / "metadata.json", "{\"sharded_backend\": \"zarr\"}"); }),
+       kExport,
+       kInput,
+       {"metadata.json: sharded_backend = \"zarr\": only torch_dist is read"}},
+
+      // Pairs of Megatron's, how they are mixed and divided.
+      {"PairIsLongerThanItsFile",
+       pair(34, std::string("\xff\xff\xff\x7f", 4)),
+       train("$F/p", "--dataset indexed"),
+       kInput,
+       {"$F/p.idx: sequence 0, 2147483647 tokens of uint16 from byte 0 on, lies beyond the end of $F/p.bin"}},
+      {"PairHasASequenceOfNegativeLength",
+       pair(34, std::string(4, '\xff')),
+       train("$F/p", "--dataset indexed"),
+       kInput,
+       {"$F/p.idx: sequence 0 has -1 tokens: expected 0 or more"}},
+      {"PairHasMoreSequencesThanBytes",
+       pair(18, std::string(7, '\xff')),
+       train("$F/p", "--dataset indexed"),
+       kInput,
+       {"$F/p.idx: is cut off or says what is not so"}},
+      {"PairOfAnUnknownType",
+       pair(17, "c"),
+       train("$F/p", "--dataset indexed"),
+       kInput,
+       {"$F/p.idx: its tokens are of type 99; known are 1"}},
+      {"PairWithoutTokens",
+       [](const Place& p) {
+         pair(0, "")(p);
+         fs::remove(p.folder / "p.bin");
+       },
+       train("$F/p", "--dataset indexed"),
+       kInput,
+       {"data.paths: there is $F/p.idx, but no $F/p.bin"}},
+      {"BlendWithANegativeWeight",
+       pair(0, ""),
+       train("-1 $F/p 2 $F/p", "--dataset indexed"),
+       kInput,
+       {"data.paths: weight -1 of $F/p: expected a number above 0", "set by --data"}},
+      {"BlendOfAnOddList",
+       pair(0, ""),
+       train("0.3 $F/p 0.7", "--dataset indexed"),
+       kInput,
+       {"data.paths: weight 0.7 has no path after it", "set by --data"}},
+      {"SplitThatIsNoNumber",
+       pair(0, ""),
+       train("$F/p", "--dataset indexed --set data.split=most"),
+       kInput,
+       {"data.split = \"most\": share 1 is no number; expected up to three shares", "set by --set"}},
+      {"SplitThatLeavesNothingToTrainOn",
+       pair(0, ""),
+       train("$F/p", "--dataset indexed --set data.split=0,1,0"),
+       kInput,
+       {"data.split = \"0,1,0\": no rows are left to train on: expected a first share above 0", "set by --set"}},
   };
   return all;
 }

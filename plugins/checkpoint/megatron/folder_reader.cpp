@@ -41,6 +41,18 @@ std::string named_by_tracker(const std::string& folder) {
   return name;
 }
 
+// What is there in place of the folder that the tracker names, or what the folder has in place of .metadata: what would do.
+std::string instead_of(const fs::path& folder, const std::string& named) {
+  if (is_there(folder / named / "mp_rank_00") || is_there(folder / named / "mp_rank_00_000"))
+    return "; it is of Megatron's older format, torch: Megatron converts it with --ckpt-convert-format torch_dist";
+  std::vector<std::string> others;
+  std::error_code error;
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
+    if (is_there(at->path() / kMetadata)) others.push_back(at->path().filename().string());
+  if (others.empty()) return is_there(folder / named) ? "; its save did not finish" : "";
+  return "; name " + *std::max_element(others.begin(), others.end()) + ", which has, or write its number into " + kTracker;
+}
+
 std::string iteration_folder(const std::string& path) {
   if (is_there(fs::path(path) / kMetadata) || !is_there(fs::path(path) / kTracker)) return path;
   const std::string inner = (fs::path(path) / named_by_tracker(path)).string();
@@ -53,7 +65,8 @@ void check_mark(const std::string& folder) {
   if (!is_there(path))
     fail("{} has a .metadata but no {}: it is no folder of Megatron Core's torch_dist, or its save did not finish", folder, kMark);
   const nlohmann::json mark = nlohmann::json::parse(safetensors::read_whole(path, kLargestText), nullptr, false);
-  if (!mark.is_object() || !mark.contains("sharded_backend") || !mark["sharded_backend"].is_string()) fail("{}: no sharded_backend", path);
+  if (!mark.is_object() || !mark.contains("sharded_backend") || !mark["sharded_backend"].is_string())
+    fail("{}: expected an object with sharded_backend, which is \"torch_dist\"", path);
   if (const std::string backend = mark["sharded_backend"]; backend != "torch_dist")
     fail("{}: sharded_backend = {}: only torch_dist is read; convert it with Megatron's own tools", path, in_quotes(backend));
 }
@@ -78,7 +91,7 @@ Probe probe_folder(const std::string& path) {
   try {
     const std::string inner = named_by_tracker(path);
     if (is_there(folder / inner / kMetadata)) return {100, "its tracker names " + inner, {}};
-    return {0, "its tracker names " + inner + ", which has no .metadata", {}};
+    return {0, "its tracker names " + inner + ", which has no .metadata" + instead_of(folder, inner), {}};
   } catch (const Error& e) {
     return {0, e.what(), {}};
   }

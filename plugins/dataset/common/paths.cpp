@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <optional>
 #include <sstream>
 
@@ -15,10 +16,13 @@ namespace corral::data {
 namespace {
 namespace fs = std::filesystem;
 
+constexpr double kLargestWeight = 1e15;
+
 std::optional<double> number(const std::string& word) {
   double value = 0;
   const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-  if (error != std::errc() || end != word.data() + word.size()) return std::nullopt;
+  if (error == std::errc::result_out_of_range) value = std::numeric_limits<double>::infinity();
+  if (error == std::errc::invalid_argument || end != word.data() + word.size()) return std::nullopt;
   return value;
 }
 
@@ -111,8 +115,11 @@ std::vector<Source> parse_paths(const std::vector<std::string>& given, const Pat
   std::vector<Source> sources;
   for (size_t i = 0; i < words.size(); i += 2) {
     if (!weight(i)) fail("{}: no weight before {}: give every path a weight, or none", key, words[i]);
-    if (!std::isfinite(*weight(i)) || *weight(i) <= 0) fail("{}: weight {} is not above 0", key, words[i]);
     if (i + 1 == words.size()) fail("{}: weight {} has no path after it", key, words[i]);
+    if (weight(i + 1)) fail("{}: weight {} has another weight after it, {}: expected a path", key, words[i], words[i + 1]);
+    if (!(*weight(i) > 0 && *weight(i) <= kLargestWeight))
+      fail("{}: weight {} of {}: expected a number above 0, of which the sum need not be 1; leave a path out that is not to be read", key,
+           words[i], words[i + 1]);
     sources.push_back({*weight(i), kind.names(words[i + 1], kind.key)});
   }
   return sources;

@@ -49,7 +49,16 @@ TEST(Paths, RefusesWhatIsNotThere) {
             }),
             "data.paths: weight 0.3 stands before some paths only: give every path a weight, or none");
   EXPECT_EQ(message_of([&] { parse_paths({"0.3", a, "0.7"}); }), "data.paths: weight 0.7 has no path after it");
-  EXPECT_EQ(message_of([&] { parse_paths({"-1", a}); }), "data.paths: weight -1 is not above 0");
+  EXPECT_EQ(message_of([&] {
+              parse_paths({"0.3", "0.7", a});
+            }),
+            "data.paths: weight 0.3 has another weight after it, 0.7: expected a path");
+  for (const std::string weight : {"-1", "0", "nan", "inf", "1e400", "1e-400", "1e300"})
+    EXPECT_EQ(message_of([&] {
+                parse_paths({weight, a, "1", a});
+              }),
+              "data.paths: weight " + weight + " of " + a +
+                  ": expected a number above 0, of which the sum need not be 1; leave a path out that is not to be read");
 }
 }  // namespace
 }  // namespace corral::data

@@ -65,7 +65,7 @@ void Index::check_sequences(uint64_t bin_bytes, const std::string& prefix) {
     if (s % kStride == 0) before_.push_back(tokens_);
     const auto length = number<int32_t>(lengths_, s);
     const auto pointer = number<int64_t>(pointers_, s);
-    if (length < 0) fail("{}.idx: sequence {} has {} tokens", prefix, s, length);
+    if (length < 0) fail("{}.idx: sequence {} has {} tokens: expected 0 or more, so this index is damaged", prefix, s, length);
     const uint64_t begin = static_cast<uint64_t>(pointer), bytes = static_cast<uint64_t>(length) * type_->bytes;
     if (begin > bin_bytes || bytes > bin_bytes - begin)
       fail(

@@ -101,7 +101,7 @@ TEST(PairIndex, RefusesEveryLieByName) {
   EXPECT_EQ(error_of(with<uint64_t>(18, 1)), "p.idx: 24 bytes follow after its 1 sequences and 2 documents, which no index has");
   EXPECT_EQ(error_of(with<uint64_t>(26, 0)),
             "p.idx: says that its list of documents has no entry; it has one more than there are documents");
-  EXPECT_EQ(error_of(with<int32_t>(kLengths + 4, -1)), "p.idx: sequence 1 has -1 tokens");
+  EXPECT_EQ(error_of(with<int32_t>(kLengths + 4, -1)), "p.idx: sequence 1 has -1 tokens: expected 0 or more, so this index is damaged");
   for (const int64_t pointer : {int64_t{-2}, int64_t{6}, INT64_MIN, INT64_MAX})
     EXPECT_NE(error_of(with(kPointers + 16, pointer)).find("lies beyond the end of p.bin"), std::string::npos) << pointer;
   EXPECT_NE(error_of(with<int32_t>(kLengths + 8, INT32_MAX)).find("lies beyond the end of p.bin"), std::string::npos);
