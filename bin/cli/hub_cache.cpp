@@ -84,7 +84,10 @@ std::string cached_commit(const HubName& name) {
 std::string hub_endpoint() {
   std::string endpoint = environment("HF_ENDPOINT");
   while (endpoint.ends_with('/')) endpoint.pop_back();
-  return endpoint.empty() ? "https://huggingface.co" : endpoint;
+  if (endpoint.empty()) return "https://huggingface.co";
+  if (!endpoint.starts_with("https://") && !endpoint.starts_with("http://"))
+    fail("HF_ENDPOINT = \"{}\": expected the address of a hub, such as https://huggingface.co", endpoint);
+  return endpoint;
 }
 
 std::string hub_token() {

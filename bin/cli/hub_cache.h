@@ -28,7 +28,7 @@ std::filesystem::path hub_cache();
 std::filesystem::path hub_folder(const std::string& repository);
 // The commit that the cache has for a revision, or "".
 std::string cached_commit(const HubName& name);
-// $HF_ENDPOINT without a slash at its end.
+// $HF_ENDPOINT without a slash at its end. Throws Error (2) where that is no address.
 std::string hub_endpoint();
 // $HF_TOKEN, or what `hf auth login` left, or "".
 std::string hub_token();

@@ -40,11 +40,22 @@ class Line {
   bool begun_ = false;
 };
 
+// Of the address that a browser shows for a model.
+std::string name_in_address(const std::string& word) {
+  const size_t scheme = word.find("://"), host = scheme == word.npos ? scheme : word.find('/', scheme + 3);
+  if (host == word.npos) return "";
+  const size_t owner = word.find('/', host + 1), end = owner == word.npos ? owner : word.find_first_of("/?#", owner + 1);
+  const std::string name = word.substr(host + 1, end == word.npos ? end : end - host - 1);
+  return hub_name(name) ? "\n       did you mean \"" + name + "\"?" : "";
+}
+
 int run(const Arguments& arguments) {
   const std::string& word = arguments.words[0];
   auto name = hub_name(word);
   if (name && arguments.has("revision")) name = hub_name(name->repository + "@" + arguments.text("revision"));
-  if (!name) fail("{}: no name of a model on the hub: expected OWNER/NAME, such as meta-llama/Llama-3.2-1B", word);
+  if (!name)
+    fail("\"{}\": no name of a model on the hub: expected OWNER/NAME, such as meta-llama/Llama-3.2-1B{}",
+         arguments.has("revision") && hub_name(word) ? word + "@" + arguments.text("revision") : word, name_in_address(word));
   const int64_t jobs = arguments.integer("jobs", 4);
   if (jobs < 1 || jobs > 64) fail("--jobs {}: expected 1 to 64", jobs);
   Line line;

@@ -211,6 +211,23 @@ TEST_F(Hub, RefusalsSayWhatToDo) {
   }
 }
 
+TEST_F(Hub, NamesAndAddressesThatAreNoneAreRefusedBeforeAnythingIsAsked) {
+  for (const std::string name :
+       {"''", "model", "a/b/c", "'a b/c'", "/etc/passwd", "org/--b", "org/model@../../x", "org/model@", "org/model --revision ../x"}) {
+    const Shown shown = with_hub("download " + name);
+    EXPECT_EQ(shown.code, 2) << name;
+    EXPECT_NE(shown.err.find("no name of a model on the hub: expected OWNER/NAME"), std::string::npos) << name << shown.err;
+  }
+  const Shown pasted = with_hub("download https://huggingface.co/meta-llama/Llama-3.2-1B/tree/main");
+  EXPECT_NE(pasted.err.find("did you mean \"meta-llama/Llama-3.2-1B\"?"), std::string::npos) << pasted.err;
+  for (const std::string endpoint : {"ftp://hub", "file:///etc", "huggingface.co"}) {
+    const Shown shown = corral("download org/model", "HF_HOME=" + (*this / "home") + " HF_ENDPOINT=" + endpoint + " ");
+    EXPECT_EQ(shown.code, 2) << endpoint;
+    EXPECT_NE(shown.err.find("HF_ENDPOINT = \"" + endpoint + "\": expected the address of a hub"), std::string::npos) << shown.err;
+  }
+  EXPECT_FALSE(fs::exists(*this / "home"));
+}
+
 TEST_F(Hub, ABusyHubIsAskedAgain) {
   for (const std::string name : {"busy", "broken"}) {
     put(name);
