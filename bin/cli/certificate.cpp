@@ -31,8 +31,13 @@ ordered_json as_json(const LogitsCheck& check) {
 
 }  // namespace
 
+uint64_t check_memory(const Arguments& arguments) {
+  if (arguments.has("check-memory") && !arguments.has("check")) fail("--check-memory: it is --check that takes memory: give it too");
+  return size_of_text("check-memory", arguments.text("check-memory"));
+}
+
 Conversion::Conversion(const Arguments& arguments, const ModelSource& source, const char* command, std::string format)
-    : arguments_(arguments), source_(source), command_(command), format_(std::move(format)) {}
+    : arguments_(arguments), source_(source), command_(command), format_(std::move(format)), check_memory_(check_memory(arguments)) {}
 
 void Conversion::read_back(const std::string& written) {
   // The disk is busy meanwhile; errors of it are found when the folder is synced for good.
@@ -71,8 +76,7 @@ void Conversion::certify(const std::string& folder, const std::string& target) {
                     {"gb_per_second", static_cast<double>(bytes_) / seconds_ / 1e9},
                     {"peak_memory_bytes", resident_bytes("VmHWM:")}};
   if (arguments_.has("check")) {
-    const uint64_t limit = size_of_text("check-memory", arguments_.text("check-memory"));
-    const LogitsCheck check = check_conversion(arguments_, source_, target, limit);
+    const LogitsCheck check = check_conversion(arguments_, source_, target, check_memory_);
     if (check.skipped.empty() && !check.passed()) fail_check("{}", check.sentence(path, "what was written"));
     check_ = check.skipped.empty() ? check.sentence(path, "what was written") : "the logits are not compared: " + check.skipped;
     json["check"] = as_json(check);

@@ -17,6 +17,9 @@ inline constexpr char kCertificateName[] = "conversion.json";
 inline constexpr Flag kCheckFlag{"check", Flag::kNothing, "", "compare the logits of source and target on three prompts", ""};
 inline constexpr Flag kCheckMemoryFlag{"check-memory", Flag::kValue, "SIZE", "memory that --check may take (what is free)", ""};
 
+// Of --check-memory, 0 where it is not given. Throws Error (2) where --check is missing.
+uint64_t check_memory(const Arguments& arguments);
+
 // One conversion, measured from here on.
 class Conversion {
  public:
@@ -37,6 +40,7 @@ class Conversion {
   const Arguments& arguments_;
   const ModelSource& source_;
   std::string command_, format_;
+  uint64_t check_memory_;
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   std::vector<TensorInfo> tensors_;
   std::vector<checkpoint::TensorScan> scans_;

@@ -37,25 +37,31 @@ class Arguments {
   std::map<std::string, std::vector<std::string>, std::less<>> values_;
 };
 
+// All shared flags that are shorthands of configuration keys.
+inline constexpr char kEveryKey[] = "KEYS";
+
 struct Command {
   const char* name;     // "recipes show"
   const char* summary;  // one line
   const char* words;    // positional arguments: "NAME", "[NAME]" where it may be left out, "NAME..." for any number, "" for none
   std::span<const Flag> flags;
-  bool takes_recipe;                       // also takes the flags of configuration keys (cli/configuration.h)
+  std::span<const char* const> shared;     // the names of the shared flags that count here; kEveryKey: all of configuration keys
   int (*run)(const Arguments& arguments);  // the exit code; throws corral::Error
 };
 
 // All sub-commands, sorted by name.
 std::span<const Command* const> commands();
 
-// Flags of every command (--help, --verbose, --plugin-path), and of those that take a recipe.
+// Flags of every command (--help, --verbose, --plugin-path), and those that several share: of a run's configuration, and --dump-graph.
 std::span<const Flag> common_flags();
-std::span<const Flag> recipe_flags();
+std::span<const Flag> shared_flags();
+// The shared ones that the command takes and does not have of its own.
+std::vector<Flag> shared_flags_of(const Command& command);
 // All that the command takes, its own first.
 std::vector<Flag> flags_of(const Command& command);
 
-// Throws corral::Error (2) for an unknown flag, with the nearest one, and for words that the command does not take.
+// Throws corral::Error (2) for a flag that is unknown, with the nearest one, or that the command has no use for, and for words that the
+// command does not take.
 Arguments parse(const Command& command, const std::vector<std::string>& words);
 
 // Help on standard output.

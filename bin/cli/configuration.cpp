@@ -56,7 +56,7 @@ config::Sources sources(const Arguments& arguments) {
   config::Sources s;
   s.recipe = arguments.text("recipe");
   s.config_files = arguments.list("config");
-  for (const Flag& flag : recipe_flags()) {
+  for (const Flag& flag : shared_flags()) {
     const std::string key = flag.key, by = std::string("--") + flag.name;
     if (key.empty() || !arguments.has(flag.name)) continue;
     config::Assignment a{key, {}, false, by, ""};

@@ -80,6 +80,7 @@ std::string newest_checkpoint(const Arguments& arguments, const std::string& pat
   const std::string place = local_path(path);
   std::error_code error;
   if (!fs::exists(place, error)) fail("{}: no such file or folder: expected a checkpoint of any format", path);
+  checkpoint::require_finished(place);
   if (is_checkpoint(arguments, place)) return place;
   for (const std::string& folder : {(fs::path(place) / "checkpoints").string(), place})
     if (const auto all = checkpoint::list_checkpoints(folder); !all.empty()) return all[0].path;

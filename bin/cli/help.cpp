@@ -38,13 +38,9 @@ void print_help(const Command& command) {
     std::printf("\n");
     print_flags(command.flags);
   }
-  if (command.takes_recipe) {
+  if (const std::vector<Flag> shared = shared_flags_of(command); !shared.empty()) {
     std::printf("\nof the run's configuration, in brackets the key; a flag goes over --config, that over the recipe\n");
-    std::vector<Flag> others;
-    for (const Flag& flag : recipe_flags())
-      if (std::none_of(command.flags.begin(), command.flags.end(), [&](const Flag& f) { return std::string_view(f.name) == flag.name; }))
-        others.push_back(flag);
-    print_flags(others);
+    print_flags(shared);
   }
   std::printf("\nof every command\n");
   print_flags(common_flags());

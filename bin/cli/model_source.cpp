@@ -7,6 +7,7 @@
 #include "bin/cli/found_checkpoint.h"
 #include "bin/cli/hub_cache.h"
 #include "bin/cli/load_plugin.h"
+#include "bin/cli/say.h"
 #include "bin/cli/session_tensors.h"
 #include "bin/cli/stored_parameters.h"
 #include "corral/error.h"
@@ -17,8 +18,6 @@
 
 namespace corral::cli {
 namespace {
-
-void say(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
 
 // The plugin that --model names: llama32 of llama32/1b, or a path.
 std::string wanted_model(const Arguments& arguments) {

@@ -26,6 +26,15 @@ std::string flag_in(const std::string& word) {
   return begin == std::string::npos ? word : word.substr(begin, word.find('=') - begin);
 }
 
+bool has(std::span<const Flag> flags, std::string_view name) {
+  return std::any_of(flags.begin(), flags.end(), [&](const Flag& f) { return f.name == name; });
+}
+
+bool some_command_has(std::string_view name) {
+  return has(shared_flags(), name) ||
+         std::any_of(commands().begin(), commands().end(), [&](const Command* c) { return has(c->flags, name); });
+}
+
 template <class T>
 T number_of(std::string_view flag, const std::string& text, const char* what) {
   T value{};
@@ -66,15 +75,20 @@ std::vector<std::string> Arguments::list(std::string_view flag) const {
   return found == values_.end() ? std::vector<std::string>{} : found->second;
 }
 
+std::vector<Flag> shared_flags_of(const Command& command) {
+  std::vector<Flag> taken;
+  for (const Flag& flag : shared_flags()) {
+    const bool counts = std::any_of(command.shared.begin(), command.shared.end(),
+                                    [&](std::string_view name) { return name == flag.name || (name == kEveryKey && *flag.key); });
+    if (counts && !has(command.flags, flag.name)) taken.push_back(flag);
+  }
+  return taken;
+}
+
 std::vector<Flag> flags_of(const Command& command) {
-  std::vector<Flag> all(command.flags.begin(), command.flags.end());
-  const auto add = [&](std::span<const Flag> more) {
-    // A command's own flag of the same name goes before a shared one.
-    for (const Flag& flag : more)
-      if (std::none_of(all.begin(), all.end(), [&](const Flag& f) { return std::string_view(f.name) == flag.name; })) all.push_back(flag);
-  };
-  if (command.takes_recipe) add(recipe_flags());
-  add(common_flags());
+  std::vector<Flag> all(command.flags.begin(), command.flags.end()), shared = shared_flags_of(command);
+  all.insert(all.end(), shared.begin(), shared.end());
+  all.insert(all.end(), common_flags().begin(), common_flags().end());
   return all;
 }
 
@@ -112,7 +126,7 @@ Arguments parse(const Command& command, const std::vector<std::string>& words) {
     std::vector<std::string> names;
     for (const Flag& flag : flags) names.push_back(flag.name);
     const std::string name = flag_in(e.get_option_name()), near = nearest(name, names);
-    fail("--{}: no such flag of `corral {}`\n       {}", name, command.name,
+    fail("--{}: {}`corral {}`\n       {}", name, some_command_has(name) ? "of no use to " : "no such flag of ", command.name,
          near.empty() ? std::string("`corral ") + command.name + " --help` lists them" : "did you mean \"--" + near + "\"?");
   } catch (const po::error_with_option_name& e) {
     const std::string name = flag_in(e.get_option_name());
@@ -141,10 +155,9 @@ Arguments parse(const Command& command, const std::vector<std::string>& words) {
     const std::string near = nearest(word, names);
     fail("\"{}\": `corral {}` takes {}{}{}", word, command.name, most == 0 ? "no such word" : command.words,
          near.empty() ? "" : "\n       did you mean `corral " + std::string(command.name) + " " + near + "`?",
-         arguments.has("set") ? "\n       each value of --set is KEY=VALUE"
-         : std::any_of(flags.begin(), flags.end(), [](const Flag& f) { return std::string_view(f.name) == "checkpoint"; })
-             ? "\n       a model is named by --checkpoint PATH"
-             : "");
+         arguments.has("set")       ? "\n       each value of --set is KEY=VALUE"
+         : has(flags, "checkpoint") ? "\n       a model is named by --checkpoint PATH"
+                                    : "");
   }
   return arguments;
 }

@@ -61,6 +61,8 @@ class Training {
     settle_vocabulary(config_, tokenizer_.get(), pretrained_ || resumed_);
     if (pretrained_) origin_ = pretrained_->info;
     check_batches();
+    if (arguments.has("sample-prompt") && config_.integer("train.sample_interval") == 0)
+      fail("--sample-prompt: no text is sampled: --sample-interval N says after how many steps");
   }
 
   int run() {
@@ -282,6 +284,7 @@ class Training {
           const bool adapter = pipeline.has_peft();
           const WeightMap map =
               adapter ? pipeline.adapter_map(dialect) : pipeline.model().handle.weight_map(pipeline.model().options, dialect);
+          SessionTensors parameters = parameters_of(session, checkpoint::parameters_in(map));
           CheckpointWriteRequest request;
           if (adapter) {
             request.kind = "adapter";
@@ -289,14 +292,14 @@ class Training {
             request.files = adapter_files(fingerprint_, origin_, tokenizer_.get(), data_->info());
             request.others = {model_config(dialect, pipeline.model(), origin_)};
           } else {
-            const DType dtype = parameters_of(session, checkpoint::parameters_in(map)).tensors().at(0).dtype;
+            const DType dtype = parameters.tensors().at(0).dtype;
             request = model_request(config_, pipeline, dtype, origin_, tokenizer_.get(), data_->info());
           }
           const Progress progress{finished, finished * static_cast<uint64_t>(config_.integer("train.global_batch_size"))};
           request.iteration = progress.step;
           request.consumed_samples = progress.rows;
           request.optimizer = optimizer_settings(config_);
-          save_with_state(format_plugin, folder, map, session, std::move(request), progress);
+          save_with_state(format_plugin, folder, map, parameters, session, std::move(request), progress);
         },
         options);
     log.say("saved " + path);

@@ -7,6 +7,9 @@
 
 namespace corral::cli {
 
+// The shared flags that both take.
+inline constexpr const char* kTrainingShared[] = {"recipe", "config", "set", kEveryKey, "dump-graph"};
+
 int train_command(const Arguments& arguments, const std::string& mode);
 
 }  // namespace corral::cli

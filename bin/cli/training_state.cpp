@@ -33,9 +33,8 @@ TakenState behind(const ModelSource& source, const std::string& folder) {
 
 }  // namespace
 
-void save_with_state(const CheckpointFormat& format, const std::string& folder, const WeightMap& map, runtime::Session& session,
-                     CheckpointWriteRequest request, const Progress& progress) {
-  SessionTensors parameters = parameters_of(session, checkpoint::parameters_in(map));
+void save_with_state(const CheckpointFormat& format, const std::string& folder, const WeightMap& map, SessionTensors& parameters,
+                     runtime::Session& session, CheckpointWriteRequest request, const Progress& progress) {
   std::vector<std::string> roles;
   std::vector<SessionTensors> tensors;
   if (request.kind != "adapter")

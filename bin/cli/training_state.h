@@ -8,13 +8,14 @@
 
 #include "bin/cli/model_source.h"
 #include "bin/cli/run_directory.h"
+#include "bin/cli/session_tensors.h"
 #include "kernel/config/run_config.h"
 
 namespace corral::cli {
 
-// Writes weights, what the request holds, and the state of a run after `progress`.
-void save_with_state(const CheckpointFormat& format, const std::string& folder, const WeightMap& map, runtime::Session& session,
-                     CheckpointWriteRequest request, const Progress& progress);
+// Writes weights, the parameters that the map has, what the request holds, and the state of a run after `progress`.
+void save_with_state(const CheckpointFormat& format, const std::string& folder, const WeightMap& map, SessionTensors& parameters,
+                     runtime::Session& session, CheckpointWriteRequest request, const Progress& progress);
 
 struct TakenState {
   uint64_t step = 0;

@@ -171,6 +171,6 @@ int run(const Arguments& arguments) {
 }  // namespace
 
 extern const Command command_bridge_check{
-    "bridge check", "which plugins and recipe take a Hugging Face folder, and which keys of it count", "HF_FOLDER", kFlags, false, run};
+    "bridge check", "which plugins and recipe take a Hugging Face folder, and which keys of it count", "HF_FOLDER", kFlags, {}, run};
 
 }  // namespace corral::cli

@@ -12,6 +12,7 @@
 #include "bin/cli/line_reader.h"
 #include "bin/cli/load_plugin.h"
 #include "bin/cli/sampling.h"
+#include "bin/cli/say.h"
 #include "bin/cli/text_stream.h"
 #include "corral/abi.h"
 #include "corral/error.h"
@@ -28,6 +29,8 @@ constexpr Flag kOwnFlags[] = {
     {"max-new-tokens", Flag::kValue, "N", "end an answer after so many tokens (500)", ""},
     {"max-length", Flag::kValue, "N", "tokens of the whole conversation (4096, or what the model has places for)", ""},
 };
+constexpr const char* kShared[] = {"recipe", "config", "set", "model", "dataset", "tokenizer", "precision",
+                                   "peft",   "tp",     "pp",  "vp",    "cp",      "device",    "dump-graph"};
 constexpr auto kFlags = with_sampling(kOwnFlags);
 
 std::vector<std::string> settings() {
@@ -47,8 +50,6 @@ std::string help() {
          "/exit             leave, as the end of the input does\n"
          "Ctrl-C            stops an answer\n";
 }
-
-void say(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
 
 std::string history_file() {
   const char *state = std::getenv("XDG_STATE_HOME"), *home = std::getenv("HOME");
@@ -230,6 +231,6 @@ int run(const Arguments& arguments) {
 
 }  // namespace
 
-extern const Command command_chat{"chat", "talk with a model, turn by turn", "", kFlags, true, run};
+extern const Command command_chat{"chat", "talk with a model, turn by turn", "", kFlags, kShared, run};
 
 }  // namespace corral::cli

@@ -26,6 +26,7 @@ int run(const Arguments& arguments) {
   if (!arguments.has("data")) fail("data build needs text: --data FILE");
   if (!arguments.has("out")) fail("data build needs the name of the files to write: --out PREFIX");
   const int64_t threads = arguments.integer("threads", 0);
+  if (arguments.has("set") && !arguments.has("tokenizer")) fail("--set are options of a tokenizer: name it with --tokenizer PATH");
   if (threads < 0 || threads > 1024) fail("--threads = {}: expected a number from 0 to 1024", threads);
   DatasetBuildRequest request;
   request.paths = arguments.list("data");
@@ -59,7 +60,7 @@ int run(const Arguments& arguments) {
 
 }  // namespace
 
-extern const Command command_data_build{
-    "data build", "make text into files of token ids that a dataset reads as they lie", "", kFlags, false, run};
+extern const Command command_data_build{"data build", "make text into files of token ids that a dataset reads as they lie", "", kFlags, {},
+                                        run};
 
 }  // namespace corral::cli

@@ -17,6 +17,7 @@ constexpr Flag kFlags[] = {
     {"show", Flag::kValue, "N", "show so many samples, what is trained of them marked", ""},
     {"json", Flag::kNothing, "", "print one JSON object", ""},
 };
+constexpr const char* kShared[] = {"recipe", "config", "set", "data", "dataset", "tokenizer", "seq-length"};
 
 // What shows a trained stretch on this terminal.
 struct Marks {
@@ -100,6 +101,6 @@ int run(const Arguments& arguments) {
 }  // namespace
 
 extern const Command command_data_check{
-    "data check", "what the loss on samples and chats sees: counts, faults, a preview", "", kFlags, true, run};
+    "data check", "what the loss on samples and chats sees: counts, faults, a preview", "", kFlags, kShared, run};
 
 }  // namespace corral::cli

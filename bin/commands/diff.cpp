@@ -89,6 +89,7 @@ class Comparison {
       fail("{} is an adapter, {} a whole model: there is nothing to compare", (a.is_adapter() ? a : b).checkpoint().path,
            (a.is_adapter() ? b : a).checkpoint().path);
     const bool check = arguments.has("check");
+    const uint64_t memory = check_memory(arguments);
     bool compared = false;
     if (!same_tensors() || check) {
       try {
@@ -103,8 +104,7 @@ class Comparison {
       }
     }
     if (!compared) by_names();
-    if (arguments.has("check"))
-      check_ = check_logits(arguments, a.source(), b.source(), size_of_text("check-memory", arguments.text("check-memory")));
+    if (check) check_ = check_logits(arguments, a.source(), b.source(), memory);
   }
 
   size_t differing() const {
@@ -221,6 +221,6 @@ int run(const Arguments& arguments) {
 
 }  // namespace
 
-extern const Command command_diff{"diff", "compare two checkpoints of any formats, tensor by tensor", "A B", kFlags, false, run};
+extern const Command command_diff{"diff", "compare two checkpoints of any formats, tensor by tensor", "A B", kFlags, {}, run};
 
 }  // namespace corral::cli

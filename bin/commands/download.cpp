@@ -72,6 +72,6 @@ int run(const Arguments& arguments) {
 
 }  // namespace
 
-extern const Command command_download{"download", "fetch a model of the hub into its cache", "NAME", kFlags, false, run};
+extern const Command command_download{"download", "fetch a model of the hub into its cache", "NAME", kFlags, {}, run};
 
 }  // namespace corral::cli

@@ -23,6 +23,9 @@ constexpr Flag kFlags[] = {
     {"gradients", Flag::kValue, "FILE", "write the gradient of the mean loss of each trained parameter, float32", ""},
     {"json", Flag::kNothing, "", "print one JSON object", ""},
 };
+constexpr const char* kShared[] = {
+    "recipe",     "config",    "set",  "model", "data", "dataset", "tokenizer", "micro-batch-size", "global-batch-size",
+    "seq-length", "precision", "peft", "tp",    "pp",   "vp",      "cp",        "device",           "dump-graph"};
 
 NamedTensor tensor(const std::string& name, Shape shape, const void* data, size_t bytes) {
   NamedTensor t;
@@ -169,6 +172,6 @@ int run(const Arguments& arguments) {
 
 }  // namespace
 
-extern const Command command_eval{"eval", "loss, perplexity and bits per byte of a model on data", "", kFlags, true, run};
+extern const Command command_eval{"eval", "loss, perplexity and bits per byte of a model on data", "", kFlags, kShared, run};
 
 }  // namespace corral::cli

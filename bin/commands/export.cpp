@@ -4,6 +4,7 @@
 
 #include "bin/cli/certificate.h"
 #include "bin/cli/model_transfer.h"
+#include "bin/cli/say.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/new_folder.h"
 
@@ -36,9 +37,10 @@ int run(const Arguments& arguments) {
     checkpoint::require_new_folder(path);
     const ModelSource source = open_model(arguments, from);
     Conversion conversion(arguments, source, "export", format);
+    if (source.adapter && shard) fail("--max-shard-size: an adapter is one file: {}", source.adapter->path);
     std::optional<ModelTransfer> transfer;
     if (!source.adapter) transfer.emplace(arguments, source, format, shard);
-    checkpoint::make_folder(path, transfer ? transfer->bytes() : 0, [&](const std::string& folder) {
+    checkpoint::make_folder(path, transfer ? transfer->bytes() : 0, say, [&](const std::string& folder) {
       if (transfer)
         transfer->write(folder);
       else
@@ -55,6 +57,6 @@ int run(const Arguments& arguments) {
 
 }  // namespace
 
-extern const Command command_export{"export", "write a model as a Hugging Face folder", "", kFlags, false, run};
+extern const Command command_export{"export", "write a model as a Hugging Face folder", "", kFlags, {}, run};
 
 }  // namespace corral::cli

@@ -12,8 +12,9 @@ constexpr Flag kFlags[] = {
 
 }  // namespace
 
-extern const Command command_finetune{"finetune", "train a model further, or an adapter for it",
-                                      "",         kFlags,
-                                      true,       [](const Arguments& a) { return train_command(a, "finetune"); }};
+extern const Command command_finetune{
+    "finetune", "train a model further, or an adapter for it", "", kFlags, kTrainingShared, [](const Arguments& a) {
+      return train_command(a, "finetune");
+    }};
 
 }  // namespace corral::cli

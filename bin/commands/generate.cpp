@@ -37,6 +37,8 @@ constexpr Flag kOwnFlags[] = {
     {"batch-size", Flag::kValue, "N", "prompts that are computed at once (8 at most)", ""},
     {"json", Flag::kNothing, "", "print one JSON object a prompt", ""},
 };
+constexpr const char* kShared[] = {"recipe", "config", "set", "model", "tokenizer", "precision", "peft",
+                                   "tp",     "pp",     "vp",  "cp",    "device",    "dump-graph"};
 constexpr auto kFlags = with_sampling(kOwnFlags);
 
 // One text while it is made.
@@ -158,6 +160,9 @@ class Generation {
 
 int run(const Arguments& arguments) {
   const ModelPath path = model_path(arguments, "generate");
+  if (arguments.has("stream") && arguments.has("json"))
+    fail("--stream shows text as it comes, --json prints whole objects: give one of them");
+  if (arguments.has("stream") && arguments.has("prompts")) fail("--stream shows one text as it comes: give it with --prompt TEXT");
   const config::Sources from = sources(arguments);
   const ModelSource source = open_model(arguments, path);
   const config::RunConfig config = configure_to_run(arguments, from, source);
@@ -166,6 +171,6 @@ int run(const Arguments& arguments) {
 
 }  // namespace
 
-extern const Command command_generate{"generate", "continue text with a model", "", kFlags, true, run};
+extern const Command command_generate{"generate", "continue text with a model", "", kFlags, kShared, run};
 
 }  // namespace corral::cli

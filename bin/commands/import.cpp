@@ -8,6 +8,7 @@
 #include "bin/cli/hub_cache.h"
 #include "bin/cli/job.h"
 #include "bin/cli/model_transfer.h"
+#include "bin/cli/say.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/files.h"
 #include "kernel/checkpoint/new_folder.h"
@@ -35,11 +36,14 @@ int run(const Arguments& arguments) {
   const std::string megatron = arguments.text("megatron-path");
   if (dir.empty() == megatron.empty())
     fail("import needs the run directory to make, --dir DIR, or the folder to write, --megatron-path DIR");
+  if (!megatron.empty() && arguments.has("checkpoint-format"))
+    fail("--checkpoint-format is of a run directory, --dir DIR; --megatron-path writes Megatron's format");
   checkpoint::require_new_folder(dir.empty() ? megatron : dir);
   std::error_code error;
   if (!std::filesystem::exists(local_path(path), error)) fail("--hf-model {}: no such folder", path);
   const ModelSource source = open_model(arguments, {path, "hf"});
   if (source.adapter && megatron.empty()) fail("{} is an adapter: merge it into its model first", source.adapter->path);
+  if (!source.adapter && arguments.has("target-modules")) fail("--target-modules are an adapter's: name it with --adapter DIR");
   const auto wrote = [&](const std::string& folder, const std::string& what, const Conversion& conversion) {
     std::fprintf(stderr, "wrote %s/%s: %s\n%s\n", folder.c_str(), checkpoint::checkpoint_name(0).c_str(), what.c_str(),
                  conversion.summary().c_str());
@@ -56,7 +60,7 @@ int run(const Arguments& arguments) {
         copy_adapter(arguments, source, "megatron", whole, arguments.list("target-modules"));
       conversion.read_back(whole);
     };
-    checkpoint::make_folder(megatron, transfer ? transfer->bytes() : 0, [&](const std::string& folder) {
+    checkpoint::make_folder(megatron, transfer ? transfer->bytes() : 0, say, [&](const std::string& folder) {
       conversion.certify(folder, checkpoint::save_checkpoint(folder, 0, write, {.manifest = false}));
     });
     return wrote(megatron, transfer ? transfer->summary() : "an adapter for " + source.path, conversion);
@@ -64,7 +68,7 @@ int run(const Arguments& arguments) {
   const config::RunConfig config = configure_for(arguments, sources(arguments), source);
   Conversion conversion(arguments, source, "import", config.text("checkpoint.format"));
   const ModelTransfer transfer(arguments, source, config.text("checkpoint.format"), 0);
-  checkpoint::make_folder(dir, transfer.bytes(), [&](const std::string& folder) {
+  checkpoint::make_folder(dir, transfer.bytes(), say, [&](const std::string& folder) {
     checkpoint::write_synced(folder + "/config.textproto", config.to_textproto());
     conversion.certify(folder, checkpoint::save_checkpoint(folder + "/checkpoints", 0, [&](const std::string& whole) {
                          transfer.write(whole);
@@ -76,7 +80,6 @@ int run(const Arguments& arguments) {
 
 }  // namespace
 
-extern const Command command_import{"import", "make a run directory or a Megatron folder from a Hugging Face folder", "", kFlags, false,
-                                    run};
+extern const Command command_import{"import", "make a run directory or a Megatron folder from a Hugging Face folder", "", kFlags, {}, run};
 
 }  // namespace corral::cli

@@ -125,6 +125,6 @@ constexpr Flag kFlags[] = {{"json", Flag::kNothing, "", "one object"}};
 
 }  // namespace
 
-extern const Command command_info{"info", "print what a bug report needs: versions, processor, folders, plugins", "", kFlags, false, run};
+extern const Command command_info{"info", "print what a bug report needs: versions, processor, folders, plugins", "", kFlags, {}, run};
 
 }  // namespace corral::cli

@@ -8,6 +8,7 @@
 #include "bin/cli/job.h"
 #include "bin/cli/load_plugin.h"
 #include "bin/cli/model_files.h"
+#include "bin/cli/say.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/format_io.h"
 #include "kernel/checkpoint/new_folder.h"
@@ -20,6 +21,8 @@ constexpr Flag kFlags[] = {
     {"hf-path", Flag::kValue, "DIR", "folder to write", ""},
     {"seed", Flag::kValue, "N", "of the random weights (train.seed)", ""},
 };
+constexpr const char* kShared[] = {"recipe",    "config", "set", "model", "tokenizer", "precision", "device", "checkpoint-format",
+                                   "dump-graph"};
 
 // The initial values of a graph's parameters, made as they are read: a model of any size needs no memory.
 class InitialTensors final : public checkpoint::TensorSource {
@@ -77,7 +80,7 @@ int run(const Arguments& arguments) {
     bytes += bytes_of(t.dtype, elements(t.shape));
     parameters += elements(t.shape);
   }
-  checkpoint::make_folder(path, bytes, [&](const std::string& folder) {
+  checkpoint::make_folder(path, bytes, say, [&](const std::string& folder) {
     checkpoint::save_model(CheckpointFormat(load_plugin(arguments, "checkpoint", dialect)), folder,
                            pipeline.model().handle.weight_map(pipeline.model().options, dialect), tensors, request);
   });
@@ -87,6 +90,6 @@ int run(const Arguments& arguments) {
 
 }  // namespace
 
-extern const Command command_init{"init", "write a model folder with random weights", "", kFlags, true, run};
+extern const Command command_init{"init", "write a model folder with random weights", "", kFlags, kShared, run};
 
 }  // namespace corral::cli

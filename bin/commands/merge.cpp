@@ -9,6 +9,7 @@
 #include "bin/cli/job.h"
 #include "bin/cli/load_plugin.h"
 #include "bin/cli/model_files.h"
+#include "bin/cli/say.h"
 #include "bin/cli/stored_parameters.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/element.h"
@@ -27,6 +28,7 @@ constexpr Flag kFlags[] = {
     {"hf-path", Flag::kValue, "DIR", "folder to write", ""},
     {"dtype", Flag::kValue, "TYPE", "bf16 or fp32: of the merged weights (the model's own)", ""},
 };
+constexpr const char* kShared[] = {"recipe", "config", "set", "model", "precision", "peft", "device"};
 
 constexpr char kFormat[] = "hf";  // of --hf-path
 
@@ -136,7 +138,7 @@ int run(const Arguments& arguments) {
   if (!source.adapter) fail("{}: nothing to merge: this is a whole model, and --adapter names none", source.path);
   const config::RunConfig config = configure_for(arguments, sources(arguments), source);
   const Merge merge(arguments, config, source);
-  checkpoint::make_folder(path, 0, [&](const std::string& folder) { merge.write(folder); });
+  checkpoint::make_folder(path, 0, say, [&](const std::string& folder) { merge.write(folder); });
   merge.print_change(path);
   std::fprintf(stderr, "wrote %s\n", path.c_str());
   return 0;
@@ -144,6 +146,6 @@ int run(const Arguments& arguments) {
 
 }  // namespace
 
-extern const Command command_merge{"merge", "write a model with its adapter merged into the weights", "", kFlags, true, run};
+extern const Command command_merge{"merge", "write a model with its adapter merged into the weights", "", kFlags, kShared, run};
 
 }  // namespace corral::cli

@@ -64,7 +64,16 @@ nlohmann::ordered_json as_json(const validate::Subject& s, const std::vector<Res
           {"path", s.info.path}, {"seed", s.seed},      {"checks", checks}};
 }
 
+// Throws Error (2) where one flag leaves another without effect.
+void check_flags(const Arguments& arguments) {
+  constexpr std::pair<const char*, const char*> kWithout[] = {{"list", "json"}, {"list", "only-failed"}, {"list", "in-process"},
+                                                              {"list", "seed"}, {"list", "timeout"},     {"in-process", "timeout"}};
+  for (const auto& [flag, other] : kWithout)
+    if (arguments.has(flag) && arguments.has(other)) fail("--{} leaves --{} without effect: give one of them", flag, other);
+}
+
 int run(const Arguments& arguments) {
+  check_flags(arguments);
   validate::Subject subject;
   Libraries libraries;
   subject.info = examine(arguments.words[0], libraries);
@@ -99,6 +108,6 @@ int run(const Arguments& arguments) {
 }  // namespace
 
 extern const Command command_plugin_validate{
-    "plugin validate", "check a plugin against the ABI and the contract of its kind", "PATH.so", kFlags, false, run};
+    "plugin validate", "check a plugin against the ABI and the contract of its kind", "PATH.so", kFlags, {}, run};
 
 }  // namespace corral::cli

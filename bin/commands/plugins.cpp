@@ -52,6 +52,6 @@ constexpr Flag kFlags[] = {{"json", Flag::kNothing, "", "an array of objects"}};
 
 }  // namespace
 
-extern const Command command_plugins{"plugins", "list the plugins, and why one cannot be used", "", kFlags, false, run};
+extern const Command command_plugins{"plugins", "list the plugins, and why one cannot be used", "", kFlags, {}, run};
 
 }  // namespace corral::cli

@@ -11,7 +11,7 @@ constexpr Flag kFlags[] = {
 
 }  // namespace
 
-extern const Command command_pretrain{
-    "pretrain", "train a model on text", "", kFlags, true, [](const Arguments& a) { return train_command(a, "pretrain"); }};
+extern const Command command_pretrain{"pretrain", "train a model on text", "",
+                                      kFlags,     kTrainingShared,         [](const Arguments& a) { return train_command(a, "pretrain"); }};
 
 }  // namespace corral::cli

@@ -86,6 +86,6 @@ constexpr Flag kFlags[] = {{"json", Flag::kNothing, "", "an array of objects"}};
 
 }  // namespace
 
-extern const Command command_recipes{"recipes", "list the recipes", "", kFlags, false, run};
+extern const Command command_recipes{"recipes", "list the recipes", "", kFlags, {}, run};
 
 }  // namespace corral::cli

@@ -8,6 +8,9 @@
 namespace corral::cli {
 namespace {
 
+constexpr Flag kFlags[] = {{"json", Flag::kNothing, "", "one object", ""}};
+constexpr const char* kShared[] = {"config", "set", kEveryKey};
+
 void print(const config::RunConfig& run, bool with_help) {
   size_t keys = 0, values = 0;
   const auto settings = run.settings();
@@ -40,6 +43,6 @@ int run(const Arguments& arguments) {
 }  // namespace
 
 extern const Command command_recipes_show{
-    "recipes show", "print every value of a recipe and who set it; with -v what each key means", "NAME", {}, true, run};
+    "recipes show", "print every value of a recipe and who set it; with -v what each key means", "NAME", kFlags, kShared, run};
 
 }  // namespace corral::cli

@@ -52,6 +52,6 @@ int run(const Arguments& arguments) {
 
 }  // namespace
 
-extern const Command command_tokenizer_decode{"tokenizer decode", "turn ids into text", "", kFlags, false, run};
+extern const Command command_tokenizer_decode{"tokenizer decode", "turn ids into text", "", kFlags, {}, run};
 
 }  // namespace corral::cli

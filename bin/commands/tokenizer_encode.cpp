@@ -63,6 +63,6 @@ int run(const Arguments& arguments) {
 
 }  // namespace
 
-extern const Command command_tokenizer_encode{"tokenizer encode", "turn text into ids", "", kFlags, false, run};
+extern const Command command_tokenizer_encode{"tokenizer encode", "turn text into ids", "", kFlags, {}, run};
 
 }  // namespace corral::cli

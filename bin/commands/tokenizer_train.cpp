@@ -50,6 +50,6 @@ int run(const Arguments& arguments) {
 
 }  // namespace
 
-extern const Command command_tokenizer_train{"tokenizer train", "train a tokenizer on text", "", kFlags, false, run};
+extern const Command command_tokenizer_train{"tokenizer train", "train a tokenizer on text", "", kFlags, {}, run};
 
 }  // namespace corral::cli

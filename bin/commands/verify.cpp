@@ -199,6 +199,6 @@ int run(const Arguments& arguments) {
 }  // namespace
 
 extern const Command command_verify{
-    "verify", "whether a checkpoint is whole: checksums, coverage, values that are no numbers", "PATH", kFlags, false, run};
+    "verify", "whether a checkpoint is whole: checksums, coverage, values that are no numbers", "PATH", kFlags, {}, run};
 
 }  // namespace corral::cli

@@ -1,5 +1,9 @@
 #include "kernel/checkpoint/new_folder.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
@@ -27,6 +31,36 @@ void require_space(const fs::path& parent, const fs::path& path, uint64_t bytes)
         format("cannot write {}: it takes {}, but its disk has only {} free", path.string(), size_text(bytes), size_text(space.available)));
 }
 
+// A folder that this process writes: the lock goes with the process, however it ends.
+class Locked {
+ public:
+  explicit Locked(const fs::path& folder) : file_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+    // A file system without locks is no reason to refuse.
+    taken_ = file_ >= 0 && ::flock(file_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  }
+  ~Locked() {
+    if (file_ >= 0) ::close(file_);
+  }
+  Locked(const Locked&) = delete;
+  Locked& operator=(const Locked&) = delete;
+  bool by_another() const { return taken_; }
+
+ private:
+  int file_;
+  bool taken_ = false;
+};
+
+void remove_leftover(const fs::path& partial, const Say& say) {
+  std::error_code error;
+  if (!fs::exists(fs::symlink_status(partial, error))) return;
+  const Locked lock(partial);
+  if (lock.by_another()) fail_environment("{}: another process is writing it: wait for its end, or name another folder", partial.string());
+  const uint64_t bytes = bytes_below(partial);
+  fs::remove_all(partial, error);
+  if (error) fail_io("remove", partial, error.value());
+  if (say) say(format("removed {} ({}), left by a process that was killed", partial.string(), size_text(bytes)));
+}
+
 }  // namespace
 
 void require_new_folder(const std::string& path) {
@@ -37,15 +71,16 @@ void require_new_folder(const std::string& path) {
   if (!fs::is_empty(path, error) || error) fail("{} holds something already: name a new folder", path);
 }
 
-void make_folder(const std::string& path, uint64_t bytes, const std::function<void(const std::string&)>& write) {
+void make_folder(const std::string& path, uint64_t bytes, const Say& say, const std::function<void(const std::string&)>& write) {
   require_new_folder(path);
   const fs::path whole = real_path(path), partial = whole.string() + ".partial";
   std::error_code error;
   fs::create_directories(whole.parent_path(), error);
   if (error) fail_io("make", whole.parent_path(), error.value());
+  remove_leftover(partial, say);
   require_space(whole.parent_path(), path, bytes);
-  fs::remove_all(partial, error);  // left by a process that was killed
   if (!fs::create_directory(partial, error)) fail_io("make", partial, error.value());
+  const Locked lock(partial);
   const auto removed = [&] {
     const uint64_t written = bytes_below(partial);
     fs::remove_all(partial, error);

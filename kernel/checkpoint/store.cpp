@@ -184,10 +184,17 @@ Found verified(const std::string& path) {
   return {folder.string(), *iteration};
 }
 
+void require_finished(const std::string& path) {
+  fs::path folder = fs::path(path).lexically_normal();
+  if (!folder.has_filename()) folder = folder.parent_path();
+  if (folder.string().ends_with(kPartial)) fail("{} is not whole: the program that wrote it did not finish", path);
+}
+
 Located locate_checkpoint(const std::string& path, const Say& say) {
   std::error_code ignored;
   if (!fs::exists(path, ignored))
     fail("{}: no such checkpoint: expected a run directory, one of its checkpoints, or a model's folder", path);
+  require_finished(path);
   const std::string inside = (fs::path(path) / "checkpoints").string();
   for (const std::string& folder : {inside, path}) {
     const std::vector<Found> all = list_checkpoints(folder);

@@ -45,8 +45,11 @@ std::optional<Found> newest_verified(const std::string& checkpoints, const Say& 
 // One of them by its path: throws Error (2) with the reason where it is not whole.
 Found verified(const std::string& path);
 
+// Throws Error (2) where the path has the name of what a killed write leaves.
+void require_finished(const std::string& path);
+
 // Where --checkpoint PATH points: a run directory or its folder of checkpoints (the newest verified one), one iter_N (verified), or a
-// folder or file of another program, taken as it is.
+// folder or file of another program, taken as it is. Throws Error (2) for what is not whole.
 struct Located {
   std::string path;
   std::optional<uint64_t> iteration;  // of a run's checkpoint

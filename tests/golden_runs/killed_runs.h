@@ -43,6 +43,28 @@ class KilledRuns : public GoldenRuns {
     return WIFSIGNALED(status);
   }
 
+  // A run, and one of the same words that is killed between its saves after half of `steps` and after all, and goes on, in folders that are
+  // called "whole" and "parts": they end with the same bytes. `words` gives a run's command.
+  template <class Words>
+  void expect_same_after_a_kill(const std::string& command, const Words& words, int steps) {
+    const std::string middle = "/checkpoints/" + iteration(steps / 2), end = "/checkpoints/" + iteration(steps);
+    ASSERT_EQ(corral(words("whole")), 0) << text("err");
+    whole_said_ = text("err");
+    bool killed = false;
+    for (int attempt = 0; attempt < 10 && !killed; ++attempt) {
+      fs::remove_all(path("parts"));
+      killed = kill_once(start(words("parts")), [&] { return fs::exists(path("parts") + middle); }, {});
+    }
+    ASSERT_TRUE(killed) << "it was too fast, ten times";
+    ASSERT_FALSE(fs::exists(path("parts") + end));
+    ASSERT_EQ(corral(command + " --resume --dir " + path("parts")), 0) << text("err");
+    EXPECT_NE(text("err").find(iteration(steps / 2) + " after " + std::to_string(steps / 2) + " steps"), std::string::npos) << text("err");
+    expect_same_files("whole" + end, "parts" + end);
+    fs::remove_all(path("whole"));
+    fs::remove_all(path("parts"));
+  }
+  std::string whole_said_;  // on standard error, by the run that was not killed
+
   static std::string iteration(int step) {
     const std::string digits = std::to_string(step);
     return "iter_" + std::string(7 - digits.size(), '0') + digits;

@@ -23,25 +23,14 @@ class Resume : public KilledRuns {
            std::to_string(save_interval);
   }
 
-  void expect_same_after_a_kill(const std::string& precision, const std::string& data) {
-    ASSERT_EQ(corral(words("whole", precision, 40, 20, data)), 0) << text("err");
-    bool killed = false;
-    for (int attempt = 0; attempt < 10 && !killed; ++attempt) {
-      fs::remove_all(path("parts"));
-      killed = kill_once(start(words("parts", precision, 40, 20, data)),
-                         [&] { return fs::exists(path("parts") + "/checkpoints/iter_0000020"); }, {});
-    }
-    ASSERT_TRUE(killed) << "it was too fast, ten times";
-    ASSERT_FALSE(fs::exists(path("parts") + "/checkpoints/iter_0000040"));
-    ASSERT_EQ(corral("pretrain --resume --dir " + path("parts")), 0) << text("err");
-    EXPECT_NE(text("err").find("iter_0000020 after 20 steps"), std::string::npos) << text("err");
-    expect_same_files("whole/checkpoints/iter_0000040", "parts/checkpoints/iter_0000040");
-    fs::remove_all(path("whole"));
+  void expect_same(const std::string& precision, const std::string& data) {
+    expect_same_after_a_kill(
+        "pretrain", [&](const std::string& run) { return words(run, precision, 40, 20, data); }, 40);
   }
 };
 
 TEST_F(Resume, AfterAKillEndsWithTheSameBytesInEachPrecision) {
-  for (const std::string precision : {"fp32", "bf16"}) expect_same_after_a_kill(precision, "");
+  for (const std::string precision : {"fp32", "bf16"}) expect_same(precision, "");
 }
 
 TEST_F(Resume, OnPairsOfTokensEndsWithTheSameBytes) {
@@ -52,7 +41,7 @@ TEST_F(Resume, OnPairsOfTokensEndsWithTheSameBytes) {
     rows.close();
     ASSERT_EQ(corral("data build --data " + path(name + ".jsonl") + " --out " + path(name)), 0) << text("err");
   }
-  expect_same_after_a_kill("fp32", "0.3 " + path("a") + " 0.7 " + path("b") + " --dataset indexed");
+  expect_same("fp32", "0.3 " + path("a") + " 0.7 " + path("b") + " --dataset indexed");
 }
 
 TEST_F(Resume, AfterKillsAtRandomInstantsOfSavesEndsWithTheSameBytesAndSaysWhatWasSkipped) {

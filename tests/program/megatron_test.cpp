@@ -1,4 +1,7 @@
 // Models in Megatron's folders: taken in and given back, run from, trained in.
+#include <fcntl.h>
+#include <sys/file.h>
+
 #include <chrono>
 #include <cmath>
 #include <csignal>
@@ -179,28 +182,36 @@ TEST_F(Megatron, AFolderThatDoesNotSayItsModelIsRefusedWithWhatWouldDo) {
   EXPECT_NE(other.err.find("but the model's configuration needs"), std::string::npos) << other.err;
 }
 
-// A conversion that is killed: its folder is not there, or it is whole; what is left of it does not stand in the way of the next one.
-TEST_F(Megatron, AConversionKilledAtAnyInstantLeavesNoFolderThatLooksWhole) {
+// A command that is killed while it writes a folder: that is not there, or it is whole; what is left beside it is taken for nothing whole,
+// and the next one removes it and says so.
+TEST_F(Megatron, ACommandKilledAtAnyInstantLeavesNoFolderThatLooksWhole) {
   const std::string source = *this / "hf";
-  ASSERT_EQ(corral("init --model llama31 --hf-path " + source +
-                   " --set model.num_hidden_layers=3 model.hidden_size=512 model.intermediate_size=900 model.num_attention_heads=8"
-                   " model.num_key_value_heads=2 model.head_dim=64 model.vocab_size=3000")
-                .code,
-            0);
+  std::vector<std::string> init{"init", "--model", "llama31", "--set"};
+  for (const char* setting : {"num_hidden_layers=3", "hidden_size=512", "intermediate_size=900", "num_attention_heads=8",
+                              "num_key_value_heads=2", "head_dim=64", "vocab_size=3000"})
+    init.push_back(std::string("model.") + setting);
+  init.insert(init.end(), {"--hf-path", source});
+  ASSERT_EQ(wait(start(init)), 0) << text_of(*this / "child");
+  init.back() = *this / "new";
   ASSERT_EQ(corral("import --hf-model " + source + " --megatron-path " + (*this / "mg")).code, 0);
-  const std::vector<std::vector<std::string>> conversions = {{"import", "--hf-model", source, "--megatron-path", *this / "new"},
-                                                             {"export", "--megatron-path", *this / "mg", "--hf-path", *this / "new"}};
+  const std::vector<std::vector<std::string>> commands = {init,
+                                                          {"import", "--hf-model", source, "--megatron-path", *this / "new"},
+                                                          {"export", "--megatron-path", *this / "mg", "--hf-path", *this / "new"}};
   std::mt19937 random(3);
-  for (const auto& words : conversions) {
+  for (const auto& words : commands) {
     const auto begin = std::chrono::steady_clock::now();
     ASSERT_EQ(wait(start(words)), 0) << text_of(*this / "child");
     const auto whole = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin).count();
     const auto expected = files(*this / "new");
-    int missing = 0, partial = 0;
-    for (int round = 0; round < 25; ++round) {
+    int missing = 0, partial = 0, locked = 0;
+    for (int round = 0; round < 20; ++round) {
       fs::remove_all(*this / "new");
       const pid_t child = start(words);
       std::this_thread::sleep_for(std::chrono::microseconds(random() % static_cast<unsigned>(whole * 5 / 4)));
+      if (const int folder = ::open((*this / "new.partial").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); folder >= 0) {
+        locked += ::flock(folder, LOCK_EX | LOCK_NB) != 0;
+        ::close(folder);
+      }
       ::kill(child, SIGKILL);
       wait(child);
       partial += fs::exists(*this / "new.partial");
@@ -210,13 +221,40 @@ TEST_F(Megatron, AConversionKilledAtAnyInstantLeavesNoFolderThatLooksWhole) {
         EXPECT_TRUE(files(*this / "new") == expected) << words[0] << " killed in round " << round;
     }
     EXPECT_GT(partial, 2) << words[0] << ": no kill fell into the writing";
+    EXPECT_GT(locked, 2) << words[0] << ": another one would not see that it writes";
     EXPECT_GT(missing, 2);
     fs::remove_all(*this / "new");
+    // As a kill just before the new name leaves it.
+    if (!fs::exists(*this / "new.partial")) fs::copy(source, *this / "new.partial");
+    for (const char* reads : {"inspect ", "verify ", "generate --prompt a --checkpoint "}) {
+      const Shown refused = corral(reads + (*this / "new.partial"));
+      EXPECT_EQ(refused.code, 2) << reads;
+      EXPECT_NE(refused.err.find("new.partial is not whole"), std::string::npos) << refused.err;
+    }
     ASSERT_EQ(wait(start(words)), 0) << text_of(*this / "child");
+    const std::string said = text_of(*this / "child");
+    EXPECT_NE(said.find("removed " + (*this / "new.partial") + " ("), std::string::npos) << said;
+    EXPECT_NE(said.find("left by a process that was killed"), std::string::npos) << said;
     EXPECT_TRUE(files(*this / "new") == expected);
     EXPECT_FALSE(fs::exists(*this / "new.partial"));
     fs::remove_all(*this / "new");
   }
+}
+
+TEST_F(Megatron, AFolderThatALivingProcessWritesIsLeftToIt) {
+  const std::string partial = *this / "new.partial", words = "export --checkpoint " + golden("llama3") + " --hf-path " + (*this / "new");
+  fs::create_directory(partial);
+  write_text(partial + "/model.safetensors", "half of it");
+  const int other = ::open(partial.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  ASSERT_EQ(::flock(other, LOCK_EX), 0);
+  const Shown refused = corral(words);
+  EXPECT_EQ(refused.code, 3);
+  EXPECT_NE(refused.err.find("new.partial: another process is writing it"), std::string::npos) << refused.err;
+  EXPECT_EQ(text_of(partial + "/model.safetensors"), "half of it");
+  ::close(other);
+  const Shown taken = corral(words);
+  EXPECT_EQ(taken.code, 0) << taken.err;
+  EXPECT_NE(taken.err.find("removed " + partial + " (10 bytes)"), std::string::npos) << taken.err;
 }
 
 // Of a conversion that does not fit, nothing is left, and it is known before the first tensor; so too of one whose room others take.

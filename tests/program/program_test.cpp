@@ -8,7 +8,10 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
 
 namespace {
 namespace fs = std::filesystem;
@@ -47,6 +50,9 @@ TEST(Program, RefusesBadInputWithOneMessageTheNearestAndExitCode2) {
       {"recipes show llama31_8b_pretrain",
        "error: recipe \"llama31_8b_pretrain\": no such recipe\n       did you mean \"llama31_8b_pretrain_config\"?\n"},
       {show + "--trian-iters 3", "error: --trian-iters: no such flag of `corral recipes show`\n       did you mean \"--train-iters\"?\n"},
+      {show + "--dump-graph model",
+       "error: --dump-graph: of no use to `corral recipes show`\n       `corral recipes show --help` lists them\n"},
+      {"pretrain --json", "error: --json: of no use to `corral pretrain`\n       `corral pretrain --help` lists them\n"},
       {show + "--tp", "error: --tp: needs a value, N\n"},
       {show + "--json=3", "error: --json: takes no value\n"},
       {show + "--lr 1e-3 --lr 1e-4", "error: --lr: given twice, 1e-3 and 1e-4\n"},
@@ -77,6 +83,80 @@ TEST(Program, ReportsAFullDiskBehindStandardOutput) {
   const Shown shown = corral("recipes >/dev/full");
   EXPECT_EQ(shown.code, 3);
   EXPECT_EQ(shown.err, "error: standard output: No space left on device\n");
+}
+
+// The names of the flags, or of the commands, that a help lists.
+std::set<std::string> listed(const std::string& words, const std::string& prefix) {
+  std::istringstream help(corral(words + " --help").out);
+  std::set<std::string> names;
+  const std::string begin = "  " + prefix;
+  for (std::string line; std::getline(help, line);)
+    if (line.starts_with(begin) && line[begin.size()] != ' ')
+      names.insert(line.substr(begin.size(), (prefix.empty() ? line.find("  ", 2) : line.find(' ', begin.size())) - begin.size()));
+  return names;
+}
+
+TEST(Program, ACommandRefusesTheFlagsOfARunThatItsHelpDoesNotList) {
+  const std::set<std::string> all = listed("pretrain", "--"), commands = listed("", "");
+  ASSERT_TRUE(all.contains("lr") && all.contains("dump-graph") && all.contains("config"));
+  size_t sharing = 0;
+  for (const std::string& command : commands) {
+    const std::set<std::string> own = listed(command, "--");
+    if (!own.contains("config")) continue;
+    ++sharing;
+    for (const std::string& flag : all) {
+      if (own.contains(flag)) continue;
+      const Shown refused = corral(command + " --" + flag + (flag == "resume" ? "" : " 1"));
+      EXPECT_EQ(refused.code, 2) << command << " --" << flag;
+      EXPECT_TRUE(refused.err.starts_with("error: --" + flag + ": of no use to `corral " + command + "`\n")) << refused.err;
+    }
+  }
+  EXPECT_EQ(sharing, 9u);
+}
+
+// Of a run's configuration the commands that run a model, or read its data, take what has an effect there.
+TEST(Program, OnlyTrainingTakesTheFlagsOfTraining) {
+  for (const std::string command : {"generate", "chat", "eval", "data check", "init", "merge"}) {
+    const std::set<std::string> own = listed(command, "--");
+    for (const char* flag : {"lr", "min-lr", "train-iters", "optimizer", "tracker", "sample-interval", "sample-prompt", "load",
+                             "pretrained-checkpoint", "name", "dir", "collective"})
+      EXPECT_FALSE(own.contains(flag)) << command << " --" << flag;
+    EXPECT_EQ(own.contains("data"), command == "eval" || command == "data check") << command;
+    EXPECT_EQ(own.contains("global-batch-size"), command == "eval") << command;  // of how many rows gradients are
+    EXPECT_EQ(own.contains("dump-graph"), command != "data check" && command != "merge") << command;
+  }
+}
+
+TEST(Program, RecipesShowShowsTheValueOfEveryFlagThatItTakes) {
+  const std::map<std::string, std::string> values{{"model", "llama32/3b"},
+                                                  {"dataset", "text"},
+                                                  {"optimizer", "adamw"},
+                                                  {"precision", "bf16"},
+                                                  {"peft", "none"},
+                                                  {"device", "cpu"},
+                                                  {"tp", "2"},
+                                                  {"pp", "2"},
+                                                  {"vp", "2"},
+                                                  {"cp", "2"},
+                                                  {"tracker", "tensorboard"},
+                                                  {"lr", "0.5"},
+                                                  {"min-lr", "0.25"},
+                                                  {"checkpoint-format", "megatron"}};
+  std::istringstream help(corral("recipes show --help").out);
+  size_t keys = 0;
+  for (std::string line; std::getline(help, line);) {
+    const size_t open = line.rfind('[');
+    if (!line.starts_with("  --") || !line.ends_with("]")) continue;
+    const std::string flag = line.substr(4, line.find(' ', 4) - 4), key = line.substr(open + 1, line.size() - open - 2);
+    if (flag == "collective") continue;  // there is none yet: any name is refused
+    const auto value = values.find(flag);
+    const Shown shown =
+        corral("recipes show llama32_1b_pretrain_config --json --" + flag + " " + (value == values.end() ? "8" : value->second));
+    ASSERT_EQ(shown.code, 0) << flag << shown.err;
+    EXPECT_EQ(json::parse(shown.out).at(key)["from"], "--" + flag) << key;
+    ++keys;
+  }
+  EXPECT_GT(keys, 24u);
 }
 
 TEST(Program, SaysWhereThereAreNoRecipesAtAll) {

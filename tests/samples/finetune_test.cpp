@@ -102,21 +102,9 @@ TEST_F(Finetune, APackedRunThatWasKilledEndsWithTheSameBytes) {
                             "optimizer.lr_warmup_iters=1 train.eval_interval=0 data.shuffle=true recompute.granularity=full " +
                             std::string(peft == "none" ? "model.hidden_dropout=0.1" : "peft.dropout=0.1"));
       };
-      ASSERT_EQ(corral(words("whole")), 0) << text("err");
-      EXPECT_NE(text("err").find(", " + precision + " on cpu"), std::string::npos) << text("err");
-      EXPECT_NE(text("err").find("20 samples packed into "), std::string::npos) << text("err");
-      bool killed = false;
-      for (int attempt = 0; attempt < 10 && !killed; ++attempt) {
-        fs::remove_all(path("parts"));
-        killed = kill_once(start(words("parts")), [&] { return fs::exists(path("parts") + "/checkpoints/iter_0000010"); }, {});
-      }
-      ASSERT_TRUE(killed) << "it was too fast, ten times";
-      ASSERT_FALSE(fs::exists(path("parts") + "/checkpoints/iter_0000020"));
-      ASSERT_EQ(corral("finetune --resume --dir " + path("parts")), 0) << text("err");
-      EXPECT_NE(text("err").find("iter_0000010 after 10 steps"), std::string::npos) << text("err");
-      expect_same_files("whole/checkpoints/iter_0000020", "parts/checkpoints/iter_0000020");
-      fs::remove_all(path("whole"));
-      fs::remove_all(path("parts"));
+      expect_same_after_a_kill("finetune", words, 20);
+      EXPECT_NE(whole_said_.find(", " + precision + " on cpu"), std::string::npos) << whole_said_;
+      EXPECT_NE(whole_said_.find("20 samples packed into "), std::string::npos) << whole_said_;
     }
 }
 

@@ -1,4 +1,4 @@
-// The flags that every command has, and the shorthands of configuration keys.
+// The flags that every command has, and those that several share: shorthands of configuration keys above all.
 #include "bin/cli/command.h"
 
 namespace corral::cli {
@@ -10,7 +10,7 @@ constexpr Flag kCommon[] = {
     {"plugin-path", Flag::kPaths, "DIR", "look for plugins here first"},
 };
 
-constexpr Flag kRecipe[] = {
+constexpr Flag kShared[] = {
     {"recipe", Flag::kValue, "NAME", "recipe to begin from; `corral recipes` lists them; or a .textproto file"},
     {"config", Flag::kPaths, "FILE", "values that go over the recipe's"},
     {"set", Flag::kPaths, "KEY=VALUE", "any key; `corral recipes show NAME` lists them"},
@@ -44,12 +44,11 @@ constexpr Flag kRecipe[] = {
     {"dump-graph", Flag::kValue, "STAGE",
      "print the graph after model, peft, generation, autodiff, recompute, precision, optimizer or partition, or the memory plan (plan), "
      "and stop"},
-    {"json", Flag::kNothing, "", "print results as JSON"},
 };
 
 }  // namespace
 
 std::span<const Flag> common_flags() { return kCommon; }
-std::span<const Flag> recipe_flags() { return kRecipe; }
+std::span<const Flag> shared_flags() { return kShared; }
 
 }  // namespace corral::cli
