@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "plugins/device/cpu/flash.h"
+#include "plugins/device/cpu/attention_few.h"
 #include "plugins/device/cpu/softmax.h"
 
 namespace corral::cpu {
@@ -139,145 +139,13 @@ void extend_cache(const Prepared& p, const AttentionSizes& z, void* const* in, v
   }
 }
 
-// Rows of a cache lie apart, so that the processor's own prefetching does not find them: those that come next are asked for line by line.
-template <class W>
-inline void prefetch_row(const W* row, int64_t D) {
-  for (int64_t d = 0; d < D; d += 64 / static_cast<int64_t>(sizeof(W))) __builtin_prefetch(row + d, 0, 2);
-}
-constexpr int64_t kRowsAhead = 16;
-constexpr int64_t kMostGroups = 4;  // that a thread takes at once
-constexpr int64_t kValues = 32;     // rows of values that all heads add before the next ones are read
-
-// Neighbouring groups of `heads` heads against `keys` rows of a cache, `stride` apart: rows are read where they are, once for all heads.
-struct FewHeads {
-  int64_t groups, heads, keys, stride, D;
-  float scale;
-  int64_t score_step;  // from one head's scores to the next's
-};
-
-inline float number(const float* p) { return *p; }
-inline float number(const uint16_t* p) { return from_bf16(*p); }
-
-template <int kKeysHere, class W>
-void score_keys(const FewHeads& f, const float* q, const W* k, float* scores) {
-  for (int64_t h = 0; h < f.heads; ++h, q += f.D) {
-    Vec total[kKeysHere] = {};
-    int64_t d = 0;
-    for (; d + kLanes <= f.D; d += kLanes) {
-      const Vec x = load(q + d);
-      for (int j = 0; j < kKeysHere; ++j) total[j] += x * load(k + j * f.stride + d);
-    }
-    for (int j = 0; j < kKeysHere; ++j) {
-      float rest = sum(total[j]);
-      for (int64_t i = d; i < f.D; ++i) rest += q[i] * number(k + j * f.stride + i);
-      scores[h * f.score_step + j] = f.scale * rest;
-    }
-  }
-}
-
-// Adds `keys` values to y [kHeads, D], to the first vectors of it, which stay in registers meanwhile.
-template <int kHeads, int kVectors, class W>
-void add_values(const FewHeads& f, int64_t keys, const float* scores, const W* v, float* y) {
-  Vec total[kHeads][kVectors];
-  for (int h = 0; h < kHeads; ++h)
-    for (int i = 0; i < kVectors; ++i) total[h][i] = load(y + h * f.D + i * kLanes);
-  for (int64_t s = 0; s < keys; ++s, v += f.stride) {
-    prefetch_row(v + kRowsAhead * f.stride, kVectors * kLanes);
-    for (int i = 0; i < kVectors; ++i) {
-      const Vec x = load(v + i * kLanes);
-      for (int h = 0; h < kHeads; ++h) total[h][i] += broadcast(scores[h * f.score_step + s]) * x;
-    }
-  }
-  for (int h = 0; h < kHeads; ++h)
-    for (int i = 0; i < kVectors; ++i) store(y + h * f.D + i * kLanes, total[h][i]);
-}
-
-template <int kHeads, class W>
-void add_values_of(const FewHeads& f, int64_t keys, const float* scores, const W* v, float* y) {
-  int64_t d = 0;
-  for (; d + 4 * kLanes <= f.D; d += 4 * kLanes) add_values<kHeads, 4>(f, keys, scores, v + d, y + d);
-  for (; d + kLanes <= f.D; d += kLanes) add_values<kHeads, 1>(f, keys, scores, v + d, y + d);
-  for (; d < f.D; ++d)
-    for (int h = 0; h < kHeads; ++h) {
-      float total = y[h * f.D + d];
-      for (int64_t s = 0; s < keys; ++s) total += scores[h * f.score_step + s] * number(v + s * f.stride + d);
-      y[h * f.D + d] = total;
-    }
-}
-
-template <class W>
-void add_values_of_group(const FewHeads& f, int64_t keys, const float* scores, const W* v, float* y) {
-  int64_t h = 0;
-  for (; h + 4 <= f.heads; h += 4) add_values_of<4>(f, keys, scores + h * f.score_step, v, y + h * f.D);
-  if (f.heads - h == 3) return add_values_of<3>(f, keys, scores + h * f.score_step, v, y + h * f.D);
-  if (f.heads - h == 2) return add_values_of<2>(f, keys, scores + h * f.score_step, v, y + h * f.D);
-  if (f.heads - h == 1) return add_values_of<1>(f, keys, scores + h * f.score_step, v, y + h * f.D);
-}
-
-template <class W>
-void attend_groups(const FewHeads& f, const float* q, const W* k, const W* v, float* scores, float* y) {
-  const int64_t scores_of_group = f.heads * f.score_step, features_of_group = f.heads * f.D;
-  int64_t s = 0;
-  for (; s + 4 <= f.keys; s += 4) {
-    for (int j = 0; j < 4; ++j) prefetch_row(k + (s + kRowsAhead + j) * f.stride, f.groups * f.D);
-    for (int64_t g = 0; g < f.groups; ++g)
-      score_keys<4>(f, q + g * features_of_group, k + s * f.stride + g * f.D, scores + g * scores_of_group + s);
-  }
-  for (; s < f.keys; ++s)
-    for (int64_t g = 0; g < f.groups; ++g)
-      score_keys<1>(f, q + g * features_of_group, k + s * f.stride + g * f.D, scores + g * scores_of_group + s);
-  for (int64_t h = 0; h < f.groups * f.heads; ++h) {
-    float* mine = scores + h * f.score_step;
-    const float inverse = 1 / scaled_exp(mine, f.keys, largest(mine, f.keys), 1);
-    for (int64_t i = 0; i < f.keys; ++i) mine[i] *= inverse;
-  }
-  std::fill(y, y + f.groups * features_of_group, 0.0f);
-  for (s = 0; s < f.keys; s += kValues)
-    for (int64_t g = 0; g < f.groups; ++g)
-      add_values_of_group(f, std::min(kValues, f.keys - s), scores + g * scores_of_group + s, v + s * f.stride + g * f.D,
-                          y + g * features_of_group);
-}
-
-int64_t floats_of_few(const AttentionSizes& z) { return std::min(kMostGroups, z.groups) * z.heads_of_group() * (z.S + 2 * z.D); }
-
-// Caches of one type: a few queries of each row.
-template <class W>
-void attend_few(const Prepared& p, const AttentionSizes& z, void* const* in, void* const* out, float* workspace) {
-  const auto *positions = static_cast<const int32_t*>(in[3]), *first = static_cast<const int32_t*>(in[4]);
-  const auto *keys = static_cast<const W*>(out[1]), *values = static_cast<const W*>(out[2]);
-  const int64_t heads = z.heads_of_group(), units = z.B * z.T * z.groups;
-#pragma omp parallel num_threads(p.context.threads)
-  {
-    const int64_t thread = omp_get_thread_num(), threads = omp_get_num_threads();
-    float* scores = workspace + thread * floats_of_few(z);
-    float *q = scores + std::min(kMostGroups, z.groups) * heads * z.S, *y = q + std::min(kMostGroups, z.groups) * heads * z.D;
-    const int64_t end = units * (thread + 1) / threads;
-    for (int64_t unit = units * thread / threads, groups; unit < end; unit += groups) {
-      const int64_t row = unit / z.groups, g = unit % z.groups, at = row * z.H() + g * heads * z.D;
-      groups = std::min({kMostGroups, z.groups - g, end - unit});
-      const int64_t last = std::min<int64_t>(positions[row], z.S - 1),
-                    from = std::clamp<int64_t>(first[row], 0, std::max<int64_t>(last, 0));
-      const int64_t base = (row / z.T * z.S + from) * z.G() + g * z.D;
-      load(q, in[0], p.in[0], at, groups * heads * z.D);
-      if (last < 0)
-        std::fill(y, y + groups * heads * z.D, 0.0f);
-      else
-        attend_groups({groups, heads, last + 1 - from, z.G(), z.D, z.scale, z.S}, q, keys + base, values + base, scores, y);
-      store(out[0], p.out[0], at, y, groups * heads * z.D, false);
-    }
-  }
-}
-
 // Queries a row that are not worth a panel.
 bool is_few(const Prepared& p, const AttentionSizes& z) { return z.T < 8 && p.out[1] == p.out[2]; }
 
 void attention_cached(const Prepared& p, void* const* in, void* const* out, void* workspace) {
   const AttentionSizes z(p);
   extend_cache(p, z, in, out);
-  if (is_few(p, z)) {
-    auto* floats = static_cast<float*>(workspace);
-    return p.out[1] == DType::BF16 ? attend_few<uint16_t>(p, z, in, out, floats) : attend_few<float>(p, z, in, out, floats);
-  }
+  if (is_few(p, z)) return attend_few(p, z, in, out, static_cast<float*>(workspace));
   const auto *positions = static_cast<const int32_t*>(in[3]), *first = static_cast<const int32_t*>(in[4]);
   attend(p, in[0], {out[1], p.out[1]}, {out[2], p.out[2]}, out[0], nullptr, static_cast<float*>(workspace), [&](int64_t b, int64_t t) {
     const int64_t last = std::min<int64_t>(positions[b * z.T + t], z.S - 1);
@@ -288,9 +156,9 @@ void attention_cached(const Prepared& p, void* const* in, void* const* out, void
 void prepare(const NodeView& n, Prepared& p, int64_t S, Launch launch) {
   prepare_attention(n, p, S);
   const AttentionSizes z(p);
-  p.workspace =
-      static_cast<uint64_t>((launch == attention_cached && is_few(p, z) ? floats_of_few(z) : floats_a_thread(z)) * p.context.threads) *
-      sizeof(float);
+  const int64_t threads = p.context.threads;
+  const int64_t floats = launch == attention_cached && is_few(p, z) ? floats_of_few(z, threads) : floats_a_thread(z) * threads;
+  p.workspace = static_cast<uint64_t>(floats) * sizeof(float);
   p.launch = launch;
 }
 

@@ -9,8 +9,16 @@ namespace {
 
 // Rows of x against a row of w, in registers. How many does not change the order of a sum: a text has the same bits whatever is beside it.
 constexpr int64_t kRows = kLanes == 16 ? 4 : 2;
-constexpr int64_t kSums = 4;      // of each row of x, side by side
-constexpr int64_t kAhead = 4096;  // bytes
+constexpr int64_t kSums = 4;  // of each row of x, side by side
+
+// The processor's own prefetching ends with a page, and looks less far ahead than two threads can be served. Rows of w follow each other,
+// so that what lies beyond a row is the next one. Weights that must be converted take longer to work through: they are asked for earlier.
+template <int64_t kAhead, int64_t kBytes>
+inline void prefetch(const void* w) {
+  const char* const ahead = static_cast<const char*>(w) + kAhead;
+#pragma GCC unroll 4
+  for (int64_t line = 0; line < kBytes; line += 64) __builtin_prefetch(ahead + line, 0, 2);
+}
 
 inline float number(const float* p) { return *p; }
 inline float number(const uint16_t* p) { return from_bf16(*p); }
@@ -22,10 +30,7 @@ void dots(const float* x, const W* w, int64_t k, float* y, int64_t y_step) {
   Vec total[kRowsHere][kSums] = {};
   int64_t i = 0;
   for (; i + kStep <= k; i += kStep) {
-    // The processor's own prefetching ends with a page, and looks less far ahead than two threads can be served. Rows follow each other.
-    const char* const ahead = reinterpret_cast<const char*>(w + i) + kAhead;
-#pragma GCC unroll 4
-    for (int64_t line = 0; line < kStep * static_cast<int64_t>(sizeof(W)); line += 64) __builtin_prefetch(ahead + line, 0, 2);
+    prefetch<sizeof(W) == 2 ? 8192 : 4096, kStep* static_cast<int64_t>(sizeof(W))>(w + i);
     Vec weights[kSums];
 #pragma GCC unroll 4
     for (int64_t j = 0; j < kSums; ++j) weights[j] = load(w + i + j * kLanes);
@@ -44,8 +49,37 @@ void dots(const float* x, const W* w, int64_t k, float* y, int64_t y_step) {
   }
 }
 
-template <class W>
-void multiply(const Gemv& g, const float* x, const W* w, void* y) {
+#if defined(__AVX512BF16__)
+// The same of two rows in bfloat16, whose pairs are multiplied as they are.
+template <int64_t kRowsHere>
+void dots(const uint16_t* x, const uint16_t* w, int64_t k, float* y, int64_t y_step) {
+  constexpr int64_t kPairs = 2 * kLanes, kSums = 2, kStep = kSums * kPairs;
+  __m512 total[kRowsHere][kSums] = {};
+  int64_t i = 0;
+  for (; i + kStep <= k; i += kStep) {
+    prefetch<4096, kStep * 2>(w + i);
+    __m512bh weights[kSums];
+#pragma GCC unroll 4
+    for (int64_t j = 0; j < kSums; ++j) weights[j] = read<__m512bh>(w + i + j * kPairs);
+#pragma GCC unroll 4
+    for (int64_t r = 0; r < kRowsHere; ++r)
+#pragma GCC unroll 4
+      for (int64_t j = 0; j < kSums; ++j)
+        total[r][j] = _mm512_dpbf16_ps(total[r][j], read<__m512bh>(x + r * k + i + j * kPairs), weights[j]);
+  }
+  for (int64_t r = 0; r < kRowsHere; ++r) {
+    for (int64_t t = i; t < k; t += kPairs) {
+      const auto mask = static_cast<__mmask32>(k - t < kPairs ? (uint32_t{1} << (k - t)) - 1 : ~uint32_t{0});
+      const auto some_x = (__m512bh)_mm512_maskz_loadu_epi16(mask, x + r * k + t), some_w = (__m512bh)_mm512_maskz_loadu_epi16(mask, w + t);
+      total[r][0] = _mm512_dpbf16_ps(total[r][0], some_x, some_w);
+    }
+    y[r * y_step] = sum((Vec)(total[r][0] + total[r][1]));
+  }
+}
+#endif
+
+template <class X, class W>
+void multiply(const Gemv& g, const X* x, const W* w, void* y) {
   constexpr int64_t kBlock = 64;  // results that are stored together
 #pragma omp parallel for schedule(static) num_threads(g.n* g.k < 1 << 15 ? 1 : g.threads)
   for (int64_t from = 0; from < g.n; from += kBlock) {
@@ -63,7 +97,18 @@ void multiply(const Gemv& g, const float* x, const W* w, void* y) {
 
 }  // namespace
 
+bool Gemv::takes_pairs() const {
+#if defined(__AVX512BF16__)
+  return x == DType::BF16 && w == DType::BF16;
+#else
+  return false;
+#endif
+}
+
 void Gemv::run(const void* x_data, const void* w_data, void* y_data, void* workspace) const {
+#if defined(__AVX512BF16__)
+  if (takes_pairs()) return multiply(*this, static_cast<const uint16_t*>(x_data), static_cast<const uint16_t*>(w_data), y_data);
+#endif
   const float* numbers = static_cast<const float*>(x_data);
   if (x == DType::BF16) {
     load(static_cast<float*>(workspace), x_data, x, 0, rows * k);

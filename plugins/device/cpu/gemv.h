@@ -15,7 +15,8 @@ struct Gemv {
   bool add = false;
   int threads = 1;
 
-  uint64_t workspace() const { return static_cast<uint64_t>(rows * k) * sizeof(float); }
+  bool takes_pairs() const;  // of bfloat16 as they are; else x is converted first
+  uint64_t workspace() const { return x != DType::BF16 || takes_pairs() ? 0 : static_cast<uint64_t>(rows * k) * sizeof(float); }
   void run(const void* x, const void* w, void* y, void* workspace) const;
 };
 
