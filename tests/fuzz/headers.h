@@ -1,0 +1,11 @@
+// What nearly every reader includes, compiled once for all that is fuzzed.
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
