@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <mutex>
 
 #include "corral/error.h"
 #include "kernel/config/host_schema.h"
@@ -256,10 +257,21 @@ struct Schema::Descriptors {
   }
 };
 
+// Made once for all schemas of the process: `corral recipes` has one a recipe.
+std::shared_ptr<const Schema::Descriptors> Schema::descriptors_of(const std::string& bytes, const std::string& name,
+                                                                  const std::string& who) {
+  static std::mutex mutex;
+  static std::map<std::string, std::shared_ptr<const Descriptors>> made;
+  const std::lock_guard lock(mutex);
+  auto& slot = made[name + "\n" + bytes];
+  if (!slot) slot = std::make_shared<const Descriptors>(bytes, name, who);
+  return slot;
+}
+
 Schema::Schema() {
-  const Descriptors host(std::string(host_schema()), "RunConfig", "config.proto");
-  for (int i = 0; i < host.options->field_count(); ++i) {
-    const pb::FieldDescriptor& section = *host.options->field(i);
+  const auto host = descriptors_of(std::string(host_schema()), "RunConfig", "config.proto");
+  for (int i = 0; i < host->options->field_count(); ++i) {
+    const pb::FieldDescriptor& section = *host->options->field(i);
     section_order_.push_back(section.name());
     add_fields(*section.message_type(), section.name() + ".", 0);
   }
@@ -283,7 +295,7 @@ void Schema::add(const Section& section, const PluginSchema& plugin) {
   auto& slot = plugins_[{plugin.kind, plugin.name}];
   if (slot) return;
   const std::string who = "plugin " + plugin.kind + "/" + plugin.name;
-  slot = std::make_unique<Descriptors>(plugin.descriptor_set.empty() ? no_options() : plugin.descriptor_set, "Options", who);
+  slot = descriptors_of(plugin.descriptor_set.empty() ? no_options() : plugin.descriptor_set, "Options", who);
   add_fields(*slot->options, std::string(section.prefix) + "." + (section.named ? plugin.name + "." : ""), 0);
 }
 

@@ -62,10 +62,11 @@ class Schema {
 
  private:
   struct Descriptors;
+  static std::shared_ptr<const Descriptors> descriptors_of(const std::string& bytes, const std::string& name, const std::string& who);
   void add_fields(const google::protobuf::Descriptor& message, const std::string& prefix, int depth);
   std::map<std::string, std::vector<Field>> by_section_;  // first component of the key
   std::vector<std::string> section_order_;
-  std::map<std::pair<std::string, std::string>, std::unique_ptr<Descriptors>> plugins_;  // kind, name
+  std::map<std::pair<std::string, std::string>, std::shared_ptr<const Descriptors>> plugins_;  // kind, name
 };
 
 // "an integer": what an error says was expected.
