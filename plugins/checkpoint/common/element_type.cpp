@@ -30,7 +30,7 @@ bool byte_size(const ElementType& type, const std::vector<int64_t>& shape, uint6
   for (const int64_t size : shape) {
     if (size < 0) return false;
     if (size == 0) empty = true;
-    // An empty tensor may name any other size, but none that overflows.
+    // An empty tensor may have any other sizes, but their product must not overflow.
     if (__builtin_mul_overflow(bits, static_cast<uint64_t>(size == 0 ? 1 : size), &bits)) return false;
   }
   if (empty) bits = 0;

@@ -16,17 +16,17 @@ struct ElementType {
   uint32_t bits;
 };
 
-// In the order by which safetensors's own writer sorts the tensors of a file, the last first.
+// In the reverse of the order by which safetensors's own writer sorts the tensors of a file.
 const std::vector<ElementType>& element_types();
-// Null where the name is not known.
+// Null if no type has this name.
 const ElementType* element_type(std::string_view name);
-// Throws Error where a file cannot hold the type.
+// Throws Error if a safetensors file cannot store the type.
 const ElementType& element_type(DType dtype, const std::string& tensor);
 
-// Bytes of a tensor; false where a size is negative, the product overflows, or the bits fill no whole byte.
+// Computes the bytes of a tensor. Returns false if a size is negative, the product overflows or the bits are not whole bytes.
 bool byte_size(const ElementType& type, const std::vector<int64_t>& shape, uint64_t& bytes);
 
-// A name from a file as a message shows it: controls escaped, cut off after 120 bytes.
+// Quotes a name from a file for a message: control characters are escaped, and the name is cut after 120 bytes.
 std::string in_quotes(std::string_view name);
 
 }  // namespace corral::safetensors

@@ -13,9 +13,9 @@
 
 namespace corral::safetensors {
 namespace {
-constexpr uint64_t kOneCall = 1 << 30;  // the kernel takes at most 2 GiB - 4 KiB at once
-constexpr uint64_t kPage = 4096;        // zeros of so many bytes, aligned, may be a hole
-constexpr uint64_t kLate = 1 << 20;     // pieces from here on are sent to the disk while others are made
+constexpr uint64_t kOneCall = 1 << 30;  // Linux transfers at most 2 GiB - 4 KiB per call
+constexpr uint64_t kPage = 4096;        // smallest aligned run of zeros that may become a hole
+constexpr uint64_t kLate = 1 << 20;     // from this size on, write-back to the disk starts at once
 
 [[noreturn]] void fail_write(const std::string& path, int error) {
   const std::string text = "cannot write " + path + ": " + std::strerror(error);
@@ -25,12 +25,12 @@ constexpr uint64_t kLate = 1 << 20;     // pieces from here on are sent to the d
 }  // namespace
 
 File File::open(const std::string& path) {
-  // Not blocking, so that a named pipe in the folder is refused rather than waited for.
+  // O_NONBLOCK: a named pipe in the folder must be refused, not waited for.
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) fail("cannot read {}: {}", path, std::strerror(errno));
   struct stat status {};
   File file(path, descriptor, 0);
-  if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) fail("cannot read {}: no regular file", path);
+  if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) fail("cannot read {}: not a regular file", path);
   file.size_ = static_cast<uint64_t>(status.st_size);
   file.sparse_ = static_cast<uint64_t>(status.st_blocks) * 512 + kPage < file.size_;
   return file;
@@ -45,8 +45,8 @@ File File::create(const std::string& path, uint64_t size, bool sparse) {
     if (::ftruncate(descriptor, static_cast<off_t>(size)) != 0) fail_write(path, errno);
     return file;
   }
-  // A full disk is better found before the first tensor is written than after hours; where a file system cannot reserve, the writes find
-  // it.
+  // Reserve the bytes now: a full disk is better found before the first tensor than after hours. If the file system cannot reserve, the
+  // writes find out.
   if (size > 0 && ::fallocate(descriptor, 0, 0, static_cast<off_t>(size)) != 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
     fail_write(path, errno);
   return file;
@@ -64,7 +64,7 @@ void File::read(uint64_t offset, void* to, uint64_t size) const {
   while (size > 0) {
     uint64_t part = std::min(size, kOneCall);
     if (sparse_ && offset < size_) {
-      // Read from the disk, a hole would fill the memory of the system with pages of zeros.
+      // Skip holes: reading them would fill the page cache with zeros.
       const off_t data = ::lseek(descriptor_, static_cast<off_t>(offset), SEEK_DATA);
       const uint64_t next = data >= 0 ? static_cast<uint64_t>(data) : errno == ENXIO ? size_ : offset;
       const uint64_t zeros = std::min(size, next - offset);

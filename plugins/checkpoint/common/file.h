@@ -1,4 +1,4 @@
-// A file by its descriptor: reads and writes at a place, from any thread, whole or with an error that names the file.
+// A file that any thread reads and writes at given offsets. Each call transfers all bytes or throws an error that names the file.
 #pragma once
 
 #include <cstdint>
@@ -8,10 +8,10 @@ namespace corral::safetensors {
 
 class File {
  public:
-  // Throws Error (2) where the file is missing or no regular file.
+  // Throws Error (2) if the file is missing or not a regular file.
   static File open(const std::string& path);
-  // Makes the file, or empties the one that is there, and reserves its bytes. Throws NoSpace where the disk has no room. `sparse`: nothing
-  // is reserved, and where whole pages of zeros are written, holes stay.
+  // Creates or empties the file and reserves its bytes; throws NoSpace if the disk has no room. With `sparse` nothing is reserved and whole
+  // pages of zeros become holes.
   static File create(const std::string& path, uint64_t size, bool sparse = false);
   ~File();
   File(File&& other) noexcept;
@@ -19,11 +19,11 @@ class File {
 
   const std::string& path() const { return path_; }
   uint64_t size() const { return size_; }
-  // Whether parts of it have no place on the disk, and are zeros.
+  // True if the file has holes, which read as zeros.
   bool sparse() const { return sparse_; }
   void read(uint64_t offset, void* to, uint64_t size) const;
   void write(uint64_t offset, const void* data, uint64_t size) const;
-  // Says what a delayed write ran into.
+  // Throws the error of a delayed write.
   void close();
 
  private:
@@ -37,7 +37,7 @@ class File {
 
 bool all_zeros(const void* data, uint64_t size);
 
-// The whole of a small file. Throws Error (2) where it is larger than `largest`.
+// Reads a small file. Throws Error (2) if it is larger than `largest`.
 std::string read_whole(const std::string& path, uint64_t largest);
 
 }  // namespace corral::safetensors

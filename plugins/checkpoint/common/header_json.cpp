@@ -11,7 +11,7 @@ namespace {
 using nlohmann::json;
 
 // {"NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ..., "__metadata__": {"KEY": "TEXT"}}
-// Read event by event: a name that comes twice would vanish in a tree, and depth never grows beyond three.
+// Read event by event: a tree would drop a name that appears twice, and nesting is bounded to three levels.
 class Events final : public nlohmann::json_sax<json> {
  public:
   explicit Events(const std::string& file) : file_(file) {}
@@ -23,7 +23,7 @@ class Events final : public nlohmann::json_sax<json> {
   }
   bool key(string_t& name) override {
     if (depth_ == 1) {
-      if (!names_.insert(name).second) fail("{}: tensor {} is there twice", file_, in_quotes(name));
+      if (!names_.insert(name).second) fail("{}: tensor {} appears twice", file_, in_quotes(name));
       in_metadata_ = name == "__metadata__";
       if (name.empty()) fail("{}: a tensor has an empty name", file_);
       key_ = name;
@@ -33,7 +33,7 @@ class Events final : public nlohmann::json_sax<json> {
       field_ = name;
       bool* seen = name == "dtype" ? &dtype_seen_ : name == "shape" ? &shape_seen_ : name == "data_offsets" ? &offsets_seen_ : nullptr;
       if (!seen) fail("{}: tensor {}: unknown key {}", file_, in_quotes(key_), in_quotes(name));
-      if (std::exchange(*seen, true)) fail("{}: tensor {}: {} is there twice", file_, in_quotes(key_), name);
+      if (std::exchange(*seen, true)) fail("{}: tensor {}: {} appears twice", file_, in_quotes(key_), name);
     }
     return true;
   }
@@ -70,7 +70,7 @@ class Events final : public nlohmann::json_sax<json> {
   }
   bool string(string_t& value) override {
     if (depth_ == 2 && in_metadata_) return true;
-    if (depth_ != 2 || field_ != "dtype") wrong("a text");
+    if (depth_ != 2 || field_ != "dtype") wrong("a string");
     tensors.back().type = element_type(value);
     if (tensors.back().type) return true;
     std::string all;
@@ -83,7 +83,7 @@ class Events final : public nlohmann::json_sax<json> {
   bool boolean(bool value) override { wrong(value ? "true" : "false"); }
   bool binary(binary_t&) override { wrong("binary"); }
   bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception& e) override {
-    fail("{}: header is no JSON at its byte {}: {}", file_, position, e.what());
+    fail("{}: header is not JSON at its byte {}: {}", file_, position, e.what());
   }
 
  private:
@@ -92,9 +92,9 @@ class Events final : public nlohmann::json_sax<json> {
   [[noreturn]] void wrong(const std::string& found) const {
     if (depth_ == 0) fail("{}: header is {}, expected an object of tensors", file_, found);
     if (depth_ == 1) fail("{}: tensor {} is {}, expected an object", file_, in_quotes(key_), found);
-    if (in_metadata_) fail("{}: __metadata__ holds {}, expected texts only", file_, found);
-    const char* expected = field_ == "dtype" ? "a text" : field_ == "shape" ? "a list of sizes" : "a list of two offsets";
-    fail("{}: tensor {}: {} holds {}, expected {}", file_, in_quotes(key_), field_, found, expected);
+    if (in_metadata_) fail("{}: __metadata__ contains {}, expected only strings", file_, found);
+    const char* expected = field_ == "dtype" ? "a string" : field_ == "shape" ? "a list of sizes" : "a list of two offsets";
+    fail("{}: tensor {}: {} contains {}, expected {}", file_, in_quotes(key_), field_, found, expected);
   }
 
   const std::string& file_;

@@ -5,7 +5,7 @@
 
 namespace corral::safetensors {
 
-// Tensors in the order of the text; no place is checked yet. Throws Error (2).
+// Tensors in the order of the text. Offsets are not checked here. Throws Error (2).
 std::vector<StoredTensor> parse_header_json(std::string_view json, const std::string& file);
 
 }  // namespace corral::safetensors

@@ -11,11 +11,11 @@ namespace corral::safetensors {
 
 class SafetensorsReader {
  public:
-  // Throws Error (2) where the file is missing, cut off or states anything that cannot be.
+  // Throws Error (2) if the file is missing, cut off or its header contradicts itself or the file.
   explicit SafetensorsReader(const std::string& path);
   const std::vector<StoredTensor>& tensors() const { return header_.tensors; }
   const std::string& path() const { return file_.path(); }
-  // `tensor` counts as tensors() does. Any thread.
+  // `tensor` is an index into tensors(). Any thread.
   void read(size_t tensor, uint64_t offset, void* to, uint64_t size) const;
 
  private:
@@ -25,16 +25,15 @@ class SafetensorsReader {
 
 class SafetensorsWriter {
  public:
-  // Only name, type and shape of `tensors` are read. Writes the header and reserves the rest.
-  // `sparse`: as for File.
+  // Writes the header and reserves the rest. Of `tensors` only name, type and shape are read; `sparse` as for File.
   SafetensorsWriter(const std::string& path, std::vector<StoredTensor> tensors, bool sparse = false);
-  // `tensor` counts as the list given did. Any thread; every byte must come once.
+  // `tensor` is an index into the list given. Any thread; every byte must be written exactly once.
   void write(size_t tensor, uint64_t offset, const void* data, uint64_t size);
-  // Throws where a tensor has not been written whole.
+  // Throws if a tensor was not written completely.
   void finish();
 
  private:
-  std::vector<StoredTensor> tensors_;  // as given, with their places
+  std::vector<StoredTensor> tensors_;  // in the given order, with their offsets
   std::unique_ptr<std::atomic<uint64_t>[]> written_;
   SafetensorsHeader header_;
   std::string head_;

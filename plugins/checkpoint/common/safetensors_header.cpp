@@ -9,7 +9,7 @@
 namespace corral::safetensors {
 namespace {
 
-// Both bounds of a tensor against its size, its file and the tensor before it.
+// Checks that the tensors follow each other without gap or overlap and end with the file. `tensors` are sorted by offset.
 void check_places(const std::vector<StoredTensor>& tensors, uint64_t data_size, const std::string& file) {
   const StoredTensor* before = nullptr;
   for (const StoredTensor& t : tensors) {
@@ -18,7 +18,7 @@ void check_places(const std::vector<StoredTensor>& tensors, uint64_t data_size, 
       fail("{}: tensor {} begins at byte {} inside tensor {}", file, in_quotes(t.name), t.begin, in_quotes(before->name));
     if (t.begin > filled) fail("{}: {} bytes before tensor {} belong to no tensor", file, t.begin - filled, in_quotes(t.name));
     if (t.end > data_size)
-      fail("{}: tensor {} ends at byte {} of the data, but the file holds only {} of them: it is cut off, copy it again", file,
+      fail("{}: tensor {} ends at byte {} of the data, but the file has only {} of them: it is cut off, copy it again", file,
            in_quotes(t.name), t.end, data_size);
     before = &t;
   }
@@ -44,7 +44,8 @@ std::string json_text(const std::string& text) {
 }  // namespace
 
 uint64_t header_length(std::string_view first_bytes, uint64_t file_size, const std::string& file) {
-  if (file_size < 8 || first_bytes.size() < 8) fail("{}: {} bytes are no safetensors file, which has 8 before its header", file, file_size);
+  if (file_size < 8 || first_bytes.size() < 8)
+    fail("{}: {} bytes are not a safetensors file, which has 8 before its header", file, file_size);
   uint64_t length = 0;
   std::memcpy(&length, first_bytes.data(), 8);
   if (length > kLargestHeader) fail("{}: header length {}: expected at most {}; is this a safetensors file?", file, length, kLargestHeader);
@@ -60,7 +61,7 @@ SafetensorsHeader parse_header(std::string_view json, uint64_t file_size, const 
   for (const StoredTensor& t : header.tensors) {
     uint64_t bytes = 0;
     if (!byte_size(*t.type, t.shape, bytes))
-      fail("{}: tensor {}: its shape has more elements than a file can hold, or no whole bytes", file, in_quotes(t.name));
+      fail("{}: tensor {}: its shape has more elements than a file can hold, or not a whole number of bytes", file, in_quotes(t.name));
     if (t.begin > t.end) fail("{}: tensor {}: data_offsets [{}, {}] end before they begin", file, in_quotes(t.name), t.begin, t.end);
     if (t.end - t.begin != bytes)
       fail("{}: tensor {}: data_offsets [{}, {}] span {} bytes, but its shape takes {} in {}", file, in_quotes(t.name), t.begin, t.end,
@@ -73,7 +74,7 @@ SafetensorsHeader parse_header(std::string_view json, uint64_t file_size, const 
 }
 
 std::string make_header(SafetensorsHeader& header) {
-  // Wide types first: then every tensor lies at a multiple of its element.
+  // Wide types first, so that every tensor starts at a multiple of its element size.
   std::sort(header.tensors.begin(), header.tensors.end(),
             [](const StoredTensor& a, const StoredTensor& b) { return a.type != b.type ? a.type > b.type : a.name < b.name; });
   std::string json = R"({"__metadata__":{"format":"pt"})";

@@ -1,4 +1,4 @@
-// The head of a safetensors file: 8 bytes with the length of a JSON object, the object, then the tensors' bytes without a gap.
+// The header of a safetensors file: 8 bytes with the length of a JSON object, then the object. The tensors' bytes follow without gaps.
 #pragma once
 
 #include <string>
@@ -17,18 +17,18 @@ struct StoredTensor {
 };
 
 struct SafetensorsHeader {
-  std::vector<StoredTensor> tensors;  // by their place in the file
-  uint64_t data_start = 0;            // byte of the file where the tensors begin
+  std::vector<StoredTensor> tensors;  // sorted by offset
+  uint64_t data_start = 0;            // file offset of the first tensor
 };
 
-constexpr uint64_t kLargestHeader = 100'000'000;  // as safetensors's own reader
+constexpr uint64_t kLargestHeader = 100'000'000;  // the limit of safetensors's own reader
 
-// The length that the first 8 bytes state, checked against the file's size.
+// Reads the length from the first 8 bytes and checks it against the file's size.
 uint64_t header_length(std::string_view first_bytes, uint64_t file_size, const std::string& file);
-// Checks everything that a header can state wrongly. `file` is for messages; throws Error (2).
+// Checks everything that a header states. `file` is for messages; throws Error (2).
 SafetensorsHeader parse_header(std::string_view json, uint64_t file_size, const std::string& file);
 
-// Places the tensors as safetensors's own writer does, and gives the head of the file, padded to 8 bytes.
+// Assigns offsets in the order of safetensors's own writer and returns the header, padded to 8 bytes.
 std::string make_header(SafetensorsHeader& header);
 
 }  // namespace corral::safetensors

@@ -37,7 +37,7 @@ TEST_F(Safetensors, RewritesAFileOfThePythonLibraryByteForByte) {
     const SafetensorsReader in((kModels / name).string());
     const std::string copy = (folder_ / "copy.safetensors").string();
     std::vector<StoredTensor> tensors = in.tensors();
-    std::reverse(tensors.begin(), tensors.end());  // the order given must not matter
+    std::reverse(tensors.begin(), tensors.end());  // the writer must not depend on the order given
     SafetensorsWriter out(copy, tensors);
     for (size_t i = 0; i < tensors.size(); ++i) {
       const std::vector<char> bytes = bytes_of(in, tensors.size() - 1 - i);

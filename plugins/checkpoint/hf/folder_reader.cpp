@@ -15,19 +15,19 @@ constexpr char kConfig[] = "config.json";
 constexpr char kAdapter[] = "adapter_model.safetensors";
 constexpr char kAdapterConfig[] = "adapter_config.json";
 constexpr uint64_t kLargestIndex = 100'000'000;
-constexpr uint64_t kLargestFile = 64 << 20;  // of a file that goes along; tokenizers take up to 35 MB
+constexpr uint64_t kLargestFile = 64 << 20;  // limit for a file copied with the model; tokenizers have up to 35 MB
 
 bool is_there(const fs::path& path) {
   std::error_code ignored;
   return fs::exists(path, ignored);
 }
 
-// A folder of few weights that go over a model's, as peft writes it.
+// A folder as peft writes it: the weights of an adapter without a whole model.
 bool is_adapter(const std::string& folder) {
   return is_there(fs::path(folder) / kAdapter) && !is_there(fs::path(folder) / kWhole) && !is_there(fs::path(folder) / kIndexName);
 }
 
-// Names in order, so that the same folder always reads the same.
+// Sorted, so that a folder always reads the same.
 std::vector<std::string> names_in(const std::string& folder) {
   std::vector<std::string> names;
   std::error_code error;
@@ -46,11 +46,11 @@ std::vector<std::string> safetensors_in(const std::string& folder) {
   return names;
 }
 
-// Weights in any format, and what belongs to the folder rather than to the model.
+// False for weights of any format and for files that describe the folder rather than the model.
 bool goes_along(const std::string& name) {
   static constexpr const char* kNot[] = {
-      ".safetensors", ".safetensors.index.json", ".bin",    ".bin.index.json", ".pt", ".pth", ".h5", ".msgpack", ".onnx",
-      ".gguf",        "MANIFEST.json",           "conversion.json",  ".partial"};
+      ".safetensors",  ".safetensors.index.json", ".bin",    ".bin.index.json", ".pt", ".pth", ".h5", ".msgpack", ".onnx", ".gguf",
+      "MANIFEST.json", "conversion.json",         ".partial"};
   return name.front() != '.' && name != kConfig && name != kAdapterConfig &&
          std::none_of(std::begin(kNot), std::end(kNot), [&](const char* end) { return name.ends_with(end); });
 }

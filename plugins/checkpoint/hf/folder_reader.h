@@ -1,5 +1,5 @@
-// A Hugging Face folder: model.safetensors, or shards with their index, or (training state) any safetensors files; and what lies beside
-// them.
+// A Hugging Face folder: model.safetensors, or shards with their index, or an adapter, or (training state) any safetensors files; with its
+// configuration, tokenizer and other files.
 #pragma once
 
 #include <deque>
@@ -13,7 +13,7 @@ Probe probe_folder(const std::string& path);
 
 class FolderReader final : public CheckpointReader {
  public:
-  // A folder or one .safetensors file. Throws Error (2) naming the file and the tensor that are wrong.
+  // `path` is a folder or one .safetensors file. Throws Error (2) naming the wrong file and tensor.
   explicit FolderReader(const std::string& path);
   TensorList list() override;
   CheckpointInfo info() override;

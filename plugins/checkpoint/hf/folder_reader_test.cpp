@@ -96,7 +96,7 @@ INSTANTIATE_TEST_SUITE_P(
               std::filesystem::remove(f / kSecond);
               std::filesystem::create_directory(f / kSecond);
             },
-            "no regular file"},
+            "not a regular file"},
         Bad{"SameTensorInBothShards",
             [](const auto& f) { std::filesystem::copy(f / kFirst, f / kSecond, std::filesystem::copy_options::overwrite_existing); },
             "is also in model-00001-of-00002.safetensors"},

@@ -10,9 +10,9 @@
 namespace corral::safetensors {
 namespace {
 namespace fs = std::filesystem;
-constexpr uint64_t kDefaultShard = 5'000'000'000;  // as transformers
+constexpr uint64_t kDefaultShard = 5'000'000'000;  // the default of transformers
 
-// The number of the file that takes each tensor, in the order given: a shard is closed where the next tensor would make it too large.
+// The shard of each tensor, in the order given. A new shard begins when the next tensor would make the current one too large.
 std::vector<size_t> shards(const std::vector<StoredTensor>& tensors, uint64_t largest, uint64_t& total) {
   std::vector<size_t> shard;
   size_t current = 0;
@@ -57,7 +57,7 @@ std::string state_file(const std::string& name) {
 FolderWriter::FolderWriter(const std::string& folder, const CheckpointWriteRequest& request) {
   std::vector<StoredTensor> tensors;
   for (const TensorInfo& t : request.tensors.tensors)
-    if (!t.part.empty()) throw Unsupported("a folder of Hugging Face's has no place for the state of an optimizer");
+    if (!t.part.empty()) throw Unsupported("a Hugging Face folder cannot store optimizer state");
   for (const TensorInfo& t : request.tensors.tensors) tensors.push_back({t.name, &element_type(t.dtype, t.name), t.shape, 0, 0});
 
   std::vector<std::string> file_of(tensors.size());

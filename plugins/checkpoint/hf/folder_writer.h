@@ -1,5 +1,4 @@
-// Writes a Hugging Face folder (kind "model"), a folder of peft (kind "adapter"), or safetensors files under names that the tensors give
-// (kind "state").
+// Writes a Hugging Face folder (kind "model"), a peft folder (kind "adapter") or safetensors files named by the tensors (kind "state").
 #pragma once
 
 #include "corral/checkpoint.h"
@@ -17,7 +16,7 @@ class FolderWriter final : public CheckpointWriter {
   struct Place {
     size_t file, tensor;
   };
-  std::vector<Place> places_;  // of the request's tensors
+  std::vector<Place> places_;  // one per tensor of the request
   std::vector<std::unique_ptr<SafetensorsWriter>> files_;
 };
 

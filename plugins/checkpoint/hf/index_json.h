@@ -1,4 +1,4 @@
-// model.safetensors.index.json: which file of a folder holds which tensor.
+// model.safetensors.index.json: maps each tensor to the file that contains it.
 #pragma once
 
 #include <map>
@@ -9,11 +9,11 @@ namespace corral::safetensors {
 
 constexpr char kIndexName[] = "model.safetensors.index.json";
 
-// tensor -> file. A file is a plain name that ends in .safetensors. `path` is for messages; throws Error (2).
+// Maps tensor names to plain file names that end in .safetensors. `path` is for messages; throws Error (2).
 std::map<std::string, std::string> parse_index(std::string_view json, const std::string& path);
 std::string make_index(const std::map<std::string, std::string>& files, uint64_t total_size);
 
-// A name with which no path leaves its folder.
+// True for a file name without a path, so that the file is in the folder.
 bool is_plain_name(std::string_view name);
 
 }  // namespace corral::safetensors

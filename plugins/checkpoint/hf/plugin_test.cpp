@@ -1,4 +1,4 @@
-// The plugin as the host sees it: through its one symbol and the C ABI.
+// Tests the plugin as the host uses it: through its one symbol and the C ABI.
 #include <gtest/gtest.h>
 
 #include "corral/test_host.h"

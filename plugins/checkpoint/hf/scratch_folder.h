@@ -1,4 +1,4 @@
-// For tests: a folder of its own, empty or a copy of a golden model, removed at the end.
+// For tests: a temporary folder, empty or a copy of a golden model, removed at the end.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// Ranges of row-major tensors as boxes.
+// Splits ranges of a row-major tensor into boxes.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@ struct Box {
   std::vector<int64_t> begin, end;
 };
 
-// Calls visit(box) for boxes that together are the elements [first, last) of a row-major tensor, in their order.
+// Calls visit(box) for consecutive boxes that together are the elements [first, last) of a row-major tensor.
 template <class F>
 void for_each_box(const std::vector<int64_t>& shape, int64_t first, int64_t last, F&& visit) {
   struct Cut {

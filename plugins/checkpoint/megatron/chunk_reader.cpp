@@ -16,7 +16,7 @@ ChunkReader::ChunkReader(const safetensors::File& file, const Chunk& chunk, cons
   tensor_ = read_torch_tensor(Bytes::of(file, chunk.item.offset, chunk.item.length, where));
   if (tensor_.type != &type) fail("{}: its elements are torch.{}, but .metadata says torch.{}", where, tensor_.type->name, type.name);
   if (tensor_.sizes != chunk.sizes) {
-    // Older releases keep or drop axes of one element.
+    // Some releases store axes of size 1 and others drop them.
     const auto without_ones = [](std::vector<int64_t> sizes) {
       std::erase(sizes, 1);
       return sizes;
@@ -53,7 +53,7 @@ void ChunkReader::read(const Box& box, char* to, const std::vector<int64_t>& str
   copy(std::move(axes), from, to);
 }
 
-// Either straight into the target, or through a buffer of at most kPiece bytes that holds all between the first and last element.
+// Reads straight into the target if the elements are contiguous in both; else through a buffer of at most kPiece bytes.
 void ChunkReader::copy(std::vector<Axis> axes, uint64_t from, char* to) const {
   const uint64_t bytes = tensor_.type->bytes;
   if (axes.empty()) return fetch(from, to, bytes);
@@ -61,7 +61,7 @@ void ChunkReader::copy(std::vector<Axis> axes, uint64_t from, char* to) const {
   uint64_t span = 1;
   for (const Axis& a : axes) span += static_cast<uint64_t>((a.size - 1) * a.from);
   if (span * bytes > kPiece) {
-    // Cut along the axis that is widest in the file.
+    // Too large for the buffer: halve the axis with the largest stride in the file.
     const size_t widest =
         static_cast<size_t>(std::max_element(axes.begin(), axes.end(),
                                              [](const Axis& a, const Axis& b) { return a.from * (a.size > 1) < b.from * (b.size > 1); }) -
@@ -105,7 +105,7 @@ void ChunkReader::fetch(uint64_t from, void* to, uint64_t size) const {
   const uint32_t own = file_.sparse() && safetensors::all_zeros(to, size) ? crc_of_zeros(size) : crc_of(to, size);
   crc_.fetch_xor(crc_share(own, whole - at - size));
   if (read_.fetch_add(size) + size != whole || crc_.load() == tensor_.storage.crc) return;
-  // Parts that were read twice make the same difference as a flipped bit: look at all of it once.
+  // A part that was read twice changes the sum like a flipped bit does: read everything once to tell them apart.
   std::vector<char> buffer(std::min(kPiece, whole));
   uint32_t crc = 0;
   for (uint64_t done = 0; done < whole; done += buffer.size()) {

@@ -1,4 +1,4 @@
-// The bytes of one stored piece of a tensor: boxes of it, their checksum compared once all of it has been read.
+// Reads boxes of one stored piece of a tensor, and compares its checksum when every byte has been read.
 #pragma once
 
 #include <atomic>
@@ -12,13 +12,13 @@ namespace corral::megatron {
 
 class ChunkReader {
  public:
-  // Opens the item and compares it with what the metadata says of the piece. The file must outlive this.
+  // Opens the item and compares it with the metadata of the piece. `file` must outlive this.
   ChunkReader(const safetensors::File& file, const Chunk& chunk, const TorchType& type, const std::string& where);
 
   const std::vector<int64_t>& begin() const { return begin_; }
   const std::vector<int64_t>& sizes() const { return tensor_.sizes; }
-  // Copies a box of the whole tensor, which must lie in this piece; `to` is where its first element goes, `strides` are those of the
-  // target, in elements. Any thread.
+  // Copies a box of the whole tensor; the box must be inside this piece. `to` receives the box's first element, and `strides` are the
+  // target's, in elements. Any thread.
   void read(const Box& box, char* to, const std::vector<int64_t>& strides) const;
 
  private:
@@ -29,11 +29,11 @@ class ChunkReader {
   void fetch(uint64_t from, void* to, uint64_t size) const;
 
   const safetensors::File& file_;
-  uint64_t storage_ = 0;  // its place in the file
+  uint64_t storage_ = 0;  // its file offset
   std::vector<int64_t> begin_;
   TorchTensor tensor_;
   std::string where_;
-  // Of all that has been read, in any order: equal to the record's own when each byte came once.
+  // Bytes read and their combined checksum, in any order. The checksum equals the record's when each byte was read once.
   mutable std::atomic<uint64_t> read_{0};
   mutable std::atomic<uint32_t> crc_{0};
 };

@@ -11,7 +11,7 @@
 namespace corral::megatron {
 namespace {
 
-// A whole archive; `storages` become data/0, data/1 ...
+// A complete archive with the records data.pkl, data/0, data/1 ...
 std::string archive(const std::string& pickle, const std::vector<std::string>& storages) {
   std::vector<std::pair<std::string, std::string>> records = {{"data.pkl", pickle}, {"byteorder", "little"}};
   for (size_t i = 0; i < storages.size(); ++i) records.emplace_back("data/" + std::to_string(i), storages[i]);
@@ -24,12 +24,12 @@ std::string bytes_of(T value) {
   return {reinterpret_cast<const char*>(&value), sizeof value};
 }
 
-// A number of the settings, or what stands for it where they have none of that name.
+// A numeric setting, or `otherwise` if it is missing.
 double number(const nlohmann::json& settings, const char* key, double otherwise) {
   return settings.contains(key) && settings[key].is_number() ? settings[key].get<double>() : otherwise;
 }
 
-// What Megatron's optimizer asks for beside its tensors. Two groups, told apart by their factors: matrices decay, vectors do not.
+// The scalar state that Megatron's optimizer loads. It has two parameter groups: matrices decay (wd_mult 1), vectors do not.
 void put_optimizer(PickleWriter& p, const CommonState& state, const nlohmann::json& settings) {
   p.text("optimizer").dict().text("optimizer").dict().text("param_groups").list();
   for (const double decays : {1.0, 0.0}) {
@@ -51,7 +51,7 @@ void put_optimizer(PickleWriter& p, const CommonState& state, const nlohmann::js
   p.end_list().end_dict().text("param_state_sharding_type").text("fully_reshardable").end_dict();
 }
 
-// The schedule counts rows, not steps.
+// Megatron's schedule counts samples, not steps.
 void put_schedule(PickleWriter& p, const CommonState& state, const nlohmann::json& settings) {
   const double rows = state.iteration ? static_cast<double>(state.consumed_samples) / static_cast<double>(state.iteration) : 0;
   const double last =
@@ -93,11 +93,11 @@ std::string common_state_pickle(const CommonState& state, bool in_list) {
   p.dict().text("checkpoint_version").number(3.0).text("iteration").integer(static_cast<int64_t>(state.iteration));
   if (optimizer) {
     const nlohmann::json settings = nlohmann::json::parse(state.optimizer, nullptr, false);
-    if (!settings.is_object()) fail_bug("the settings of an optimizer are no JSON object");
+    if (!settings.is_object()) fail_bug("the settings of an optimizer are not a JSON object");
     put_optimizer(p, state, settings);
     put_schedule(p, state, settings);
   }
-  // Keys without a layer number, one axis for the layers: what a loading program asks for by default.
+  // One key for all layers, with an axis for the layer number: the form that a loading program asks for by default.
   p.text("content_metadata").dict().text("singleton_local_shards").boolean(false).text("chained_optim_avoid_prefix").boolean(true);
   if (optimizer) p.text("distrib_optim_sharding_type").text("fully_reshardable");
   p.end_dict().end_dict();

@@ -1,4 +1,4 @@
-// The small files of torch.save beside the tensors.
+// The small torch.save files beside the tensors: common.pt, train_state.pt.
 #pragma once
 
 #include <cstdint>
@@ -9,20 +9,20 @@
 
 namespace corral::megatron {
 
-// What a common state may name: it may hold the arguments of a whole program, and objects of these are data that nobody looks into.
+// The globals that a common state may name. It may contain the arguments of a whole program; their objects are read as data and ignored.
 bool allowed_in_common_state(std::string_view module, std::string_view name);
-// The dict; an object of the distributed part is a list of one.
+// The dict of a common state. The object `common_state` wraps it in a list of one element.
 const Node& common_state(const Pickle& pickle);
 
 struct CommonState {
   uint64_t iteration = 0, consumed_samples = 0;
-  std::string optimizer;  // settings, a JSON object of Corral's names; "": the folder holds no state of an optimizer
+  std::string optimizer;  // its settings, a JSON object with Corral's names; "" if the folder has no optimizer state
 };
-// data.pkl of the dict.
+// The bytes of data.pkl; `in_list` as for the object `common_state`.
 std::string common_state_pickle(const CommonState& state, bool in_list);
-// common.pt
+// The bytes of common.pt.
 std::string common_pt(const CommonState& state);
-// train_state.pt of Megatron Bridge.
+// The bytes of Megatron Bridge's train_state.pt.
 std::string train_state_pt(uint64_t iteration, uint64_t consumed_samples);
 
 }  // namespace corral::megatron

@@ -18,7 +18,7 @@ constexpr int kDeepestSection = 12;
 
 json scalar(const YAML::Node& node) {
   const std::string& text = node.Scalar();
-  if (node.Tag() == "!") return text;  // in quotes
+  if (node.Tag() == "!") return text;  // quoted: always a string
   if (text.empty() || text == "~" || text == "null") return nullptr;
   if (text == "true" || text == "false") return text == "true";
   int64_t whole = 0;
@@ -28,7 +28,7 @@ json scalar(const YAML::Node& node) {
   return text;
 }
 
-// Aliases make a YAML document a graph that may be far larger than its text: values are counted.
+// Counts values: aliases make a YAML document a graph that may expand far beyond its text.
 json to_json(const YAML::Node& node, int depth, size_t& values, const std::string& where) {
   if (depth > kDeepestSection) fail("{}: nested more than {} deep", where, kDeepestSection);
   if (++values > kMostValues) fail("{}: more than {} values", where, kMostValues);
@@ -46,7 +46,7 @@ json to_json(const YAML::Node& node, int depth, size_t& values, const std::strin
   return node.IsScalar() ? scalar(node) : json(nullptr);
 }
 
-// A number with a dot: PyYAML takes 1e-05 for a text.
+// Writes a number with a dot: PyYAML reads 1e-05 as a string.
 std::string shown(const json& value) {
   std::string text = value.dump();
   if (value.is_number_float())
@@ -54,7 +54,7 @@ std::string shown(const json& value) {
   return text;
 }
 
-// Letters, digits and _ stand for themselves, but for the words that YAML takes for something else.
+// A key of letters, digits and _ needs no quotes unless YAML gives the word a meaning.
 std::string shown_key(const std::string& key) {
   constexpr std::string_view kWords[] = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"};
   std::string lower = key;
@@ -76,7 +76,7 @@ void put(const json& object, size_t indent, std::string& out) {
   }
 }
 
-// Values that a configuration is made of; Megatron-LM's arguments hold others too, which are left alone.
+// Converts scalars. Megatron-LM's arguments also contain objects and lists, which are skipped.
 bool plain(const Node& node, json& value) {
   switch (node.kind) {
     case Kind::kNone:
@@ -110,7 +110,7 @@ std::string config_of_yaml(std::string_view yaml, const std::string& where) {
     json config;
     for (const char* section : {"model", "peft"})
       if (whole[section] && whole[section].IsMap()) config[section] = to_json(whole[section], 0, values, where);
-    // Of an adapter: the model that it is for.
+    // An adapter's configuration names its base model here.
     constexpr char kBase[] = "pretrained_checkpoint";
     if (const YAML::Node checkpoint = whole["checkpoint"]; checkpoint && checkpoint.IsMap() && checkpoint[kBase])
       config["checkpoint"][kBase] = to_json(checkpoint[kBase], 0, values, where);
@@ -137,14 +137,14 @@ std::string config_of_common(std::string_view bytes, const std::string& where) {
 std::string joined_configs(const std::string& first, const std::string& second) {
   json joined = json::parse(first, nullptr, false);
   const json over = json::parse(second, nullptr, false);
-  if (!joined.is_object() || !over.is_object()) fail_bug("a configuration is no JSON object");
+  if (!joined.is_object() || !over.is_object()) fail_bug("a configuration is not a JSON object");
   joined.update(over);
   return joined.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 std::string run_config_yaml(const std::string& config, uint64_t iteration, bool with_optimizer) {
   json whole = config.empty() ? json::object() : json::parse(config, nullptr, false);
-  if (!whole.is_object()) fail_bug("the configuration of a model is no JSON object");
+  if (!whole.is_object()) fail_bug("the configuration of a model is not a JSON object");
   json& model = whole["model"];
   if (!model.is_object()) model = json::object();
   model["tensor_model_parallel_size"] = 1;

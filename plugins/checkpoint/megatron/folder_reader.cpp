@@ -19,14 +19,14 @@ namespace fs = std::filesystem;
 using safetensors::in_quotes;
 constexpr char kMetadata[] = ".metadata", kMark[] = "metadata.json", kTracker[] = "latest_checkpointed_iteration.txt";
 constexpr uint64_t kLargestMetadata = 256 << 20, kLargestCommon = 64 << 20, kLargestText = 4 << 20;
-constexpr uint64_t kLargestFile = 64 << 20;  // of a file that goes along; tokenizers take up to 35 MB
+constexpr uint64_t kLargestFile = 64 << 20;  // limit for a file copied with the model; tokenizers have up to 35 MB
 
 bool is_there(const fs::path& path) {
   std::error_code ignored;
   return fs::exists(path, ignored);
 }
 
-// iter_0000500, or release.
+// The folder that the tracker file names: iter_0000500, or release.
 std::string named_by_tracker(const std::string& folder) {
   const std::string path = (fs::path(folder) / kTracker).string();
   std::string word = safetensors::read_whole(path, 64);
@@ -41,7 +41,7 @@ std::string named_by_tracker(const std::string& folder) {
   return name;
 }
 
-// What is there in place of the folder that the tracker names, or what the folder has in place of .metadata: what would do.
+// The end of a message about a folder without .metadata: its format if it is an older one, or the iteration to use instead.
 std::string instead_of(const fs::path& folder, const std::string& named) {
   if (is_there(folder / named / "mp_rank_00") || is_there(folder / named / "mp_rank_00_000"))
     return "; it is of Megatron's older format, torch: Megatron converts it with --ckpt-convert-format torch_dist";
@@ -56,14 +56,14 @@ std::string instead_of(const fs::path& folder, const std::string& named) {
 std::string iteration_folder(const std::string& path) {
   if (is_there(fs::path(path) / kMetadata) || !is_there(fs::path(path) / kTracker)) return path;
   const std::string inner = (fs::path(path) / named_by_tracker(path)).string();
-  if (!is_there(inner)) fail("{}: its {} names {}, which is not there", path, kTracker, inner);
+  if (!is_there(inner)) fail("{}: its {} names {}, which does not exist", path, kTracker, inner);
   return inner;
 }
 
 void check_mark(const std::string& folder) {
   const std::string path = (fs::path(folder) / kMark).string();
   if (!is_there(path))
-    fail("{} has a .metadata but no {}: it is no folder of Megatron Core's torch_dist, or its save did not finish", folder, kMark);
+    fail("{} has a .metadata but no {}: it is not a folder of Megatron Core's torch_dist, or its save did not finish", folder, kMark);
   const nlohmann::json mark = nlohmann::json::parse(safetensors::read_whole(path, kLargestText), nullptr, false);
   if (!mark.is_object() || !mark.contains("sharded_backend") || !mark["sharded_backend"].is_string())
     fail("{}: expected an object with sharded_backend, which is \"torch_dist\"", path);
@@ -71,7 +71,7 @@ void check_mark(const std::string& folder) {
     fail("{}: sharded_backend = {}: only torch_dist is read; convert it with Megatron's own tools", path, in_quotes(backend));
 }
 
-// A job of many ranks leaves more files than a process may open by default.
+// A checkpoint of many ranks has more files than a process may open by default.
 void allow_open_files(size_t count) {
   struct rlimit limit {};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= count + 100) return;
@@ -137,7 +137,7 @@ void FolderReader::open_files() {
     std::error_code error;
     const fs::file_status status = fs::symlink_status(path, error);
     if (!fs::exists(status)) fail("{}: .metadata names it, but it is not there", path.string());
-    if (!fs::is_regular_file(status)) fail("{}: no regular file", path.string());
+    if (!fs::is_regular_file(status)) fail("{}: not a regular file", path.string());
     files_.push_back(safetensors::File::open(path.string()));
   }
 }
@@ -147,7 +147,7 @@ void FolderReader::check_items() const {
   const auto add = [&](const Item& item, const std::string& name) {
     const safetensors::File& file = files_[item.file];
     if (item.offset > file.size() || item.length > file.size() - item.offset)
-      fail("{}: {} lies at bytes {} to {}, but the file has {}: it was cut off", file.path(), in_quotes(name), item.offset,
+      fail("{}: {} is at bytes {} to {}, but the file has {}: it was cut off", file.path(), in_quotes(name), item.offset,
            item.offset + item.length, file.size());
     spans[item.file].emplace_back(item.offset, item.offset + item.length);
   };
@@ -161,7 +161,7 @@ void FolderReader::check_items() const {
   }
 }
 
-// data.pkl of the first object whose name begins so, or "".
+// data.pkl of the first object whose name starts with `prefix`, or "".
 std::string FolderReader::object(const std::string& prefix) const {
   for (const ByteObject& o : metadata_.objects) {
     if (!o.name.starts_with(prefix)) continue;
@@ -183,7 +183,7 @@ std::pair<std::string, std::string> FolderReader::common_state() const {
   return {data ? read_record(archive, *data, kLargestCommon) : "", path};
 }
 
-// What wrote it, as far as its files tell.
+// Describes the program that wrote the folder, as far as its files tell.
 std::string FolderReader::made_by(const CheckpointInfo& info) const {
   std::set<std::string> ranks;
   for (const std::string& name : metadata_.files) {
@@ -219,7 +219,7 @@ CheckpointInfo FolderReader::info() {
   Updates updates = updates_of(list_, common, where, info.iteration);
   info.optimizer_steps = std::move(updates.steps);
   info.optimizer_refusal = std::move(updates.refusal);
-  // Corral keeps a model's other files in hf/, Megatron Bridge a tokenizer's in tokenizer/.
+  // Corral stores the model's other files in hf/, Megatron Bridge the tokenizer's in tokenizer/.
   for (const char* name : {"hf", "tokenizer"}) {
     std::error_code error;
     if (!fs::is_directory(folder / name, error)) continue;

@@ -1,4 +1,4 @@
-// A folder of Megatron Core's distributed checkpoints ("torch_dist"), cut in any way over any number of files.
+// Reads a folder of Megatron Core's distributed checkpoints ("torch_dist"), whatever its layout and number of files.
 #pragma once
 
 #include <deque>
@@ -9,12 +9,12 @@
 
 namespace corral::megatron {
 
-// `path` is the folder of one iteration, or the one above it, whose tracker names the newest.
+// `path` is the folder of one iteration, or its parent, whose tracker file names the newest iteration.
 Probe probe_folder(const std::string& path);
 
 class FolderReader final : public CheckpointReader {
  public:
-  // Opens every item. Throws Error (2) naming the file and the tensor that are wrong.
+  // Opens every item. Throws Error (2) naming the wrong file and tensor.
   explicit FolderReader(const std::string& path);
   TensorList list() override { return list_; }
   CheckpointInfo info() override;
@@ -25,14 +25,14 @@ class FolderReader final : public CheckpointReader {
   void check_items() const;
   void read_elements(uint64_t tensor, int64_t first, int64_t last, char* to) const;
   std::string object(const std::string& prefix) const;
-  // data.pkl of the common state, "" where there is none, and where it lies.
+  // The bytes of data.pkl of the common state ("" if there is none), and its location for messages.
   std::pair<std::string, std::string> common_state() const;
   std::string made_by(const CheckpointInfo& info) const;
 
   struct Pieces {
-    std::vector<std::unique_ptr<ChunkReader>> chunks;  // by their place along the first axis
-    int64_t longest = 0;                               // along it
-    std::vector<int64_t> strides;                      // of the tensor in row-major order
+    std::vector<std::unique_ptr<ChunkReader>> chunks;  // sorted by their offset along the first axis
+    int64_t longest = 0;                               // largest size of a piece along the first axis
+    std::vector<int64_t> strides;                      // of the tensor in row-major order, in elements
   };
 
   std::string folder_;

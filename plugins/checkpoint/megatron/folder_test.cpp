@@ -1,4 +1,4 @@
-// Folders as Megatron Core wrote them, folders of our own, and folders that lie.
+// Folders written by Megatron Core, by this plugin, and damaged ones.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -42,7 +42,7 @@ std::string text_of(const fs::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 void put_text(const fs::path& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
-// Of equal lengths, so that what counts bytes stays true.
+// `from` and `to` have equal lengths, so that byte counts in the file stay valid.
 void replace(const fs::path& path, const std::string& from, const std::string& to) {
   std::string text = text_of(path);
   const size_t at = text.find(from);
@@ -105,7 +105,7 @@ TEST(MegatronFolder, AFolderOrTheOneAboveItIsRecognized) {
   EXPECT_EQ(probe_folder((kGoldens / "tied/hf").string()).confidence, 0u);
 }
 
-// Two ranks, three files each: rows of the embedding on both, columns of the projection too.
+// Written by two ranks, three files each. Both ranks have rows of the embedding; the projection is cut by columns too.
 TEST(MegatronFolder, PiecesOfAnyRanksAreOneTensorReadInAnyParts) {
   FolderReader reader((kGoldens / "tensor_parallel/mcore").string());
   const std::string embedding = twin("tensor_parallel", "model.embed_tokens.weight");
@@ -186,11 +186,11 @@ TEST(MegatronFolder, WhatIsWrittenInAnyOrderIsReadBack) {
   EXPECT_EQ(info.files[0].name, "tokenizer.json");
   ASSERT_EQ(info.others.size(), 1u);
   EXPECT_EQ(info.others[0].content, "{\"a\": 1}");
-  // PyYAML takes a number without a dot for a text.
+  // PyYAML reads a number without a dot as a string.
   EXPECT_TRUE(says(text_of(fs::path(scratch.path()) / "run_config.yaml"), "  layernorm_epsilon: 1.0e-05\n"));
 }
 
-// make_torch_dist.py puts x, x/2 and x*x where x is the weight.
+// make_torch_dist.py stores x, x/2 and x*x for a weight x.
 TEST(MegatronOptimizer, EachPartOfItsStateIsFoundBesideItsWeightWithWhatWasPutThere) {
   FolderReader reader((kGoldens / "optimizer/mcore").string());
   EXPECT_EQ(reader.info().optimizer_steps, "500");
@@ -214,8 +214,8 @@ TEST(MegatronOptimizer, EachPartOfItsStateIsFoundBesideItsWeightWithWhatWasPutTh
 TEST(MegatronOptimizer, OfBucketsItIsSaidThatTheyDoNotTellTheirWeights) {
   FolderReader reader((kGoldens / "buckets/mcore").string());
   EXPECT_EQ(reader.info().optimizer_steps, "");
-  EXPECT_TRUE(
-      says(reader.info().optimizer_refusal, "its optimizer's state is dp_reshardable, which does not tell what belongs to which weight"));
+  EXPECT_TRUE(says(reader.info().optimizer_refusal,
+                   "its optimizer state is dp_reshardable, which does not say which values belong to which weight"));
   FolderReader weights((kGoldens / "tied/mcore").string());
   EXPECT_EQ(weights.info().optimizer_steps + weights.info().optimizer_refusal, "");
 }
@@ -259,7 +259,7 @@ TEST(MegatronOptimizer, WhatIsWrittenBesideWeightsIsReadBackAndAWeightInF32IsIts
   EXPECT_TRUE(says(text_of(folder + "/run_config.yaml"), "save_optim: true"));
 }
 
-// A common state made by hand: the steps of its groups.
+// The verdict on a hand-made common state with these group steps.
 Updates updates(const std::function<void(PickleWriter&)>& steps, const std::string& folder = "500", int64_t iteration = 500) {
   PickleWriter p;
   p.dict().text("iteration").integer(iteration).text("optimizer").dict().text("optimizer").dict().text("param_groups").list();
@@ -287,9 +287,9 @@ TEST(MegatronOptimizer, StepsThatLieAreRefused) {
   };
   EXPECT_TRUE(says(refusal(whole(480)), "its optimizer has seen 480 updates, but its iteration is 500"));
   EXPECT_TRUE(says(refusal(whole(480), "500", 480), "480 updates, but the iteration in the folder's name is 500"));
-  for (const auto& bad : {whole(-1), whole(INT64_MAX)}) EXPECT_TRUE(says(refusal(bad), "no number of updates"));
-  for (const double bad : {0.5, -500.0, 1e300, double(NAN)}) EXPECT_TRUE(says(refusal(real(bad)), "no number of updates"));
-  EXPECT_TRUE(says(refusal([](PickleWriter& p) { p.text("500"); }), "no number of updates"));
+  for (const auto& bad : {whole(-1), whole(INT64_MAX)}) EXPECT_TRUE(says(refusal(bad), "is not a number of updates"));
+  for (const double bad : {0.5, -500.0, 1e300, double(NAN)}) EXPECT_TRUE(says(refusal(real(bad)), "is not a number of updates"));
+  EXPECT_TRUE(says(refusal([](PickleWriter& p) { p.text("500"); }), "is not a number of updates"));
   EXPECT_TRUE(says(updates([&](PickleWriter& p) { group(p, whole(500)), group(p, whole(499)); }).refusal, "500 updates, another one 499"));
   EXPECT_TRUE(says(updates([](PickleWriter&) {}).refusal, "does not say how many updates"));
   EXPECT_TRUE(says(updates([](PickleWriter& p) { p.integer(3); }).refusal, "does not say how many updates"));
@@ -310,7 +310,7 @@ TEST(MegatronFolder, AFlippedByteIsFoundWhenAllOfAPieceWasRead) {
   flipped[5] = static_cast<char>(flipped[5] ^ 8);
   replace(scratch.iteration() / "__0_0.distcp", weights, flipped);
   EXPECT_TRUE(says(verdict(scratch.path()), "decoder.layers.mlp.linear_fc2.weight\": its bytes do not have their checksum"));
-  // Reading a part twice is no flipped byte.
+  // A part that is read twice is not damage.
   FolderReader whole((kGoldens / "tied/mcore").string());
   const size_t i = number_of(whole, "decoder.final_layernorm.weight");
   std::string part(64, '\0');
@@ -333,7 +333,7 @@ TEST(MegatronFolder, RefusesWhatIsNotWholeOrNotTorchDist) {
                      fs::rename(s.iteration() / "__0_0.distcp", s.path() + "/elsewhere");
                      fs::create_symlink(s.path() + "/elsewhere", s.iteration() / "__0_0.distcp");
                    }),
-                   "no regular file"));
+                   "not a regular file"));
   EXPECT_TRUE(
       says(changed([](const Scratch& s) { replace(s.iteration() / "metadata.json", "torch_dist", "zarr      "); }), "only torch_dist"));
   EXPECT_TRUE(
@@ -341,7 +341,7 @@ TEST(MegatronFolder, RefusesWhatIsNotWholeOrNotTorchDist) {
   EXPECT_TRUE(says(changed([](const Scratch& s) { put_text(s.path() + "/latest_checkpointed_iteration.txt", "501"); }), "iter_0000501"));
 }
 
-// Every byte of .metadata replaced: refused, or what is read is the same shape of thing; never a crash.
+// Flips a bit of every third byte of .metadata: it is read or refused, and the reader never crashes.
 TEST(MegatronFolder, EveryChangedByteOfMetadataIsRefusedOrHarmless) {
   const std::string good = text_of(kGoldens / "tied/mcore/iter_0000500/.metadata");
   size_t refused = 0, tried = 0;
@@ -389,12 +389,12 @@ TEST(MegatronMetadata, GivesBackWhatWasWritten) {
 
 TEST(MegatronMetadata, RefusesPiecesThatDoNotMakeTheTensor) {
   EXPECT_TRUE(says(metadata_verdict([](Metadata& m) { m.tensors[0].chunks[1].offsets = {0, 2}; }), "pieces that overlap"));
-  EXPECT_TRUE(says(metadata_verdict([](Metadata& m) { m.tensors[0].chunks[1].sizes = {4, 2}; }), "hold 20 of 24 elements"));
+  EXPECT_TRUE(says(metadata_verdict([](Metadata& m) { m.tensors[0].chunks[1].sizes = {4, 2}; }), "have 20 of 24 elements"));
   EXPECT_TRUE(says(metadata_verdict([](Metadata& m) { m.tensors[0].chunks[1].offsets = {0, 4}; }), "outside of its shape"));
   EXPECT_TRUE(says(metadata_verdict([](Metadata& m) { m.tensors[0].chunks[1].offsets = {0}; }), "another number of axes"));
-  EXPECT_TRUE(says(metadata_verdict([](Metadata& m) { m.tensors[0].chunks.pop_back(); }), "hold 12 of 24 elements"));
-  EXPECT_TRUE(says(metadata_verdict([](Metadata& m) { m.tensors.push_back(m.tensors[0]); }), "is there twice"));
-  EXPECT_TRUE(says(metadata_verdict([](Metadata& m) { m.objects.push_back(m.objects[0]); }), "is there twice"));
+  EXPECT_TRUE(says(metadata_verdict([](Metadata& m) { m.tensors[0].chunks.pop_back(); }), "have 12 of 24 elements"));
+  EXPECT_TRUE(says(metadata_verdict([](Metadata& m) { m.tensors.push_back(m.tensors[0]); }), "appears twice"));
+  EXPECT_TRUE(says(metadata_verdict([](Metadata& m) { m.objects.push_back(m.objects[0]); }), "appears twice"));
   EXPECT_TRUE(says(metadata_verdict([](Metadata& m) {
                      m.tensors[0].shape = {int64_t{1} << 40, int64_t{1} << 40};
                    }),
@@ -404,7 +404,7 @@ TEST(MegatronMetadata, RefusesPiecesThatDoNotMakeTheTensor) {
                      m.tensors[0].chunks.clear();
                    }),
                    "more elements than can be"));
-  EXPECT_TRUE(says(metadata_verdict([](Metadata& m) { m.tensors[0].shape[0] = -4; }), "a size that is none"));
+  EXPECT_TRUE(says(metadata_verdict([](Metadata& m) { m.tensors[0].shape[0] = -4; }), "a size that is not a count"));
 }
 
 TEST(MegatronMetadata, RefusesPathsThatLeaveTheFolder) {
@@ -414,8 +414,8 @@ TEST(MegatronMetadata, RefusesPathsThatLeaveTheFolder) {
 }
 
 TEST(MegatronMetadata, RefusesPlacesThatCannotBe) {
-  EXPECT_TRUE(says(metadata_verdict([](Metadata& m) { m.tensors[0].chunks[0].item.length = 0; }), "lies at 0, 0 bytes long"));
-  EXPECT_TRUE(says(metadata_verdict([](Metadata& m) { m.tensors[0].chunks[0].item.offset = UINT64_MAX; }), "lies at -1"));
+  EXPECT_TRUE(says(metadata_verdict([](Metadata& m) { m.tensors[0].chunks[0].item.length = 0; }), "is at 0, 0 bytes long"));
+  EXPECT_TRUE(says(metadata_verdict([](Metadata& m) { m.tensors[0].chunks[0].item.offset = UINT64_MAX; }), "is at -1"));
 }
 
 TEST(MegatronFolder, RefusesItemsThatOverlapOrPassTheirFile) {
@@ -445,7 +445,7 @@ TEST(MegatronFolder, RefusesItemsThatOverlapOrPassTheirFile) {
       says(changed([](Metadata& m) { m.tensors[1].shape = m.tensors[1].chunks[0].sizes = {2}; }), "its shape is not that of .metadata"));
 }
 
-// An item whose pickle was made by hand.
+// The verdict on an item with a hand-made pickle.
 std::string item_verdict(const std::string& pickle, const std::string& storage, const std::string& order = "little") {
   ZipLayout layout;
   const std::pair<std::string, std::string> records[] = {
@@ -474,7 +474,7 @@ TEST(TorchTensor, RefusesStoragesThatAreTooShortAndNumbersOfTheOtherEnd) {
   EXPECT_TRUE(says(item_verdict(tensor_pickle(f32, {2, 3}), std::string(23, 'x')), "6 elements of torch.float32 is stored in 23 bytes"));
   EXPECT_TRUE(says(item_verdict(tensor_pickle(f32, {2, 3}), std::string(28, 'x')), "is stored in 28 bytes"));
   EXPECT_TRUE(says(item_verdict(tensor_pickle(f32, {2, 3}), std::string(24, 'x'), "big"), "\"big\"-endian"));
-  EXPECT_TRUE(says(item_verdict(tensor_pickle(f32, {2, 3}, true), std::string(24, 'x')), "it is no tensor"));
+  EXPECT_TRUE(says(item_verdict(tensor_pickle(f32, {2, 3}, true), std::string(24, 'x')), "it is not a tensor"));
   // sizes 2, 3 as 2, 4: one row passes the storage
   std::string longer = tensor_pickle(f32, {2, 3});
   const size_t sizes = longer.find(std::string("(K\2K\3t"));

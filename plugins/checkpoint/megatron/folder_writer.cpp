@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 using safetensors::in_quotes;
 constexpr uint64_t kDefaultFile = 5'000'000'000;
-constexpr uint64_t kLargestPiece = 1 << 30;  // no item needs zip64, and a reader that wants a part holds no more than this
+constexpr uint64_t kLargestPiece = 1 << 30;  // small enough to need no zip64, and to be read whole for a part of it
 constexpr uint64_t kItemAlignment = 64;
 constexpr size_t kStackAxes = 3;
 
@@ -105,7 +105,7 @@ void FolderWriter::place(const TensorInfo& t) {
     place_object(t.name, tensor_pickle(type, {0}, true), true);
     return;
   }
-  // A stack of matrices is cut between them, as the program cuts it that reads one of them at a time.
+  // One piece per matrix of a stack of layers, since a loading rank reads one matrix at a time.
   const uint64_t step = t.shape.size() >= kStackAxes ? 1 : std::max<uint64_t>(1, kLargestPiece / std::max<uint64_t>(row, 1));
   if (row >> 32 != 0) fail("tensor {}: one of its rows has {} bytes, 4 GiB at most can be written", in_quotes(t.name), row);
   placed.piece = step * row;
@@ -149,11 +149,11 @@ void FolderWriter::place_masters(const std::vector<TensorInfo>& tensors) {
 void FolderWriter::write_model_files(const CheckpointWriteRequest& request) {
   const fs::path folder(folder_);
   write_file(folder / "common.pt", common_pt(common_state_of(request)));
-  // Megatron Bridge looks for the newest iteration in a copy beside the folder; who makes the folder moves it there.
+  // Megatron Bridge reads the newest iteration from a copy beside the folder. The copy is written here; the folder's creator moves it.
   for (const char* name : {"train_state.pt", "latest_train_state.pt"})
     write_file(folder / name, train_state_pt(request.iteration, request.consumed_samples));
   std::string config = request.config;
-  // An adapter's own says nothing of the model that it is for.
+  // An adapter's own configuration lacks the base model's.
   for (const DialectConfig& other : request.others)
     if (other.dialect == "megatron") config = joined_configs(other.content, config);
   write_file(folder / "run_config.yaml", run_config_yaml(config, request.iteration, holds_optimizer(request)));

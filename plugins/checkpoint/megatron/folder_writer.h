@@ -11,30 +11,30 @@
 
 namespace corral::megatron {
 
-// Tensors of an optimizer lie where its fully reshardable form has them. A weight in F32 that has moments is its own master, and is there
-// once more as that: Megatron's optimizer asks for it. A tensor of no bytes whose name holds "/shard_" stands for an object that a module
-// asks for: an empty tensor in a list.
+// Optimizer tensors get the names of the fully reshardable form. An F32 weight with moments is its own master and is written a second time
+// under the master's name, because Megatron's optimizer asks for it. A tensor of no bytes with "/shard_" in its name becomes an object
+// that a module asks for: a list of one empty tensor.
 class FolderWriter final : public CheckpointWriter {
  public:
-  // Places everything, makes the files and reserves their bytes.
+  // Assigns all offsets, creates the files and reserves their bytes.
   FolderWriter(const std::string& folder, const CheckpointWriteRequest& request);
   void write(uint64_t tensor, uint64_t offset, const void* data, uint64_t size) override;
   void finish() override;
 
  private:
-  // One archive with a record of tensor bytes.
+  // One archive: the record of a tensor's bytes and the small records that describe it.
   struct Archive {
     Item item;
     ZipLayout layout;
-    std::vector<std::pair<size_t, std::string>> small;  // records whose content is known
+    std::vector<std::pair<size_t, std::string>> small;  // records with known content
     size_t data = 0;                                    // the record of the tensor's bytes
     std::atomic<uint64_t> written{0};
     std::atomic<uint32_t> crc{0};
   };
   struct Tensor {
-    uint64_t piece = 0, bytes = 0;  // of all pieces but the last, of the whole
+    uint64_t piece = 0, bytes = 0;  // size of every piece but the last; size of the tensor
     std::vector<Archive*> archives;
-    size_t twice = 0;  // the number of a tensor with the same bytes, which follow along
+    size_t twice = 0;  // index of the master that is written with the same bytes; 0: none
   };
   void place(const TensorInfo& tensor);
   void place_masters(const std::vector<TensorInfo>& tensors);

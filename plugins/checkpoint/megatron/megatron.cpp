@@ -1,4 +1,4 @@
-// Checkpoints as Megatron Core's torch_dist folders.
+// Checkpoints as folders of Megatron Core's torch_dist format.
 #include "options.wire.h"
 #include "plugins/checkpoint/megatron/folder_reader.h"
 #include "plugins/checkpoint/megatron/folder_writer.h"

@@ -44,9 +44,9 @@ class Reader {
     read_places(dict(root, "storage_data"));
     for (const DistTensor& t : out_.tensors)
       for (size_t i = 0; i < t.chunks.size(); ++i)
-        if (t.chunks[i].item.length == 0) wrong("tensor {}: piece {} has no place", in_quotes(t.name), i);
+        if (t.chunks[i].item.length == 0) wrong("tensor {}: piece {} has no location", in_quotes(t.name), i);
     for (const ByteObject& o : out_.objects)
-      if (o.item.length == 0) wrong("object {} has no place", in_quotes(o.name));
+      if (o.item.length == 0) wrong("object {} has no location", in_quotes(o.name));
     return std::move(out_);
   }
 
@@ -58,12 +58,12 @@ class Reader {
 
   const Node& at(Id id) const { return pickle_.at(id); }
 
-  // The state of an object of one of these classes.
+  // The state dict of an object of one of these classes.
   const Node& state(const Node& node, const std::string& what, std::initializer_list<std::string_view> classes) const {
     if (node.kind == Kind::kCall && node.state != kNoState && at(node.state).kind == Kind::kDict)
       for (const std::string_view name : classes)
         if (at(node.items[0]).name == name) return at(node.state);
-    wrong("{} is not what is expected there: {}", what, *classes.begin());
+    wrong("{} is not an object of {}", what, *classes.begin());
   }
   const Node& dict(const Node& of, std::string_view key) const {
     const Node* found = pickle_.find(of, key);
@@ -72,16 +72,16 @@ class Reader {
   }
   const Node& member(const Node& of, std::string_view key, Kind kind, const std::string& what) const {
     const Node* found = pickle_.find(of, key);
-    if (!found || found->kind != kind) wrong("{}: {} is missing or no such value as is expected", what, key);
+    if (!found || found->kind != kind) wrong("{}: {} is missing or of another type", what, key);
     return *found;
   }
 
   std::vector<int64_t> size(const Node* node, const std::string& what) const {
     const Node* arguments = node ? pickle_.call_of(*node, "torch", "Size") : nullptr;
-    if (!arguments || arguments->items.size() != 1 || at(arguments->items[0]).kind != Kind::kTuple) wrong("{} is no torch.Size", what);
+    if (!arguments || arguments->items.size() != 1 || at(arguments->items[0]).kind != Kind::kTuple) wrong("{} is not a torch.Size", what);
     std::vector<int64_t> sizes;
     for (const Id id : at(arguments->items[0]).items) {
-      if (at(id).kind != Kind::kInteger || at(id).integer < 0) wrong("{} has a size that is none", what);
+      if (at(id).kind != Kind::kInteger || at(id).integer < 0) wrong("{} has a size that is not a count", what);
       sizes.push_back(at(id).integer);
     }
     if (sizes.size() > kMostAxes) wrong("{} has {} axes, expected at most {}", what, sizes.size(), kMostAxes);
@@ -106,9 +106,9 @@ class Reader {
   void read_tensors(const Node& tensors) {
     for (size_t i = 0; i < tensors.items.size(); i += 2) {
       const Node &key = at(tensors.items[i]), &value = at(tensors.items[i + 1]);
-      if (key.kind != Kind::kText) wrong("a key of state_dict_metadata is no text");
+      if (key.kind != Kind::kText) wrong("a key of state_dict_metadata is not a string");
       const std::string name(key.text), what = "tensor " + in_quotes(name);
-      if (!numbers_.emplace(name, out_.tensors.size()).second || objects_.contains(name)) wrong("{} is there twice", what);
+      if (!numbers_.emplace(name, out_.tensors.size()).second || objects_.contains(name)) wrong("{} appears twice", what);
       if (value.kind == Kind::kCall && pickle_.is_global(at(value.items[0]), kModule, "BytesStorageMetadata")) {
         numbers_.erase(name);
         objects_.emplace(name, out_.objects.size());
@@ -130,7 +130,7 @@ class Reader {
   }
 
   uint64_t count(const std::vector<int64_t>& sizes, const std::string& what) const {
-    // Sizes of an empty tensor must not overflow either.
+    // The sizes of an empty tensor must not overflow either.
     uint64_t all = 1, product = 1;
     for (const int64_t n : sizes)
       if (product *= static_cast<uint64_t>(n);
@@ -139,7 +139,7 @@ class Reader {
     return product;
   }
 
-  // The pieces lie inside, do not overlap, and are together as many elements as the tensor has.
+  // Checks that the pieces are inside the tensor, do not overlap and have as many elements as the tensor.
   void check_cover(const DistTensor& t, const std::string& what) {
     uint64_t filled = 0;
     for (const Chunk& c : t.chunks) {
@@ -148,7 +148,7 @@ class Reader {
         if (c.offsets[a] > t.shape[a] || c.sizes[a] > t.shape[a] - c.offsets[a]) wrong("{} has a piece outside of its shape", what);
       if (__builtin_add_overflow(filled, count(c.sizes, what), &filled)) wrong("{} has pieces that overlap", what);
     }
-    if (const uint64_t whole = count(t.shape, what); filled != whole) wrong("{}: its pieces hold {} of {} elements", what, filled, whole);
+    if (const uint64_t whole = count(t.shape, what); filled != whole) wrong("{}: its pieces have {} of {} elements", what, filled, whole);
     std::vector<const Chunk*> order;
     for (const Chunk& c : t.chunks)
       if (count(c.sizes, what) > 0) order.push_back(&c);
@@ -187,8 +187,8 @@ class Reader {
         const auto chunk = chunks[tensor->second].find(size(offset, what));
         if (chunk != chunks[tensor->second].end()) item = &out_.tensors[tensor->second].chunks[chunk->second].item;
       }
-      if (!item) wrong("storage_data has a place for {}, of which it has no such piece", what);
-      if (item->length != 0) wrong("storage_data has two places for one piece of {}", what);
+      if (!item) wrong("storage_data locates a piece of {} that state_dict_metadata does not have", what);
+      if (item->length != 0) wrong("storage_data locates one piece of {} twice", what);
       *item = place(info, what);
     }
   }
@@ -200,10 +200,10 @@ class Reader {
     const std::string_view path = member(info, "relative_path", Kind::kText, what).text;
     const bool plain = !path.empty() && path.front() != '.' && path.ends_with(".distcp") &&
                        path.find_first_of(std::string_view("/\\\0", 3)) == std::string_view::npos;
-    if (!plain) wrong("{} lies in {}: expected the plain name of a .distcp file", what, in_quotes(path));
+    if (!plain) wrong("{} is in {}: expected the plain name of a .distcp file", what, in_quotes(path));
     const int64_t offset = member(info, "offset", Kind::kInteger, what).integer,
                   length = member(info, "length", Kind::kInteger, what).integer;
-    if (offset < 0 || length <= 0) wrong("{} lies at {}, {} bytes long", what, offset, length);
+    if (offset < 0 || length <= 0) wrong("{} is at {}, {} bytes long", what, offset, length);
     const auto [file, first] = files_.emplace(std::string(path), static_cast<uint32_t>(out_.files.size()));
     if (first) out_.files.emplace_back(path);
     return {file->second, static_cast<uint64_t>(offset), static_cast<uint64_t>(length)};
@@ -238,7 +238,7 @@ std::string write_metadata(const Metadata& m) {
   p.object(kModule, "Metadata").dict().text("state_dict_metadata").dict();
   for (const DistTensor& t : m.tensors) {
     p.text(t.name).object(kModule, "TensorStorageMetadata").dict();
-    // Five properties: releases of torch that know a sixth take five, older ones do not take six.
+    // Five properties: torch releases with a sixth also load five; older ones do not load six.
     p.text("properties").object(kModule, "TensorProperties").mark().global("torch", t.type->name);
     p.global("torch.serialization", "_get_layout").mark().text("torch.strided").call().boolean(false);
     p.global(kModule, "_MEM_FORMAT_ENCODING").mark().integer(0).call().boolean(false).tuple().build();

@@ -1,4 +1,4 @@
-// `.metadata` of a torch_dist folder: which tensors there are, how they are cut, and where each piece lies.
+// `.metadata` of a torch_dist folder: the tensors, their pieces, and the file offset of each piece.
 #pragma once
 
 #include <cstdint>
@@ -10,13 +10,13 @@
 
 namespace corral::megatron {
 
-// An item: one archive inside of a file.
+// One archive inside a file.
 struct Item {
-  uint32_t file = 0;  // of Metadata.files
+  uint32_t file = 0;  // index into Metadata.files
   uint64_t offset = 0, length = 0;
 };
 
-// A box of a tensor that is stored in one piece.
+// A box of a tensor, stored in one piece.
 struct Chunk {
   std::vector<int64_t> offsets, sizes;
   Item item;
@@ -26,7 +26,7 @@ struct DistTensor {
   std::string name;
   const TorchType* type = nullptr;
   std::vector<int64_t> shape;
-  std::vector<Chunk> chunks;  // disjoint, and all of the tensor
+  std::vector<Chunk> chunks;  // disjoint; together they are the tensor
 };
 
 struct ByteObject {
@@ -40,7 +40,7 @@ struct Metadata {
   std::vector<std::string> files;
 };
 
-// Throws Error (2), beginning with `where`, where the bytes name anything but what such a file holds, or it cannot be true.
+// Throws Error (2), beginning with `where`, if the bytes name a global that such a file does not need or contradict themselves.
 Metadata read_metadata(std::string_view bytes, const std::string& where);
 std::string write_metadata(const Metadata& metadata);
 

@@ -13,10 +13,10 @@ namespace {
 constexpr std::string_view kState = "optimizer.state.", kChained = "chained_", kReshardable = "fully_reshardable";
 constexpr double kLargestCount = 9007199254740992.0;  // 2^53
 
-// What Megatron calls that copy: with the distributed optimizer, and without.
+// Megatron's names of the fp32 copy: with the distributed optimizer, and without it.
 constexpr std::string_view kMasterNames[] = {"param", "fp32_param"};
 
-// chained_0.optimizer... of one of several optimizers
+// Removes chained_0. from the name of a tensor of one of several optimizers.
 std::string_view unchained(std::string_view name) {
   if (!name.starts_with(kChained)) return name;
   const size_t dot = name.find('.');
@@ -32,7 +32,7 @@ class Common {
     const Node* optimizer = pickle_.find(state, "optimizer");
     if (!optimizer) return;
     take_form(pickle_.find(*optimizer, "param_state_sharding_type"));
-    // Optimizers of mixed precision hold the one that they wrap.
+    // A mixed-precision optimizer contains the optimizer that it wraps.
     if (const Node* inner = pickle_.find(*optimizer, "optimizer")) optimizer = inner;
     const Node* groups = pickle_.find(*optimizer, "param_groups");
     if (!groups || (groups->kind != Kind::kList && groups->kind != Kind::kTuple)) return;
@@ -40,7 +40,7 @@ class Common {
       const Node* step = pickle_.find(pickle_.at(id), "step");
       if (!step || step->kind == Kind::kNone) continue;
       const std::optional<uint64_t> count = count_of(step);
-      if (!count) fail("{}: the step of a group of parameters is no number of updates", where);
+      if (!count) fail("{}: the step of a group of parameters is not a number of updates", where);
       if (steps_ && *steps_ != *count) fail("{}: a group of parameters has seen {} updates, another one {}", where, *steps_, *count);
       steps_ = count;
     }
@@ -104,12 +104,12 @@ Updates updates_of(const TensorList& tensors, std::string_view common_bytes, con
       return {
           "",
           format(
-              "its optimizer's state is {}, which does not tell what belongs to which weight: Megatron saves it fully reshardable with "
+              "its optimizer state is {}, which does not say which values belong to which weight: Megatron saves it fully reshardable with "
               "--dist-ckpt-optim-fully-reshardable",
               common.form().empty() || common.form() == kReshardable ? "of a form of its own (" + placeless->name + ")" : common.form())};
     if (!common.steps()) return {"", format("{} does not say how many updates its optimizer has seen", where)};
     const std::string steps = std::to_string(*common.steps());
-    // Updates that were skipped move the schedule on, but not the moments; a run here has one count of both.
+    // Skipped updates advance the schedule but not the moments; Corral has one count for both.
     const auto differs = [&](const std::string& what, const std::string& other) {
       return Updates{"", format("{}: its optimizer has seen {} updates, but {} is {}", where, steps, what, other)};
     };

@@ -1,5 +1,5 @@
-// The state of Megatron's optimizer where it is fully reshardable: a tensor of a weight's shape for each of its parts, and the number of
-// updates in the common state.
+// Megatron's optimizer state in its fully reshardable form: one tensor of the weight's shape per quantity, and the number of updates in the
+// common state.
 #pragma once
 
 #include <string>
@@ -9,23 +9,23 @@
 
 namespace corral::megatron {
 
-// What Corral calls the fp32 copy of a weight.
+// Corral's role of the fp32 copy of a weight.
 inline constexpr std::string_view kMaster = "master";
 
-// Whether a tensor of this name belongs to an optimizer, of any form.
+// True if a tensor of this name belongs to an optimizer, in any form.
 bool is_of_optimizer(std::string_view name);
 
-// optimizer.state.exp_avg.KEY stands beside the weight KEY: its place is set in `tensor`, where its name says one.
+// Sets role and weight of a tensor named optimizer.state.ROLE.WEIGHT; other names leave `tensor` unchanged.
 void set_place_in_optimizer(TensorInfo& tensor);
-// The name of what has that place.
+// The inverse: the name for the tensor's role and weight.
 std::string name_in_optimizer(const TensorInfo& tensor);
 
 struct Updates {
-  std::string steps;    // in digits; "": none can be told
-  std::string refusal;  // why, in words
+  std::string steps;    // in digits; "" if unknown
+  std::string refusal;  // the reason, for a message
 };
-// What the common state (its data.pkl, "" for none) says of the updates behind the tensors. `iteration` is that of the folder's
-// name, "" where it has none.
+// The number of updates behind the tensors, according to the common state (bytes of its data.pkl; "" for none). `iteration` is the one in
+// the folder's name, or "".
 Updates updates_of(const TensorList& tensors, std::string_view common_bytes, const std::string& where, const std::string& iteration);
 
 }  // namespace corral::megatron

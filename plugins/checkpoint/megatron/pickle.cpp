@@ -32,13 +32,13 @@ class PickleReader {
     fail("{}: this pickle is damaged or not of torch: {} (byte {})", out_.where_, format(text, values...), at_);
   }
 
-  // One opcode; true at the end.
+  // Runs one opcode; returns true at the end.
   bool step(uint8_t op) {
     switch (op) {
       case 0x80:  // PROTO
         if (const uint8_t version = next(); version < 2 || version > 5) wrong("protocol {}", int{version});
         return false;
-      case 0x95:  // FRAME: its length bounds what follows
+      case 0x95:  // FRAME: its length must fit into the rest
         if (number(8) > bytes_.size() - at_) wrong("a frame passes the end");
         return false;
       case '.':
@@ -268,8 +268,8 @@ class PickleReader {
   }
   void append(Kind kind, const std::vector<Id>& items) {
     Node& to = out_.nodes_[top()];
-    if (to.kind == Kind::kCall && kind == Kind::kDict) return;  // items of an OrderedDict and the like, which nobody here looks at
-    if (to.kind != kind) wrong("items for what cannot hold them");
+    if (to.kind == Kind::kCall && kind == Kind::kDict) return;  // items of an OrderedDict or similar, which no reader needs
+    if (to.kind != kind) wrong("items for a value that cannot contain them");
     if (kind == Kind::kDict && items.size() % 2 != 0) wrong("a key without a value");
     deepen(to, items);
     to.items.insert(to.items.end(), items.begin(), items.end());
@@ -287,7 +287,7 @@ class PickleReader {
   void build() {
     const std::vector<Id> state = take(1);
     Node& to = out_.nodes_[top()];
-    if (to.kind != Kind::kCall) wrong("a state for what has none");
+    if (to.kind != Kind::kCall) wrong("a state for a value that has none");
     deepen(to, state);
     to.state = state[0];
   }

@@ -1,4 +1,4 @@
-// Python pickles, read as data: nothing is looked up, called or imported. A global becomes its two names, a call its parts.
+// Reads Python pickles as data: nothing is looked up, called or imported. A global becomes its two names, a call its parts.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@ inline constexpr Id kNoState = ~Id{0};
 
 struct Node {
   Kind kind = Kind::kNone;
-  uint8_t depth = 0;      // of what it holds
-  Id state = kNoState;    // kCall: what BUILD gave
+  uint8_t depth = 0;      // nesting depth of its contents
+  Id state = kNoState;    // kCall: the operand of BUILD
   int64_t integer = 0;    // kBoolean, kInteger
   double number = 0;      // kNumber
   std::string_view text;  // kText, kBytes; kGlobal: the module
@@ -24,23 +24,23 @@ struct Node {
   std::vector<Id> items;  // elements; kDict: key, value, key, value ...; kCall: callee, argument tuple; kPersistent: its id
 };
 
-// Whether a global may stand in a pickle. Where it may not, the message names it.
+// Decides whether a pickle may name a global. If not, the error names the global.
 using Allowed = bool (*)(std::string_view module, std::string_view name);
 
-// Values refer to each other by number and may form loops: a consumer that does not know what it looks for must count.
+// Values refer to each other by number and may form loops: code that walks them without knowing their structure must bound its steps.
 class Pickle {
  public:
-  // Throws Error (2), beginning with `where`, at anything that is not the subset that torch writes. The bytes must outlive the values.
+  // Throws Error (2), beginning with `where`, if the bytes leave the subset that torch writes. The bytes must outlive the values.
   Pickle(std::string_view bytes, Allowed allowed, std::string where);
 
   const Node& root() const { return nodes_[root_]; }
   const Node& at(Id id) const { return nodes_[id]; }
   const std::string& where() const { return where_; }
 
-  // The value of a key of a dict, the last where one is there twice; null where there is none or `dict` is no dict.
+  // The value of a key, the last one if the key appears twice; null if it is missing or `dict` is not a dict.
   const Node* find(const Node& dict, std::string_view key) const;
   bool is_global(const Node& node, std::string_view module, std::string_view name) const;
-  // The argument tuple of a call of this global, or null.
+  // The argument tuple if `node` is a call of this global, else null.
   const Node* call_of(const Node& node, std::string_view module, std::string_view name) const;
 
  private:

@@ -10,7 +10,7 @@ namespace {
 
 bool only_size(std::string_view module, std::string_view name) { return module == "torch" && name == "Size"; }
 
-// What the reader says of these bytes.
+// The reader's verdict on these bytes.
 std::string verdict(const std::string& bytes) {
   try {
     Pickle(bytes, only_size, "here");
@@ -84,7 +84,7 @@ TEST(Pickle, RefusesDeepNesting) {
   EXPECT_TRUE(says(after_protocol(lists + "."), "nested more than 64 deep"));
 }
 
-// Each list holds the one before it twice: 2^40 values, were they walked; here 41.
+// Each list contains the one before it twice: 2^40 values if they were expanded, 41 here.
 TEST(Pickle, TakesAMemoBombForTheFewValuesItIs) {
   std::string bomb = "]q";
   bomb += '\0';
@@ -93,7 +93,7 @@ TEST(Pickle, TakesAMemoBombForTheFewValuesItIs) {
   }
   bomb += std::string(".");
   EXPECT_TRUE(says(after_protocol(bomb), "it ends with 41 values"));
-  EXPECT_EQ(after_protocol(std::string("]q\0(h\0h\0e.", 10)), "accepted");  // a list that holds itself
+  EXPECT_EQ(after_protocol(std::string("]q\0(h\0h\0e.", 10)), "accepted");  // a list that contains itself
   EXPECT_TRUE(says(after_protocol("h\5."), "value 5 was never remembered"));
 }
 

@@ -37,12 +37,12 @@ class PickleWriter {
     out_.append(module).append("\n").append(name).append("\n");
     return *this;
   }
-  // mark() values tuple(); mark() values call(): the tuple is the argument of the global before the mark.
+  // mark() values tuple() makes a tuple; global() mark() values call() calls the global with it.
   PickleWriter& mark() { return op('('); }
   PickleWriter& tuple() { return op('t'); }
   PickleWriter& call() { return op('t').op('R'); }
   PickleWriter& persistent() { return op('t').op('Q'); }
-  // A new object of a class without arguments; build() gives it the state written after it.
+  // Creates an object of a class without arguments; build() sets the state written after it.
   PickleWriter& object(std::string_view module, std::string_view name) { return global(module, name).op(')').op('\x81'); }
   PickleWriter& build() { return op('b'); }
   // dict() { text(key) value } end_dict()

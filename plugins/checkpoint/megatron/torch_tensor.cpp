@@ -20,10 +20,10 @@ class Reader {
     arguments = pickle_.call_of(node, "torch._utils", "_rebuild_tensor_v2");
     const Node* untyped = arguments ? nullptr : pickle_.call_of(node, "torch._utils", "_rebuild_tensor_v3");
     if (untyped) arguments = untyped;
-    if (!arguments || arguments->items.size() < (untyped ? 7u : 6u)) wrong("it is no tensor");
+    if (!arguments || arguments->items.size() < (untyped ? 7u : 6u)) wrong("it is not a tensor");
     const auto at = [&](size_t i) -> const Node& { return pickle_.at(arguments->items[i]); };
     const int64_t numel = read_storage(at(0), untyped ? &at(6) : nullptr);
-    if (at(1).kind != Kind::kInteger || at(1).integer < 0) wrong("its offset is no number");
+    if (at(1).kind != Kind::kInteger || at(1).integer < 0) wrong("its offset is not a number");
     out_.first = static_cast<uint64_t>(at(1).integer);
     out_.sizes = integers(at(2), "sizes");
     out_.strides = integers(at(3), "strides");
@@ -37,17 +37,17 @@ class Reader {
     fail("{}: {}", pickle_.where(), format(text, values...));
   }
 
-  // Gives back the number of elements.
+  // Returns the number of elements.
   int64_t read_storage(const Node& node, const Node* type) {
     if (node.kind != Kind::kPersistent || pickle_.at(node.items[0]).kind != Kind::kTuple || pickle_.at(node.items[0]).items.size() != 5)
-      wrong("its storage is none");
+      wrong("its storage is not a torch storage");
     const std::vector<Id>& parts = pickle_.at(node.items[0]).items;
     const Node &kind = pickle_.at(parts[0]), &storage = pickle_.at(parts[1]), &key = pickle_.at(parts[2]), &count = pickle_.at(parts[4]);
     if (kind.text != "storage" || storage.kind != Kind::kGlobal || key.kind != Kind::kText || count.kind != Kind::kInteger ||
         count.integer < 0)
-      wrong("its storage is none");
+      wrong("its storage is not a torch storage");
     if (type) {
-      if (type->kind != Kind::kGlobal || type->text != "torch") wrong("its element type is none");
+      if (type->kind != Kind::kGlobal || type->text != "torch") wrong("its element type is not a torch type");
       out_.type = torch_type(type->name);
     } else {
       out_.type = torch_type_of_storage(storage.name);
@@ -57,20 +57,20 @@ class Reader {
     if (!record) wrong("it has no record {}", in_quotes("data/" + std::string(key.text)));
     out_.storage = *record;
     uint64_t bytes = 0;
-    const uint64_t width = type ? 1 : out_.type->bytes;  // an untyped storage counts bytes
+    const uint64_t width = type ? 1 : out_.type->bytes;  // an untyped storage states bytes
     if (__builtin_mul_overflow(static_cast<uint64_t>(count.integer), width, &bytes) || bytes != record->size)
       wrong("a storage of {} elements of torch.{} is stored in {} bytes", count.integer, out_.type->name, record->size);
     return count.integer / static_cast<int64_t>(type ? out_.type->bytes : 1);
   }
 
   std::vector<int64_t> integers(const Node& node, const char* what) const {
-    // sizes may be a torch.Size
+    // Sizes may also be a torch.Size.
     const Node* size = pickle_.call_of(node, "torch", "Size");
     const Node& tuple = size && size->items.size() == 1 ? pickle_.at(size->items[0]) : node;
-    if (tuple.kind != Kind::kTuple || tuple.items.size() > kMostAxes) wrong("its {} are none", what);
+    if (tuple.kind != Kind::kTuple || tuple.items.size() > kMostAxes) wrong("its {} are not a tuple of sizes", what);
     std::vector<int64_t> values;
     for (const Id id : tuple.items) {
-      if (pickle_.at(id).kind != Kind::kInteger || pickle_.at(id).integer < 0) wrong("its {} are none", what);
+      if (pickle_.at(id).kind != Kind::kInteger || pickle_.at(id).integer < 0) wrong("its {} are not a tuple of sizes", what);
       values.push_back(pickle_.at(id).integer);
     }
     return values;

@@ -10,8 +10,8 @@
 namespace corral::megatron {
 
 struct TorchType {
-  const char* name;     // of module torch
-  const char* storage;  // class of its storages; null: only untyped ones
+  const char* name;     // its name in the module torch
+  const char* storage;  // class of its typed storage; null if it only has untyped ones
   DType dtype;
   uint64_t bytes;
 };
@@ -24,13 +24,13 @@ inline constexpr TorchType kTorchTypes[] = {
     {"float8_e4m3fn", nullptr, DType::F8_E4M3, 1}, {"float8_e5m2", nullptr, DType::F8_E5M2, 1},
 };
 
-// Null where this reader does not know it.
+// Null if the reader does not support it.
 const TorchType* torch_type(std::string_view name);
 const TorchType* torch_type_of_storage(std::string_view storage);
-// Throws Error (4) for a type that torch has not.
+// Throws Error (4) for a type that torch does not have.
 const TorchType& torch_type(DType dtype, const std::string& tensor);
 
-// Globals of the module torch that name an element type, whether this reader knows it or not.
+// True for globals of the module torch that name an element type or storage, supported or not.
 bool names_torch_type(std::string_view name);
 bool names_torch_storage(std::string_view name);
 

@@ -1,4 +1,4 @@
-// Zip archives as torch.save writes them: uncompressed records, one archive a file or an item of a file.
+// Zip archives as torch.save writes them: uncompressed records; an archive is a whole file or an item of one.
 #pragma once
 
 #include <cstdint>
@@ -11,10 +11,10 @@
 
 namespace corral::megatron {
 
-// Bytes of an archive's fixed parts, names and extra fields left out: before each record, in the directory, after it.
+// Sizes of an archive's fixed parts, without names and extra fields: before each record, per directory entry, at the end.
 constexpr uint64_t kZipHeader = 30, kZipEntry = 46, kZipEnd = 22;
 
-// Bytes that an archive lies in. `read` throws where they end.
+// The bytes of an archive. `read` throws if a range passes their end.
 struct Bytes {
   uint64_t size = 0;
   std::function<void(uint64_t offset, void* to, uint64_t size)> read;
@@ -25,30 +25,30 @@ struct Bytes {
 };
 
 struct ZipRecord {
-  std::string name;               // without the archive's own folder
-  uint64_t offset = 0, size = 0;  // of its content, in the archive
+  std::string name;               // without the archive's root folder
+  uint64_t offset = 0, size = 0;  // of its content, relative to the archive
   uint32_t crc = 0;
 };
 
-// Throws Error (2) at anything that is no such archive: compressed or encrypted records, sizes that disagree, records that overlap.
+// Throws Error (2) if this is not such an archive: compressed or encrypted records, sizes that disagree, overlapping records.
 std::vector<ZipRecord> read_zip(const Bytes& archive);
-// Null where there is none.
+// Null if there is no such record.
 const ZipRecord* find_record(const std::vector<ZipRecord>& records, std::string_view name);
-// The whole of a small record, its checksum compared. Throws Error (2) where it is larger than `largest`.
+// Reads a small record and compares its checksum. Throws Error (2) if it is larger than `largest`.
 std::string read_record(const Bytes& archive, const ZipRecord& record, uint64_t largest);
 
-// Places for the records of an archive to be written. All sizes are below 4 GiB.
+// Assigns offsets to the records of an archive to be written. All sizes are below 4 GiB.
 class ZipLayout {
  public:
-  // Gives the number of the record.
+  // Returns the record's number.
   size_t add(std::string_view name, uint64_t size);
   const ZipRecord& record(size_t number) const { return records_[number]; }
   void set_crc(size_t number, uint32_t crc) { records_[number].crc = crc; }
-  // Of the whole archive.
+  // The size of the whole archive.
   uint64_t size() const;
-  // What stands before the record's content, and where.
+  // The offset and bytes of the header before the record's content.
   std::pair<uint64_t, std::string> head(size_t number) const;
-  // What stands after the last record, and where.
+  // The offset and bytes of the directory after the last record.
   std::pair<uint64_t, std::string> tail() const;
 
  private:
@@ -58,13 +58,13 @@ class ZipLayout {
   uint64_t end_ = 0, names_ = 0;
 };
 
-// A whole archive of small records, by name and content.
+// A complete archive of small records, given by name and content.
 std::string archive_of(const std::vector<std::pair<std::string, std::string>>& records);
 
 uint32_t crc_of(const void* data, uint64_t size);
-// Of so many zeros, without looking at any.
+// The checksum of `size` zeros, in logarithmic time.
 uint32_t crc_of_zeros(uint64_t size);
-// What a piece with this checksum adds (by xor) to that of a whole in which `after` bytes follow it: pieces may come in any order.
+// The share of a piece in the checksum of its whole, where `after` bytes follow the piece. The xor of all shares is the whole's checksum.
 uint32_t crc_share(uint32_t crc, uint64_t after);
 
 }  // namespace corral::megatron

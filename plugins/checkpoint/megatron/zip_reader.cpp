@@ -18,7 +18,7 @@ template <class... Values>
   fail("{}: this archive is damaged or not of torch: {}", archive.where, format(text, values...));
 }
 
-// Little-endian numbers of bytes that are all there.
+// A little-endian number of `size` bytes; the caller has checked that they exist.
 uint64_t number(std::string_view bytes, size_t at, size_t size) {
   uint64_t value = 0;
   std::memcpy(&value, bytes.data() + at, size);
@@ -39,7 +39,7 @@ struct Directory {
 Directory find_directory(const Bytes& archive) {
   if (archive.size < kZipEnd) wrong(archive, "{} bytes are too few", archive.size);
   const std::string end = take(archive, archive.size - kZipEnd, kZipEnd);
-  if (!end.starts_with("PK\5\6") || number(end, 20, 2) != 0) wrong(archive, "its last bytes are no end of a directory");
+  if (!end.starts_with("PK\5\6") || number(end, 20, 2) != 0) wrong(archive, "its last bytes are not the end of a directory");
   if (number(end, 4, 4) != 0 || number(end, 8, 2) != number(end, 10, 2)) wrong(archive, "it has more than one disk");
   Directory d{number(end, 16, 4), number(end, 12, 4), number(end, 10, 2)};
   uint64_t after = archive.size - kZipEnd;
@@ -49,7 +49,7 @@ Directory find_directory(const Bytes& archive) {
       const uint64_t at = number(locator, 8, 8);
       if (after - kLocator < kEnd64 || at != after - kLocator - kEnd64) wrong(archive, "the zip64 end is not where its locator says");
       const std::string large = take(archive, at, kEnd64);
-      if (!large.starts_with("PK\6\6") || number(large, 4, 8) != kEnd64 - 12) wrong(archive, "its zip64 end is none");
+      if (!large.starts_with("PK\6\6") || number(large, 4, 8) != kEnd64 - 12) wrong(archive, "its zip64 end is damaged");
       const Directory d64{number(large, 48, 8), number(large, 40, 8), number(large, 32, 8)};
       const auto agree = [](uint64_t small, uint64_t limit, uint64_t big) { return small == limit || small == big; };
       if (!agree(d.offset, kAll32, d64.offset) || !agree(d.size, kAll32, d64.size) || !agree(d.entries, 0xffff, d64.entries))
@@ -64,7 +64,7 @@ Directory find_directory(const Bytes& archive) {
   return d;
 }
 
-// Sizes and offset of an entry whose 32 bits did not do.
+// Replaces the sizes and the offset of an entry that do not fit into 32 bits.
 void read_zip64(const Bytes& archive, std::string_view extra, uint64_t& size, uint64_t& packed, uint64_t& offset) {
   while (extra.size() >= 4) {
     const uint64_t id = number(extra, 0, 2), length = number(extra, 2, 2);
@@ -84,7 +84,7 @@ void read_zip64(const Bytes& archive, std::string_view extra, uint64_t& size, ui
   wrong(archive, "an entry has no zip64 field");
 }
 
-// Checks the header before the content against the directory and gives back where the content begins.
+// Checks the header before the content against the directory and returns the content's offset.
 uint64_t content_offset(const Bytes& archive, uint64_t header, std::string_view name, const ZipRecord& r) {
   const std::string local = take(archive, header, kZipHeader);
   const uint64_t flags = number(local, 6, 2), name_length = number(local, 26, 2), extra = number(local, 28, 2);
@@ -92,7 +92,7 @@ uint64_t content_offset(const Bytes& archive, uint64_t header, std::string_view 
     wrong(archive, "record {} has no header of an uncompressed record", in_quotes(name));
   if (take(archive, header + kZipHeader, name_length) != name) wrong(archive, "record {} has another name in its header", in_quotes(name));
   const uint64_t crc = number(local, 14, 4), packed = number(local, 18, 4), size = number(local, 22, 4);
-  // Behind a flag 8 the three may be zero and follow the content.
+  // With flag 8, the header may contain zeros and the three values follow the content.
   const bool later = (flags & 8) != 0 && crc == 0 && packed == 0 && size == 0;
   if (!later && (crc != r.crc || (size != r.size && size != kAll32) || (packed != r.size && packed != kAll32)))
     wrong(archive, "record {} has another size or checksum in its header", in_quotes(name));
@@ -117,7 +117,7 @@ std::vector<ZipRecord> read_zip(const Bytes& archive) {
   std::vector<std::pair<uint64_t, uint64_t>> spans;
   std::unordered_set<std::string> seen;
   for (uint64_t i = 0; i < d.entries; ++i) {
-    if (rest.size() < kZipEntry || !rest.starts_with("PK\1\2")) wrong(archive, "entry {} of its directory is none", i);
+    if (rest.size() < kZipEntry || !rest.starts_with("PK\1\2")) wrong(archive, "entry {} of its directory is damaged", i);
     const uint64_t name_length = number(rest, 28, 2), extra = number(rest, 30, 2), comment = number(rest, 32, 2);
     if (name_length + extra + comment > rest.size() - kZipEntry) wrong(archive, "entry {} passes its directory", i);
     const std::string_view name = rest.substr(kZipEntry, name_length);
@@ -129,14 +129,14 @@ std::vector<ZipRecord> read_zip(const Bytes& archive) {
     r.size = number(rest, 24, 4);
     if (r.size == kAll32 || packed == kAll32 || header == kAll32)
       read_zip64(archive, rest.substr(kZipEntry + name_length, extra), r.size, packed, header);
-    if (packed != r.size) wrong(archive, "record {} has {} bytes that stand for {}", in_quotes(name), packed, r.size);
-    if (header > d.offset) wrong(archive, "record {} begins behind the records", in_quotes(name));
+    if (packed != r.size) wrong(archive, "record {} has {} bytes, but {} uncompressed", in_quotes(name), packed, r.size);
+    if (header > d.offset) wrong(archive, "record {} begins after the records", in_quotes(name));
     r.offset = content_offset(archive, header, name, r);
     if (r.offset > d.offset || r.size > d.offset - r.offset) wrong(archive, "record {} passes the records", in_quotes(name));
     const size_t slash = name.find('/');
-    if (slash == std::string_view::npos) wrong(archive, "record {} lies outside of the archive's folder", in_quotes(name));
+    if (slash == std::string_view::npos) wrong(archive, "record {} is outside the archive's folder", in_quotes(name));
     r.name = name.substr(slash + 1);
-    if (!seen.insert(r.name).second) wrong(archive, "record {} is there twice", in_quotes(name));
+    if (!seen.insert(r.name).second) wrong(archive, "record {} appears twice", in_quotes(name));
     spans.emplace_back(header, r.offset + r.size);
     records.push_back(std::move(r));
     rest.remove_prefix(kZipEntry + name_length + extra + comment);

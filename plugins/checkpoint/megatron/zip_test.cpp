@@ -26,7 +26,7 @@ testing::AssertionResult says(const std::string& text, const std::string& part) 
 
 const std::string kGood = archive_of({{"data.pkl", "first"}, {"data/0", std::string(1000, 'x')}, {"version", "3\n"}});
 
-// The n-th directory entry, and the end.
+// The offset of directory entry n, and of the end.
 size_t entry(size_t n) {
   size_t at = std::string::npos;
   for (size_t i = 0; i <= n; ++i) at = kGood.find("PK\1\2", i == 0 ? 0 : at + 1);
@@ -62,7 +62,7 @@ TEST(Zip, ChecksumsOfPiecesInAnyOrderMakeThatOfTheWhole) {
 
 TEST(Zip, RefusesAnyCut) {
   for (size_t n = 0; n < kGood.size(); n += 7) EXPECT_NE(verdict(kGood.substr(0, n)), "accepted") << n;
-  EXPECT_TRUE(says(verdict(kGood + "x"), "its last bytes are no end of a directory"));
+  EXPECT_TRUE(says(verdict(kGood + "x"), "its last bytes are not the end of a directory"));
 }
 
 TEST(Zip, RefusesAFlippedByteOfAnyContent) {
@@ -78,8 +78,8 @@ TEST(Zip, RefusesLiesOfTheDirectory) {
   const size_t e = entry(1);
   EXPECT_TRUE(says(verdict(with(e + 10, 8, 2)), "is compressed"));
   EXPECT_TRUE(says(verdict(with(e + 8, 1, 2)), "is encrypted"));
-  EXPECT_TRUE(says(verdict(with(e + 24, 2000, 4)), "that stand for 2000"));
-  EXPECT_TRUE(says(verdict(with(e + 42, 0xfffffff0, 4)), "begins behind the records"));
+  EXPECT_TRUE(says(verdict(with(e + 24, 2000, 4)), "but 2000 uncompressed"));
+  EXPECT_TRUE(says(verdict(with(e + 42, 0xfffffff0, 4)), "begins after the records"));
   EXPECT_TRUE(says(verdict(with(e + 42, 0, 4)), "has another name in its header"));
   EXPECT_TRUE(says(verdict(with(e + 42, 3, 4)), "has no header"));
   EXPECT_TRUE(says(verdict(with(e + 28, 60000, 2)), "passes its directory"));
@@ -87,12 +87,12 @@ TEST(Zip, RefusesLiesOfTheDirectory) {
   EXPECT_TRUE(says(verdict(with(end() + 10, 2, 2)), "more than one disk"));
   EXPECT_TRUE(says(verdict(with(end() + 8, 0x00020002, 4)), "more than its 2 entries"));
   EXPECT_TRUE(says(verdict(with(end() + 16, 5, 4)), "its directory is not where its end says"));
-  EXPECT_TRUE(says(verdict(with(end() + 20, 1, 2)), "no end of a directory"));
+  EXPECT_TRUE(says(verdict(with(end() + 20, 1, 2)), "not the end of a directory"));
 }
 
 TEST(Zip, RefusesRecordsThatAreThereTwiceOrOverlap) {
-  EXPECT_TRUE(says(verdict(archive_of({{"a", "1"}, {"a", "2"}})), "is there twice"));
-  // The second entry of two names a header that lies inside of the first one's content.
+  EXPECT_TRUE(says(verdict(archive_of({{"a", "1"}, {"a", "2"}})), "appears twice"));
+  // The second entry names a header inside the first entry's content.
   const std::string inner = archive_of({{"b", "hidden"}});
   std::string outer = archive_of({{"a", inner}, {"b", "shown"}});
   const size_t header = outer.find("PK\3\4", 10), second = outer.rfind("PK\1\2");
@@ -105,7 +105,7 @@ TEST(Zip, RefusesRecordsThatAreThereTwiceOrOverlap) {
   EXPECT_TRUE(says(verdict(outer), "overlap"));
 }
 
-// A zip64 end whose locator, sizes or counts are lies.
+// A zip64 end with a wrong locator, size or count.
 TEST(Zip, RefusesLiesOfZip64) {
   const auto with_zip64 = [](uint64_t where, uint64_t offset, uint64_t size, uint64_t entries) {
     const std::string head = kGood.substr(0, end()), tail = kGood.substr(end());
