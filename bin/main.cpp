@@ -10,7 +10,7 @@
 #include <new>
 #include <system_error>
 
-#include "bin/cli/command.h"
+#include "bin/terminal/command.h"
 #include "corral/error.h"
 #include "kernel/plugin/host.h"
 

@@ -3,10 +3,10 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "bin/cli/configuration.h"
-#include "bin/cli/found_checkpoint.h"
-#include "bin/cli/json.h"
-#include "bin/cli/load_plugin.h"
+#include "bin/job/configuration.h"
+#include "bin/job/found_checkpoint.h"
+#include "bin/job/load_plugin.h"
+#include "bin/terminal/json.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/format_io.h"
 #include "kernel/checkpoint/weight_map.h"

@@ -2,10 +2,10 @@
 #include <chrono>
 #include <cstdio>
 
-#include "bin/cli/job.h"
-#include "bin/cli/json.h"
-#include "bin/cli/load_plugin.h"
-#include "bin/cli/tokenizer_flag.h"
+#include "bin/job/job.h"
+#include "bin/job/load_plugin.h"
+#include "bin/terminal/json.h"
+#include "bin/terminal/tokenizer_flag.h"
 #include "corral/error.h"
 #include "kernel/plugin/schemas.h"
 

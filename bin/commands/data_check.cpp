@@ -4,10 +4,10 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "bin/cli/configuration.h"
-#include "bin/cli/job.h"
-#include "bin/cli/json.h"
-#include "bin/cli/preflight.h"
+#include "bin/job/configuration.h"
+#include "bin/job/job.h"
+#include "bin/job/preflight.h"
+#include "bin/terminal/json.h"
 #include "corral/error.h"
 
 namespace corral::cli {

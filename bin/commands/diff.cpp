@@ -5,18 +5,18 @@
 #include <filesystem>
 #include <optional>
 
-#include "bin/cli/certificate.h"
-#include "bin/cli/configuration.h"
-#include "bin/cli/found_checkpoint.h"
-#include "bin/cli/job.h"
-#include "bin/cli/json.h"
-#include "bin/cli/load_plugin.h"
-#include "bin/cli/logits_check.h"
-#include "bin/cli/model_transfer.h"
-#include "bin/cli/stored_parameters.h"
+#include "bin/convert/certificate.h"
+#include "bin/convert/compare.h"
+#include "bin/convert/logits_check.h"
+#include "bin/convert/model_transfer.h"
+#include "bin/job/configuration.h"
+#include "bin/job/found_checkpoint.h"
+#include "bin/job/job.h"
+#include "bin/job/load_plugin.h"
+#include "bin/terminal/json.h"
 #include "corral/error.h"
-#include "kernel/checkpoint/compare.h"
 #include "kernel/checkpoint/element.h"
+#include "kernel/checkpoint/stored_parameters.h"
 
 namespace corral::cli {
 namespace {
@@ -192,7 +192,7 @@ class Comparison {
 
   void by_parameters() {
     checkpoint::FormatSource a(*a_.checkpoint().reader);
-    StoredParameters b(*b_.checkpoint().reader, b_.map(), b_.parameters());
+    checkpoint::StoredParameters b(*b_.checkpoint().reader, b_.map(), b_.parameters());
     checkpoint::check_weight_map(a_.map(), a_.parameters());
     checkpoint::check_externals(a_.map(), a.tensors());
     all_ = checkpoint::compare_through_map(a_.map(), a_.parameters(), a, b.tensors());

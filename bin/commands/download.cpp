@@ -4,8 +4,8 @@
 #include <chrono>
 #include <cstdio>
 
-#include "bin/cli/command.h"
-#include "bin/cli/hub_download.h"
+#include "bin/hub/hub_download.h"
+#include "bin/terminal/command.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/files.h"
 

@@ -3,12 +3,12 @@
 #include <cstdio>
 #include <cstring>
 
-#include "bin/cli/configuration.h"
-#include "bin/cli/graph_dump.h"
-#include "bin/cli/job.h"
-#include "bin/cli/json.h"
-#include "bin/cli/session_tensors.h"
+#include "bin/job/configuration.h"
+#include "bin/job/job.h"
+#include "bin/terminal/graph_dump.h"
+#include "bin/terminal/json.h"
 #include "corral/error.h"
+#include "kernel/train/session_tensors.h"
 #include "kernel/train/step.h"
 
 namespace corral::cli {
@@ -113,7 +113,7 @@ class Evaluation {
   }
 
   void write_gradients(uint64_t targets) {
-    SessionTensors gradients = gradients_of(session_);
+    train::SessionTensors gradients = train::gradients_of(session_);
     std::vector<NamedTensor> tensors;
     for (size_t i = 0; i < gradients.tensors().size(); ++i) {
       const TensorInfo& info = gradients.tensors()[i];

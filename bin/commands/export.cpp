@@ -2,9 +2,9 @@
 #include <cstdio>
 #include <optional>
 
-#include "bin/cli/certificate.h"
-#include "bin/cli/model_transfer.h"
-#include "bin/cli/say.h"
+#include "bin/convert/certificate.h"
+#include "bin/convert/model_transfer.h"
+#include "bin/terminal/say.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/new_folder.h"
 

@@ -1,5 +1,5 @@
 // `corral finetune`: goes on training a model's weights, or trains few that are added to it.
-#include "bin/cli/training.h"
+#include "bin/job/training.h"
 
 namespace corral::cli {
 namespace {

@@ -7,14 +7,14 @@
 #include <iterator>
 #include <optional>
 
-#include "bin/cli/configuration.h"
-#include "bin/cli/end_tokens.h"
-#include "bin/cli/graph_dump.h"
-#include "bin/cli/job.h"
-#include "bin/cli/json.h"
-#include "bin/cli/prompts.h"
-#include "bin/cli/sampling.h"
-#include "bin/cli/text_stream.h"
+#include "bin/job/configuration.h"
+#include "bin/job/end_tokens.h"
+#include "bin/job/job.h"
+#include "bin/job/text_stream.h"
+#include "bin/terminal/graph_dump.h"
+#include "bin/terminal/json.h"
+#include "bin/terminal/prompts.h"
+#include "bin/terminal/sampling.h"
 #include "corral/abi.h"
 #include "corral/error.h"
 #include "kernel/generate/generator.h"

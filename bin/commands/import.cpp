@@ -3,12 +3,12 @@
 #include <filesystem>
 #include <optional>
 
-#include "bin/cli/certificate.h"
-#include "bin/cli/configuration.h"
-#include "bin/cli/hub_cache.h"
-#include "bin/cli/job.h"
-#include "bin/cli/model_transfer.h"
-#include "bin/cli/say.h"
+#include "bin/convert/certificate.h"
+#include "bin/convert/model_transfer.h"
+#include "bin/hub/hub_cache.h"
+#include "bin/job/configuration.h"
+#include "bin/job/job.h"
+#include "bin/terminal/say.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/files.h"
 #include "kernel/checkpoint/new_folder.h"

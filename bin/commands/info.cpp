@@ -10,9 +10,9 @@
 #include <set>
 #include <sstream>
 
-#include "bin/cli/configuration.h"
-#include "bin/cli/json.h"
-#include "bin/cli/load_plugin.h"
+#include "bin/job/configuration.h"
+#include "bin/job/load_plugin.h"
+#include "bin/terminal/json.h"
 #include "corral/error.h"
 #include "kernel/plugin/device.h"
 

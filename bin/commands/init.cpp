@@ -3,12 +3,12 @@
 #include <cstdio>
 #include <cstring>
 
-#include "bin/cli/configuration.h"
-#include "bin/cli/graph_dump.h"
-#include "bin/cli/job.h"
-#include "bin/cli/load_plugin.h"
-#include "bin/cli/model_files.h"
-#include "bin/cli/say.h"
+#include "bin/job/configuration.h"
+#include "bin/job/job.h"
+#include "bin/job/load_plugin.h"
+#include "bin/job/model_files.h"
+#include "bin/terminal/graph_dump.h"
+#include "bin/terminal/say.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/format_io.h"
 #include "kernel/checkpoint/new_folder.h"

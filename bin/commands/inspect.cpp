@@ -4,10 +4,10 @@
 #include <filesystem>
 #include <map>
 
-#include "bin/cli/certificate.h"
-#include "bin/cli/found_checkpoint.h"
-#include "bin/cli/json.h"
-#include "bin/cli/load_plugin.h"
+#include "bin/convert/certificate.h"
+#include "bin/job/found_checkpoint.h"
+#include "bin/job/load_plugin.h"
+#include "bin/terminal/json.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/element.h"
 #include "kernel/checkpoint/files.h"

@@ -5,17 +5,17 @@
 #include <cmath>
 #include <cstdio>
 
-#include "bin/cli/configuration.h"
-#include "bin/cli/job.h"
-#include "bin/cli/load_plugin.h"
-#include "bin/cli/model_files.h"
-#include "bin/cli/say.h"
-#include "bin/cli/stored_parameters.h"
+#include "bin/job/configuration.h"
+#include "bin/job/job.h"
+#include "bin/job/load_plugin.h"
+#include "bin/job/model_files.h"
+#include "bin/terminal/say.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/element.h"
 #include "kernel/checkpoint/fingerprint.h"
 #include "kernel/checkpoint/format_io.h"
 #include "kernel/checkpoint/new_folder.h"
+#include "kernel/checkpoint/stored_parameters.h"
 #include "kernel/checkpoint/weight_map.h"
 
 namespace corral::cli {
@@ -47,8 +47,9 @@ class Merge {
 
   void write(const std::string& folder) const {
     const std::vector<TensorInfo> parameters = checkpoint::parameters_of(pipeline_.evaluation(1, 1));
-    StoredParameters own = stored(source_, weight_map_of(source_, pipeline_.model().handle, pipeline_.model().options), parameters),
-                     added = stored(*source_.adapter, weight_map_of(*source_.adapter, pipeline_), parameters);
+    checkpoint::StoredParameters own = stored(source_, weight_map_of(source_, pipeline_.model().handle, pipeline_.model().options),
+                                              parameters),
+                                 added = stored(*source_.adapter, weight_map_of(*source_.adapter, pipeline_), parameters);
     train::MergedParameters merged(open_device(arguments_, config_), pipeline_.merging(), own.tensors(), added.tensors(),
                                    wanted_type(arguments_));
     CheckpointWriteRequest request;
@@ -87,8 +88,8 @@ class Merge {
  private:
   // Two folders are read: an error says which.
   template <class Source>
-  static StoredParameters stored(const Source& source, WeightMap map, const std::vector<TensorInfo>& parameters) try {
-    return StoredParameters(*source.reader, std::move(map), parameters);
+  static checkpoint::StoredParameters stored(const Source& source, WeightMap map, const std::vector<TensorInfo>& parameters) try {
+    return checkpoint::StoredParameters(*source.reader, std::move(map), parameters);
   } catch (const Error& e) {
     throw Error(e.exit_code(), source.path + ": " + e.what());
   }

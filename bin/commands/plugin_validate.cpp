@@ -4,10 +4,10 @@
 #include <random>
 #include <regex>
 
-#include "bin/cli/command.h"
-#include "bin/cli/json.h"
+#include "bin/terminal/command.h"
+#include "bin/terminal/json.h"
+#include "bin/validate/runner.h"
 #include "corral/error.h"
-#include "kernel/validate/runner.h"
 
 namespace corral::cli {
 namespace {

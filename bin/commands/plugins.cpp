@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "bin/cli/json.h"
-#include "bin/cli/load_plugin.h"
+#include "bin/job/load_plugin.h"
+#include "bin/terminal/json.h"
 
 namespace corral::cli {
 namespace {

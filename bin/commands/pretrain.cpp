@@ -1,5 +1,5 @@
 // `corral pretrain`: trains a model from random or given weights.
-#include "bin/cli/training.h"
+#include "bin/job/training.h"
 
 namespace corral::cli {
 namespace {

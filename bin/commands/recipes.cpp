@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "bin/cli/configuration.h"
-#include "bin/cli/json.h"
-#include "bin/cli/load_plugin.h"
+#include "bin/job/configuration.h"
+#include "bin/job/load_plugin.h"
+#include "bin/terminal/json.h"
 #include "corral/error.h"
 #include "kernel/plugin/schemas.h"
 

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "bin/cli/configuration.h"
-#include "bin/cli/json.h"
+#include "bin/job/configuration.h"
+#include "bin/terminal/json.h"
 
 namespace corral::cli {
 namespace {

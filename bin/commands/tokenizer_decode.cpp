@@ -1,9 +1,9 @@
 // `corral tokenizer decode`: text of ids, a text a line.
 #include <cstdio>
 
-#include "bin/cli/json.h"
-#include "bin/cli/text_documents.h"
-#include "bin/cli/tokenizer_flag.h"
+#include "bin/job/text_documents.h"
+#include "bin/terminal/json.h"
+#include "bin/terminal/tokenizer_flag.h"
 #include "corral/abi.h"
 #include "corral/error.h"
 

@@ -2,8 +2,8 @@
 #include <chrono>
 #include <cstdio>
 
-#include "bin/cli/text_documents.h"
-#include "bin/cli/tokenizer_flag.h"
+#include "bin/job/text_documents.h"
+#include "bin/terminal/tokenizer_flag.h"
 #include "corral/abi.h"
 #include "corral/error.h"
 

@@ -1,8 +1,8 @@
 // `corral tokenizer info`: what a tokenizer is.
 #include <cstdio>
 
-#include "bin/cli/json.h"
-#include "bin/cli/tokenizer_flag.h"
+#include "bin/terminal/json.h"
+#include "bin/terminal/tokenizer_flag.h"
 
 namespace corral::cli {
 namespace {

@@ -3,8 +3,8 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "bin/cli/load_plugin.h"
-#include "bin/cli/text_documents.h"
+#include "bin/job/load_plugin.h"
+#include "bin/job/text_documents.h"
 #include "corral/error.h"
 #include "kernel/plugin/tokenizer.h"
 

@@ -3,15 +3,15 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "bin/cli/certificate.h"
-#include "bin/cli/content_hash.h"
-#include "bin/cli/found_checkpoint.h"
-#include "bin/cli/json.h"
-#include "bin/cli/load_plugin.h"
-#include "bin/cli/model_source.h"
+#include "bin/convert/certificate.h"
+#include "bin/convert/scan.h"
+#include "bin/hub/content_hash.h"
+#include "bin/job/found_checkpoint.h"
+#include "bin/job/load_plugin.h"
+#include "bin/job/model_source.h"
+#include "bin/terminal/json.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/format_io.h"
-#include "kernel/checkpoint/scan.h"
 #include "kernel/checkpoint/store.h"
 #include "kernel/checkpoint/weight_map.h"
 #include "kernel/plugin/model.h"

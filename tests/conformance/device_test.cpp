@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "kernel/runtime/device_conformance.h"
+#include "bin/validate/device_conformance.h"
 #include "tests/conformance/on_device.h"
 
 namespace corral {
@@ -18,7 +18,7 @@ class EachOp : public OnDevice, public testing::WithParamInterface<const graph::
 class Conformance : public OnDevice {};
 
 TEST_P(EachOp, EqualsTheReference) {
-  const runtime::Conformance c = runtime::check_operation(device(), *GetParam());
+  const validate::Conformance c = validate::check_operation(device(), *GetParam());
   for (const std::string& f : c.failures) ADD_FAILURE() << f;
   EXPECT_GE(c.runs, GetParam()->cases.size());
   RecordProperty("largest_error", format("{}", c.largest_error));
@@ -42,13 +42,13 @@ TEST_F(Conformance, SeesADeviceThatComputesSomethingElse) {
     const auto y = op.out("y");
     for (size_t i = 0; i < y.size(); ++i) y[i] = gate[i] * up[i];
   };
-  EXPECT_FALSE(runtime::check_operation(device(), other).failures.empty());
+  EXPECT_FALSE(validate::check_operation(device(), other).failures.empty());
 }
 
 TEST_F(Conformance, SaysWhenAnOperationIsNotOffered) {
   graph::OpDef unknown = graph::find_op("sum");
   unknown.name = "no_such_operation";
-  const runtime::Conformance c = runtime::check_operation(device(), unknown);
+  const validate::Conformance c = validate::check_operation(device(), unknown);
   EXPECT_EQ(c.runs, 0u);
   EXPECT_FALSE(c.failures.empty());
 }

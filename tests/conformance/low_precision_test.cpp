@@ -6,8 +6,8 @@
 
 #include <cmath>
 
+#include "bin/validate/device_conformance.h"
 #include "kernel/graph/cases.h"
-#include "kernel/runtime/device_conformance.h"
 #include "tests/conformance/on_device.h"
 #include "tests/golden_runs/tensor_file.h"
 
@@ -124,7 +124,7 @@ TEST_F(LowPrecisionOnDevice, HasTheCodesOfTheReferenceForEveryVector) {
   graph::OpDef quantize = graph::find_op("quantize");
   quantize.cases.clear();
   for (const Vector& v : quantized()) quantize.cases.push_back(v.given);
-  const runtime::Conformance c = runtime::check_operation(load_device(CORRAL_DEVICE), quantize);
+  const validate::Conformance c = validate::check_operation(load_device(CORRAL_DEVICE), quantize);
   for (const std::string& f : c.failures) ADD_FAILURE() << f;
   EXPECT_GE(c.runs, quantize.cases.size());
 }

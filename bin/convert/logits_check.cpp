@@ -1,0 +1,106 @@
+#include "bin/convert/logits_check.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "bin/job/configuration.h"
+#include "bin/job/found_checkpoint.h"
+#include "bin/job/job.h"
+#include "bin/job/resident_memory.h"
+#include "corral/error.h"
+#include "kernel/checkpoint/files.h"
+
+namespace corral::cli {
+namespace {
+constexpr int64_t kGapAt = 16, kAfterGap = 9000;
+
+struct Logits {
+  std::string too_large;  // the model does not fit
+  std::vector<float> values;
+  size_t width = 0;  // of a row
+};
+
+Logits logits_of(const Arguments& arguments, const ModelSource& source, uint64_t memory, size_t vocabulary) {
+  config::RunConfig config = configure_to_run(arguments, sources(arguments), source);
+  config.set("precision.plugin", std::string("fp32"), "--check");
+  const train::Pipeline pipeline = make_pipeline(arguments, config);
+  const auto device = open_device(arguments, config);
+  if (memory == 0) memory = free_memory(*device);
+  runtime::Session session(device, {pipeline.logits(LogitsCheck::kPrompts, LogitsCheck::kTokens)});
+  Logits logits;
+  if (session.plan().total > memory) {
+    logits.too_large = format("{} takes {} in fp32, and there are {}", source.path, checkpoint::size_text(session.plan().total),
+                              checkpoint::size_text(memory));
+    return logits;
+  }
+  session.allocate();
+  load_parameters(source, pipeline, session);
+  logits.width = static_cast<size_t>(config.integer("model.vocab_size"));
+  const size_t ids = vocabulary ? std::min(vocabulary, logits.width) : logits.width;
+  std::vector<int32_t> tokens, positions, first(LogitsCheck::kPrompts * LogitsCheck::kTokens);
+  for (int64_t p = 0; p < LogitsCheck::kPrompts; ++p)
+    for (int64_t i = 0; i < LogitsCheck::kTokens; ++i) {
+      tokens.push_back(static_cast<int32_t>(static_cast<size_t>(i * 7919 + p * 104729 + 13) % ids));
+      const bool after = p == LogitsCheck::kPrompts - 1 && i >= kGapAt;
+      positions.push_back(static_cast<int32_t>(after ? kAfterGap + i - kGapAt : i));
+    }
+  for (const auto& [name, values] : {std::pair{"tokens", &tokens}, {"positions", &positions}, {"first_key", &first}})
+    session.write(session.input(0, name), values->data(), values->size() * sizeof(int32_t));
+  session.run(session.program(0, [](const Node&) { return true; }));
+  const runtime::TensorRef out = session.output(0, "logits");
+  logits.values.resize(out.bytes() / sizeof(float));
+  session.read(out, logits.values.data(), out.bytes());
+  return logits;
+}
+
+// How many ids a model has, as its plugin's options say.
+size_t vocabulary_of(const Arguments& arguments, const ModelSource& source) {
+  return static_cast<size_t>(configure_to_run(arguments, sources(arguments), source).integer("model.vocab_size"));
+}
+
+}  // namespace
+
+std::string LogitsCheck::sentence(const std::string& a, const std::string& b) const {
+  if (passed())
+    return format("the logits of both are the same on {} prompts of {} tokens (largest difference {})", kPrompts, kTokens, difference);
+  return format("the logits of {} and of {} differ by {}, where the largest is {}: most on prompt {} of {}{}", a, b, difference, largest,
+                prompt + 1, kPrompts, prompt + 1 == kPrompts ? ", whose positions have a gap" : "");
+}
+
+LogitsCheck check_logits(const Arguments& arguments, const ModelSource& a, const ModelSource& b, uint64_t memory) {
+  LogitsCheck check;
+  // A vocabulary may be padded on one side.
+  const size_t ids = std::min(vocabulary_of(arguments, a), vocabulary_of(arguments, b));
+  const Logits first = logits_of(arguments, a, memory, ids);
+  if (check.skipped = first.too_large; !check.skipped.empty()) return check;
+  const Logits second = logits_of(arguments, b, memory, ids);
+  if (check.skipped = second.too_large; !check.skipped.empty()) return check;
+  for (size_t row = 0; row < first.values.size() / first.width; ++row)
+    for (size_t id = 0; id < ids; ++id) {
+      const double x = first.values[row * first.width + id], y = second.values[row * second.width + id];
+      const double difference = std::isfinite(x) && std::isfinite(y) ? std::fabs(x - y) : x == y ? 0 : HUGE_VAL;
+      check.largest = std::max(check.largest, std::fabs(x));
+      if (difference <= check.difference) continue;
+      check.difference = difference;
+      check.prompt = row / LogitsCheck::kTokens;
+    }
+  return check;
+}
+
+LogitsCheck check_conversion(const Arguments& arguments, const ModelSource& source, const std::string& target, uint64_t memory) {
+  ModelSource own = source;
+  // --hf-model may have described it otherwise.
+  if (!own.adapter && !own.info.config.empty()) {
+    const FoundModel found = find_model(arguments, own_config(own.info));
+    if (!found.plugin.empty()) {
+      own.model_plugin = found.plugin;
+      own.options = found.options;
+    }
+  }
+  const std::string model = own.adapter ? "" : source.model_plugin;
+  const ModelSource written =
+      open_model_folder(arguments, target, model, own.adapter ? own.path : "", own.adapter ? own.adapter->plugin : "");
+  return check_logits(arguments, own, written, memory);
+}
+
+}  // namespace corral::cli

@@ -1,0 +1,14 @@
+// What the files of a model say about where a text ends.
+#pragma once
+
+#include <set>
+
+#include "bin/job/model_source.h"
+#include "kernel/plugin/tokenizer.h"
+
+namespace corral::cli {
+
+// Every end token of generation_config.json, config.json and the tokenizer.
+std::set<int32_t> end_tokens(const ModelSource& source, const TokenizerHandle* tokenizer);
+
+}  // namespace corral::cli

@@ -1,0 +1,19 @@
+// The prompts of a command line as ids.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "bin/terminal/command.h"
+#include "kernel/plugin/tokenizer.h"
+
+namespace corral::cli {
+
+struct Prompt {
+  std::vector<int32_t> ids;
+};
+
+// --prompt TEXT, --prompt - or --prompts FILE. Throws Error naming file and line; without a tokenizer only rows with ids are taken.
+std::vector<Prompt> read_prompts(const Arguments& arguments, const TokenizerHandle* tokenizer, int64_t vocabulary);
+
+}  // namespace corral::cli

@@ -1,0 +1,128 @@
+#include "kernel/plugin/dataset.h"
+
+#include <fstream>
+#include <thread>
+
+#include "bin/validate/check.h"
+#include "corral/error.h"
+
+namespace corral::validate {
+namespace {
+
+constexpr int64_t kLength = 8;
+constexpr uint64_t kRows = 30;
+
+// The plugin's own files of these rows where it makes such, else the rows.
+std::string own_form(const Subject& s, const std::shared_ptr<const Plugin>& plugin, const std::string& rows) {
+  static int number = 0;
+  DatasetBuildRequest request;
+  request.options = s.options();
+  request.paths = {rows};
+  request.out = format("{}/data-{}", s.scratch, ++number);
+  request.end_of_text_id = -1;
+  request.threads = 1;
+  try {
+    return build_dataset(*plugin, request, nullptr).path;
+  } catch (const Unsupported&) {
+    return rows;
+  }
+}
+
+// Rows of ids, which need no tokenizer.
+DatasetHandle open(const Subject& s, const std::shared_ptr<const Plugin>& plugin, bool shuffle) {
+  const std::string path = s.scratch + "/data.jsonl";
+  std::ofstream file(path);
+  for (uint64_t row = 0; row < kRows; ++row) {
+    file << "{\"input_ids\": [";
+    for (int64_t i = 0; i < kLength; ++i) file << (i ? ", " : "") << row * kLength + static_cast<uint64_t>(i);
+    file << "]}\n";
+  }
+  file.close();
+  DatasetRequest request;
+  request.options = s.options();
+  request.paths = {own_form(s, plugin, path)};
+  request.split = "100,0,0";
+  request.shuffle = shuffle;
+  request.seed = s.seed;
+  request.seq_length = kLength;
+  request.end_of_text_id = -1;
+  request.threads = 1;
+  return DatasetHandle::open(plugin, request, nullptr);
+}
+
+struct Rows {
+  std::vector<int32_t> tokens, targets, positions, first_key;
+  bool operator==(const Rows&) const = default;
+};
+
+Rows fetch(const DatasetHandle& data, uint64_t first, uint64_t rows) {
+  const std::vector<int32_t> none(rows * static_cast<uint64_t>(kLength), -7);
+  Rows r{none, none, none, none};
+  data.fetch(0, first, rows, r.tokens.data(), r.targets.data(), r.positions.data(), r.first_key.data());
+  return r;
+}
+
+void exercise(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
+  const DatasetHandle data = open(s, plugin, true);
+  data.info();
+  fetch(data, 0, 3);
+}
+
+Outcome pure(const Subject& s) {
+  Loaded loaded(s.info);
+  const auto plugin = loaded.init();
+  {
+    const DatasetHandle data = open(s, plugin, true);
+    constexpr uint64_t kFrom = 7, kMany = 50;  // beyond the end of the data: the sequence has none
+    const Rows all = fetch(data, kFrom, kMany);
+    if (fetch(data, kFrom, kMany) != all) return failed("the same rows are others the second time");
+    Rows other;
+    std::thread([&] { other = fetch(data, kFrom, kMany); }).join();
+    if (other != all) return failed("the same rows are others in another thread");
+    for (uint64_t row = kMany; row-- > 0;) {
+      const Rows one = fetch(data, kFrom + row, 1);
+      for (size_t i = 0; i < one.tokens.size(); ++i)
+        if (one.tokens[i] != all.tokens[row * one.tokens.size() + i])
+          return failed(format("row {} alone is another one than among others", kFrom + row));
+    }
+    if (fetch(open(s, plugin, true), kFrom, kMany) != all) return failed("the same data opened again has other rows");
+    for (const std::vector<int32_t>* array : {&all.tokens, &all.positions, &all.first_key})
+      for (const int32_t v : *array)
+        if (v < 0) return failed(format("a place was not filled, or holds {}", v));
+  }
+  loaded.shutdown();
+  return pass();
+}
+
+Outcome file_order(const Subject& s) {
+  Loaded loaded(s.info);
+  const auto plugin = loaded.init();
+  {
+    const DatasetHandle data = open(s, plugin, false);
+    try {
+      data.inspect({});
+      return skip("its rows are samples, not the file's tokens one after the other");
+    } catch (const Unsupported&) {
+    }
+    // One token of a stream may be a target only.
+    const uint64_t whole = std::min(kRows, data.info().parts.at(0).rows);
+    if (whole + 1 < kRows) return failed(format("of {} rows of ids it has {}", kRows, whole));
+    const Rows rows = fetch(data, 0, whole);
+    for (size_t i = 0; i < rows.tokens.size(); ++i)
+      if (rows.tokens[i] != static_cast<int32_t>(i)) return failed(format("token {} of the file is {}, not {}", i, rows.tokens[i], i));
+  }
+  loaded.shutdown();
+  return pass();
+}
+
+constexpr Check kChecks[] = {
+    {"dataset.pure", "a row is a function of its number, whatever is fetched beside it, again or in another thread", pure},
+    {"dataset.order", "without shuffling, rows come in the order of the file", file_order},
+};
+
+}  // namespace
+
+extern const Kind kind_dataset;
+const Kind kind_dataset{"dataset", CORRAL_DATASET_ID, CORRAL_SIZE(corral_dataset), exercise, kChecks};
+
+}  // namespace corral::validate

@@ -1,0 +1,98 @@
+#include "kernel/plugin/device.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "bin/validate/check.h"
+#include "bin/validate/device_conformance.h"
+#include "corral/error.h"
+#include "kernel/graph/op.h"
+
+namespace corral::validate {
+namespace {
+
+std::shared_ptr<const DeviceHandle> open(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
+  DeviceOpen request;
+  request.options = s.options();
+  request.threads = 2;
+  return std::make_shared<const DeviceHandle>(DeviceHandle::open(plugin, request));
+}
+
+void exercise(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
+  const auto device = open(s, plugin);
+  device->info();
+  const validate::Conformance c = validate::check_operation(device, graph::find_op("swiglu"));
+  if (!c.failures.empty()) fail_check("{}", c.failures.front());
+}
+
+// An operation that the device does not offer is its own choice; what it offers must be right.
+Outcome operations(const Subject& s) {
+  Loaded loaded(s.info);
+  const auto plugin = loaded.init();
+  size_t offered = 0, runs = 0, wrong = 0;
+  double largest = 0;
+  std::string missing, failure;
+  {
+    const auto device = open(s, plugin);
+    for (const graph::OpDef* op : graph::all_ops()) {
+      if (op->exchange) continue;  // between ranks: no device alone does it
+      const validate::Conformance c = validate::check_operation(device, *op);
+      runs += c.runs;
+      largest = std::max(largest, c.largest_error);
+      if (c.runs == 0 && !c.failures.empty()) {
+        missing += " " + op->name;
+        continue;
+      }
+      ++offered;
+      wrong += c.failures.size();
+      if (failure.empty() && !c.failures.empty()) failure = c.failures.front();
+    }
+  }
+  loaded.shutdown();
+  if (wrong) return failed(format("{} deviations from the float64 reference, the first: {}", wrong, failure));
+  if (offered == 0) return failed("it offers no operation");
+  return pass(format("{} operations, {} runs, largest error {}", offered, runs, largest) +
+              (missing.empty() ? "" : "; not offered:" + missing));
+}
+
+Outcome memory(const Subject& s) {
+  Loaded loaded(s.info);
+  const auto plugin = loaded.init();
+  {
+    const auto device = open(s, plugin);
+    const DeviceStream stream = device->open_stream();
+    const DeviceEvent event = device->open_event();
+    const std::string out(1000, 'x');
+    std::string back(1000, ' ');
+    for (const uint64_t size : {uint64_t{1000}, uint64_t{1}, uint64_t{1} << 20}) {
+      const DeviceMemory memory = device->allocate(size);
+      if (reinterpret_cast<uintptr_t>(memory.data()) % 64 != 0) return failed(format("{} bytes are not aligned to 64", size));
+      const uint64_t n = std::min<uint64_t>(size, out.size());
+      device->copy(memory.data(), out.data(), n, stream);
+      event.record(stream);
+      event.await(stream);
+      device->copy(back.data(), memory.data(), n, stream);
+      stream.wait();
+      if (!event.passed()) return failed("an event of a queue that was waited for has not passed");
+      if (std::memcmp(back.data(), out.data(), n) != 0) return failed("what is copied to the device comes back as something else");
+      device->zero(memory.data(), n, stream);
+      device->copy(back.data(), memory.data(), n, stream);
+      stream.wait();
+      if (back.find_first_not_of('\0') < n) return failed("memory that is set to zero is not");
+    }
+  }
+  loaded.shutdown();
+  return pass();
+}
+
+constexpr Check kChecks[] = {
+    {"device.operations", "each operation that it offers equals the float64 reference in every case", operations},
+    {"device.memory", "memory, copies, queues and events do what they say", memory},
+};
+
+}  // namespace
+
+extern const Kind kind_device;
+const Kind kind_device{"device", CORRAL_DEVICE_ID, CORRAL_SIZE(corral_device), exercise, kChecks};
+
+}  // namespace corral::validate

@@ -1,0 +1,100 @@
+#include "kernel/plugin/optimizer.h"
+
+#include <algorithm>
+#include <set>
+
+#include "bin/validate/pass_checks.h"
+#include "corral/error.h"
+
+namespace corral::validate {
+namespace {
+
+// Every parameter that has a gradient is written in the update phase, and nothing is that has none.
+std::string updates(const Graph&, const Graph& after) {
+  std::set<TensorId> written;
+  for (const Node& n : after.nodes)
+    if (n.phase == Phase::UPDATE) written.insert(n.outputs.begin(), n.outputs.end());
+  std::set<TensorId> trained;
+  for (const State& s : after.states)
+    if (s.kind == StateKind::GRADIENT) trained.insert(s.of);
+  for (const State& s : after.states) {
+    if (s.kind != StateKind::PARAMETER) continue;
+    if (trained.contains(s.tensor) && !written.contains(s.tensor)) return name_of(after, s.tensor) + " has a gradient and is not updated";
+    if (!trained.contains(s.tensor) && written.contains(s.tensor)) return name_of(after, s.tensor) + " has no gradient and is updated";
+  }
+  return "";
+}
+
+constexpr Pass kPass{random_differentiated,
+                     [](const std::shared_ptr<const Plugin>& plugin, Graph g, const std::string& options) {
+                       return OptimizerHandle(plugin).transform(std::move(g), options);
+                     },
+                     updates};
+
+std::set<std::string> port_names(const Graph& g) {
+  std::set<std::string> names;
+  for (const Port& p : g.inputs) names.insert(g.names[p.name]);
+  return names;
+}
+
+Outcome step_values(const Subject& s) {
+  auto random = s.random();
+  const Graph before = random_differentiated(random);
+  Loaded loaded(s.info);
+  const OptimizerHandle optimizer(loaded.init());
+  std::set<std::string> wanted = port_names(optimizer.transform(before, s.options()));
+  for (const std::string& known : port_names(before)) wanted.erase(known);
+  wanted.erase("target_count");  // the host's
+  std::vector<std::string> first;
+  for (const uint64_t step : {0, 1, 99, 0}) {
+    const StepValues values = optimizer.step_values(s.options(), step, 100);
+    std::set<std::string> given;
+    for (const StepValue& v : values.values) given.insert(v.name);
+    for (const std::string& name : wanted)
+      if (!given.contains(name)) return failed("its graph has the input " + name + ", and it gives no value for it");
+    first.push_back(values.encode());
+  }
+  if (first.front() != first.back()) return failed("the second answer for a step is another one");
+  loaded.shutdown();
+  return pass();
+}
+
+Outcome defaults_are_accepted(const Subject& s) {
+  Loaded loaded(s.info);
+  OptimizerHandle(loaded.init()).check(s.options(), 100);
+  loaded.shutdown();
+  return pass();
+}
+
+void exercise(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
+  const OptimizerHandle optimizer(plugin);
+  optimizer.check(s.options(), 10);
+  exercise_pass(kPass, s, plugin);
+  optimizer.step_values(s.options(), 0, 10);
+}
+
+constexpr Check kChecks[] = {
+    {"optimizer.unknown", "nodes, attributes and fields that it does not know come through",
+     [](const Subject& s) { return keeps_unknown(kPass, s); }},
+    {"optimizer.random-graphs", "in random graphs it updates each parameter that has a gradient, and no other",
+     [](const Subject& s) { return random_graphs(kPass, s); }},
+    {"optimizer.step-values", "it gives a value for each input that it added, the same for the same step", step_values},
+    {"optimizer.defaults", "it accepts its own defaults", defaults_are_accepted},
+    {"optimizer.damaged-requests", "damaged requests are refused with a reason",
+     [](const Subject& s) {
+       return damaged_requests(
+           kPass,
+           [](const Plugin& plugin, const std::string& request) {
+             ReplySink reply;
+             return status_of_call(plugin, &corral_optimizer::transform, "transform", request.data(), request.size(), reply.get());
+           },
+           s);
+     }},
+};
+
+}  // namespace
+
+extern const Kind kind_optimizer;
+const Kind kind_optimizer{"optimizer", CORRAL_OPTIMIZER_ID, CORRAL_SIZE(corral_optimizer), exercise, kChecks};
+
+}  // namespace corral::validate
