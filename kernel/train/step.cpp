@@ -15,7 +15,7 @@ Step::Step(runtime::Session& session, size_t graph, uint64_t seed)
   positions_ = session.input(graph, "positions");
   first_key_ = session.input(graph, "first_key");
   losses_ = session.output(graph, "losses");
-  if ((has_rows_ = session.has_input(graph, "rows"))) row_numbers_ = session.input(graph, "rows");
+  if ((has_token_index_ = session.has_input(graph, "token_index"))) token_index_ = session.input(graph, "token_index");
   if ((has_seed_ = session.has_input(graph, "seed"))) seed_input_ = session.input(graph, "seed");
   if ((trains_ = session.has_input(graph, "target_count"))) {
     target_count_ = session.input(graph, "target_count");
@@ -36,7 +36,7 @@ Step::Step(runtime::Session& session, size_t graph, uint64_t seed)
   forward_ = session.program(graph, [](const Node& n) { return n.phase == Phase::FORWARD && n.when == When::EVERY; });
   prepare_ = session.program(graph, [](const Node& n) { return n.phase == Phase::FORWARD && n.when == When::FIRST; });
   loss_values_.resize(static_cast<size_t>(rows_ * seq_length_));
-  row_values_.resize(loss_values_.size());
+  token_numbers_.resize(loss_values_.size());
 }
 
 void Step::forward_backward(const Batch& batch, uint64_t step, int64_t index, int64_t count, uint64_t first_row, StepResult& result,
@@ -63,10 +63,10 @@ void Step::feed(const Batch& batch, uint64_t step, uint64_t first_row) {
   put(targets_, batch.targets);
   put(positions_, batch.positions);
   put(first_key_, batch.first_key);
-  if (has_rows_ && row_numbers_.address) {
-    for (size_t i = 0; i < row_values_.size(); ++i)
-      row_values_[i] = static_cast<int64_t>(first_row) * seq_length_ + static_cast<int64_t>(i);
-    put(row_numbers_, row_values_);
+  if (has_token_index_ && token_index_.address) {
+    for (size_t i = 0; i < token_numbers_.size(); ++i)
+      token_numbers_[i] = static_cast<int64_t>(first_row) * seq_length_ + static_cast<int64_t>(i);
+    put(token_index_, token_numbers_);
   }
   if (has_seed_ && seed_input_.address) {
     const int64_t seed[2] = {static_cast<int64_t>(seed_), static_cast<int64_t>(step)};

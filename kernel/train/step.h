@@ -55,12 +55,12 @@ class Step {
   uint64_t seed_;
   int64_t rows_, seq_length_;
   size_t micro_[2][2], update_, forward_, prepare_;  // micro_[first][last]
-  runtime::TensorRef tokens_, targets_, positions_, first_key_, row_numbers_, seed_input_, losses_, grad_norm_, target_count_;
-  bool has_rows_, has_seed_, trains_;
+  runtime::TensorRef tokens_, targets_, positions_, first_key_, token_index_, seed_input_, losses_, grad_norm_, target_count_;
+  bool has_token_index_, has_seed_, trains_;
   bool sums_ = true;  // gradients over several micro-batches
   std::vector<std::pair<std::string, runtime::TensorRef>> scalars_;
   std::vector<float> loss_values_;
-  std::vector<int64_t> row_values_;
+  std::vector<int64_t> token_numbers_;
 };
 
 }  // namespace corral::train

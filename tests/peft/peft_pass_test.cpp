@@ -113,7 +113,7 @@ Graph one_linear() {
   Graph g;
   GraphBuilder b(g);
   const TensorId x = b.input("x", DType::F32, {2, 3, 10});
-  b.input("rows", DType::I64, {2, 3});
+  b.input("token_index", DType::I64, {2, 3});
   b.input("seed", DType::I64, {2});
   State s;
   s.trained = true;
@@ -134,8 +134,8 @@ void fill(const Graph& g, graph::Interpreter& run) {
       random(s.tensor, name_of(g, s.tensor).find("magnitude") == std::string::npos ? -0.7 : 0.5,
              name_of(g, s.tensor).find("magnitude") == std::string::npos ? 0.7 : 2.0);
   random(find_port(g, g.inputs, "x"), -1, 1);
-  std::vector<double>& rows = run[find_port(g, g.inputs, "rows")];
-  for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<double>(i);
+  std::vector<double>& token_index = run[find_port(g, g.inputs, "token_index")];
+  for (size_t i = 0; i < token_index.size(); ++i) token_index[i] = static_cast<double>(i);
 }
 
 TEST(PeftPass, DropoutLeavesTheMeanOfTheOutput) {

@@ -4,8 +4,8 @@
 
 namespace corral::graph {
 namespace {
-// A value is dropped where hash(seed, step, key, row, feature) / 2^64 < rate, else multiplied by 1 / (1 - rate): the mask depends on
-// nothing else, so every split of the batch gives the same. The hash is two rounds of the finalizer of splitmix64. (Sebastiano Vigna,
+// A value is dropped where hash(seed, step, key, token_index, feature) / 2^64 < rate, else multiplied by 1 / (1 - rate): the mask depends
+// on nothing else, so every split of the batch gives the same. The hash is two rounds of the finalizer of splitmix64. (Sebastiano Vigna,
 // public domain: https://prng.di.unimi.it/splitmix64.c)
 
 uint64_t mixed(uint64_t z) {
@@ -17,25 +17,26 @@ uint64_t mixed(uint64_t z) {
 
 std::vector<TensorType> shape(const ShapeCall& op) {
   const Shape& x = op["x"];
-  op.require(x.size() == 3, "x", "needs three axes: rows, places, features");
-  op.require(op["rows"] == Shape{x[0], x[1]}, "rows", "needs one for each place of x");
+  op.require(x.size() == 3, "x", "needs three axes: sequences, token positions, features");
+  op.require(op["token_index"] == Shape{x[0], x[1]}, "token_index", "needs one for each token position of x");
   op.require(op["seed"] == Shape{2}, "seed", "needs two numbers: seed and step");
   return {{op.dtype("x"), x}};
 }
 
 void gradient(GradCall& op) {
-  if (op.needs("x")) op.set("x", op.emit("dropout", {op.dout("y"), op.in("rows"), op.in("seed")}, {op.same("rate"), op.same("key")})[0]);
+  if (op.needs("x"))
+    op.set("x", op.emit("dropout", {op.dout("y"), op.in("token_index"), op.in("seed")}, {op.same("rate"), op.same("key")})[0]);
 }
 
 void reference(const RefCall& op) {
-  const auto x = op.in("x"), rows = op.in("rows"), seed = op.in("seed");
+  const auto x = op.in("x"), token_index = op.in("token_index"), seed = op.in("seed");
   const auto y = op.out("y");
   const auto D = static_cast<size_t>(op.shape("x")[2]);
   const double rate = op.attr("rate");
   const uint64_t run =
       mixed(mixed(mixed(static_cast<uint64_t>(seed[0])) ^ static_cast<uint64_t>(seed[1])) ^ static_cast<uint64_t>(op.integer("key")));
   for (size_t i = 0; i < x.size(); ++i) {
-    const uint64_t draw = mixed(mixed(run ^ static_cast<uint64_t>(rows[i / D])) ^ (i % D));
+    const uint64_t draw = mixed(mixed(run ^ static_cast<uint64_t>(token_index[i / D])) ^ (i % D));
     y[i] = static_cast<double>(draw >> 40) < rate * 0x1p24 ? 0 : x[i] / (1 - rate);
   }
 }
@@ -44,15 +45,15 @@ void reference(const RefCall& op) {
 extern const OpDef dropout;
 const OpDef dropout{
     .name = "dropout",
-    .axes = {{"", "x: b t d, rows: b t, seed: two -> y: b t d"}},
+    .axes = {{"", "x: b t d, token_index: b t, seed: two -> y: b t d"}},
     .attrs = {{"rate", AttrKind::kNumber}, {"key", AttrKind::kInteger}},
-    .types = {{"rows", DType::I64}, {"seed", DType::I64}},
+    .types = {{"token_index", DType::I64}, {"seed", DType::I64}},
     .shape = shape,
     .gradient = gradient,
     .reference = reference,
     .cheap = true,
-    .cases = {{{{"x", {2, 3, 40}}, {"rows", {2, 3}}, {"seed", {2}}},
+    .cases = {{{{"x", {2, 3, 40}}, {"token_index", {2, 3}}, {"seed", {2}}},
                {{"rate", attribute(0.3)}, {"key", attribute(int64_t{5})}},
-               {{"rows", {0, 1000}}, {"seed", {0, 99}}}}},
+               {{"token_index", {0, 1000}}, {"seed", {0, 99}}}}},
 };
 }  // namespace corral::graph

@@ -92,7 +92,7 @@ uint64_t mixed(uint64_t z) {
 
 void dropout(const Prepared& p, void* const* in, void* const* out, void*) {
   const int64_t D = p.sizes[1], rows = p.sizes[0] / D;
-  const auto* row_numbers = static_cast<const int64_t*>(in[1]);
+  const auto* token_index = static_cast<const int64_t*>(in[1]);
   const auto* seed = static_cast<const int64_t*>(in[2]);
   const double rate = p.numbers[0];
   const auto limit = static_cast<uint64_t>(std::ceil(rate * 0x1p24));
@@ -101,12 +101,12 @@ void dropout(const Prepared& p, void* const* in, void* const* out, void*) {
       mixed(mixed(mixed(static_cast<uint64_t>(seed[0])) ^ static_cast<uint64_t>(seed[1])) ^ static_cast<uint64_t>(p.sizes[2]));
 #pragma omp parallel for schedule(static) num_threads(p.team(p.sizes[0]))
   for (int64_t r = 0; r < rows; ++r) {
-    const uint64_t row = mixed(run ^ static_cast<uint64_t>(row_numbers[r]));
+    const uint64_t token = mixed(run ^ static_cast<uint64_t>(token_index[r]));
     float block[kBlock];
     for (int64_t from = 0; from < D; from += kBlock) {
       const int64_t n = std::min(kBlock, D - from);
       load(block, in[0], p.in[0], r * D + from, n);
-      for (int64_t d = 0; d < n; ++d) block[d] = mixed(row ^ static_cast<uint64_t>(from + d)) >> 40 < limit ? 0 : block[d] * keep;
+      for (int64_t d = 0; d < n; ++d) block[d] = mixed(token ^ static_cast<uint64_t>(from + d)) >> 40 < limit ? 0 : block[d] * keep;
       store(out[0], p.out[0], r * D + from, block, n, p.adds(0));
     }
   }

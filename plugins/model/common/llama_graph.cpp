@@ -18,7 +18,7 @@ class Emitter {
     const TensorId tokens = b_.input("tokens", DType::I32, {batch_, seq_}), targets = b_.input("targets", DType::I32, {batch_, seq_});
     positions_ = b_.input("positions", DType::I32, {batch_, seq_});
     first_key_ = b_.input("first_key", DType::I32, {batch_, seq_});
-    rows_ = b_.input("rows", DType::I64, {batch_, seq_});
+    token_index_ = b_.input("token_index", DType::I64, {batch_, seq_});
     seed_ = b_.input("seed", DType::I64, {2});
 
     b_.scope = "embedding";
@@ -88,7 +88,7 @@ class Emitter {
   TensorId add(TensorId residual, TensorId x, const std::string& name) {
     if (m_.hidden_dropout > 0) {
       const TensorId dropped = activation(name + "_dropout", m_.hidden_size);
-      b_.node("dropout", {x, rows_, seed_}, {dropped}, {{"rate", attribute(m_.hidden_dropout)}, {"key", attribute(dropout_key_++)}});
+      b_.node("dropout", {x, token_index_, seed_}, {dropped}, {{"rate", attribute(m_.hidden_dropout)}, {"key", attribute(dropout_key_++)}});
       x = dropped;
     }
     const TensorId y = activation(name, m_.hidden_size);
@@ -113,7 +113,7 @@ class Emitter {
   Graph graph_;
   GraphBuilder b_;
   int64_t batch_, seq_, dropout_key_ = 0;
-  TensorId positions_ = 0, first_key_ = 0, rows_ = 0, seed_ = 0;
+  TensorId positions_ = 0, first_key_ = 0, token_index_ = 0, seed_ = 0;
   std::string prefix_;
 };
 

@@ -179,8 +179,8 @@ Graph Adapters::transform(bool deterministic) const {
   for (const size_t i : whole_) g.states[i].trained = true;
 
   const bool drops = s_.dropout > 0 && !deterministic;
-  const TensorId rows = find_port(g, g.inputs, "rows"), seed = find_port(g, g.inputs, "seed");
-  if (drops && (!rows || !seed)) fail("peft.dropout = {}: the model's graph has no inputs \"rows\" and \"seed\"", s_.dropout);
+  const TensorId token_index = find_port(g, g.inputs, "token_index"), seed = find_port(g, g.inputs, "seed");
+  if (drops && (!token_index || !seed)) fail("peft.dropout = {}: the model's graph has no inputs \"token_index\" and \"seed\"", s_.dropout);
   std::vector<const Group*> group_of(linears_.size());
   for (const Group& group : groups_)
     for (const size_t i : group.members) group_of[i] = &group;
@@ -208,7 +208,7 @@ Graph Adapters::transform(bool deterministic) const {
       TensorId x = l.x;
       if (drops) {
         now.dropped = e.like(group->module + ".dropout", l.x, l.in);
-        e.b.node("dropout", {l.x, rows, seed}, {now.dropped},
+        e.b.node("dropout", {l.x, token_index, seed}, {now.dropped},
                  {{"rate", attribute(s_.dropout)}, {"key", attribute(dropout_key(group->module))}});
         x = now.dropped;
         if (s_.magnitude) {

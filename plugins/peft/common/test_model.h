@@ -15,7 +15,7 @@ inline Graph test_model(int64_t layers = 2, bool tied = false) {
     return b.state(name, DType::F32, std::move(shape), s);
   };
   const TensorId tokens = b.input("tokens", DType::I32, {2, 3}), targets = b.input("targets", DType::I32, {2, 3});
-  b.input("rows", DType::I64, {2, 3});
+  b.input("token_index", DType::I64, {2, 3});
   b.input("seed", DType::I64, {2});
   const TensorId embedding = parameter("model.embed_tokens.weight", {V, D});
   TensorId x = b.tensor("embedding", DType::F32, {2, 3, D});
