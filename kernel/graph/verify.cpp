@@ -7,6 +7,7 @@
 
 #include "kernel/graph/op.h"
 #include "kernel/graph/print.h"
+#include "kernel/graph/uses.h"
 
 namespace corral::graph {
 namespace {
@@ -15,8 +16,7 @@ constexpr int64_t kMostElements = int64_t{1} << 46;
 
 class Verifier {
  public:
-  explicit Verifier(const Graph& g)
-      : g_(g), written_(g.tensors.size()), state_(g.tensors.size()), inner_(g.tensors.size()), made_(g.tensors.size(), kBefore) {}
+  explicit Verifier(const Graph& g) : g_(g), written_(g.tensors.size()), state_(g.tensors.size()), inner_(g.tensors.size()), uses_(g) {}
 
   void run() {
     if (g_.names.empty() || !g_.names[0].empty()) fail_bug("graph: names[0] must be empty");
@@ -92,13 +92,13 @@ class Verifier {
       if (t != 0 && !written_[t]) fail_bug("{}: reads \"{}\" before it is written", where(g_, i), name_of(g_, t));
       if (t != 0) lives_until(t, n, i);
     }
-    if (n.body.empty()) return typed(n, i, where(g_, i));
+    if (n.body.empty()) return typed(n, where(g_, i));
     if (try_op(g_.names[n.op])) fail_bug("{}: has a body, but the operation is the kernel's own", where(g_, i));
     body(i, n);
   }
 
   // An operation of the kernel: attributes, types and shapes.
-  void typed(const Node& n, size_t i, const std::string& at) {
+  void typed(const Node& n, const std::string& at) {
     const OpDef* const known = try_op(g_.names[n.op]);
     const OpDef& def = known ? *known : find_op(g_.names[n.op], at);
     const Attrs attrs = attributes_of(g_, n);
@@ -111,7 +111,7 @@ class Verifier {
       inputs.push_back(t == 0 ? nullptr : &types.back());
     }
     const std::vector<TensorType> expected = infer(def, attrs, inputs, at);
-    outputs(i, n, def, attrs, expected, at);
+    outputs(n, def, attrs, expected, at);
   }
 
   // The parts of a node: known operations that name nothing of the graph but the node's inputs and outputs.
@@ -134,7 +134,7 @@ class Verifier {
         if (t != 0 && !names(n.outputs, t) && (state_[t] || (written_[t] && !made.contains(t)) || inner_[t]))
           fail_bug("{}: writes \"{}\", which is no output of the node and not its own", at, name_of(g_, t));
       }
-      typed(part, i, at);
+      typed(part, at);
       for (size_t o = 0; o < part.outputs.size(); ++o)
         if (part.outputs[o] != 0) made.emplace(part.outputs[o], part.accumulate >> o & 1);
     }
@@ -158,8 +158,7 @@ class Verifier {
     fail_bug("{}: no attribute \"{}\"{}", at, attr, did_you_mean(attr, known));
   }
 
-  void outputs(size_t i, const Node& n, const OpDef& def, const Attrs& attrs, const std::vector<TensorType>& expected,
-               const std::string& at) {
+  void outputs(const Node& n, const OpDef& def, const Attrs& attrs, const std::vector<TensorType>& expected, const std::string& at) {
     const Operands& o = def.operands(attrs);
     if (n.outputs.size() != expected.size()) fail_bug("{}: {} outputs, expected {}", at, n.outputs.size(), expected.size());
     if (n.outputs.size() < 32 && n.accumulate >> n.outputs.size()) fail_bug("{}: accumulates into an output it does not have", at);
@@ -189,7 +188,6 @@ class Verifier {
       if (adds && !written_[t]) fail_bug("{}: adds to \"{}\", which nothing wrote", at, name_of(g_, t));
       if (written_[t] && !state_[t] && !adds) fail_bug("{}: writes \"{}\" a second time", at, name_of(g_, t));
       written_[t] = true;
-      made_[t] = i;
     }
   }
 
@@ -200,18 +198,18 @@ class Verifier {
 
   // Memory of what is no state is lent for one run: forward and backward of one micro-batch, or the update.
   void lives_until(TensorId t, const Node& reader, size_t i) const {
-    if (state_[t] || made_[t] == kBefore) return;
-    const Node& maker = g_.nodes[made_[t]];
+    const size_t made = uses_.last_writer(t, i);
+    if (state_[t] || made == Uses::kNone) return;
+    const Node& maker = g_.nodes[made];
     const bool other_run = (maker.phase == Phase::UPDATE) != (reader.phase == Phase::UPDATE);
     const bool not_always = maker.when != When::EVERY && maker.when != reader.when;
     if (other_run || not_always)
-      fail_bug("{}: reads \"{}\", which {} makes in another run and which is no state", where(g_, i), name_of(g_, t), where(g_, made_[t]));
+      fail_bug("{}: reads \"{}\", which {} makes in another run and which is no state", where(g_, i), name_of(g_, t), where(g_, made));
   }
 
-  static constexpr size_t kBefore = SIZE_MAX;
   const Graph& g_;
   std::vector<bool> written_, state_, inner_;
-  std::vector<size_t> made_;  // the node that last wrote a tensor
+  const Uses uses_;
 };
 
 }  // namespace

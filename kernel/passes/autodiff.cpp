@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "kernel/graph/op.h"
+#include "kernel/graph/uses.h"
 #include "kernel/graph/verify.h"
 
 namespace corral::passes {
@@ -126,16 +127,13 @@ class Autodiff {
   }
 
   void remove_unread_repeats() {
-    std::unordered_map<TensorId, size_t> readers;
-    for (const Node& n : g_.nodes)
-      for (TensorId t : n.inputs) ++readers[t];
+    const graph::Uses uses(g_);
     std::vector<bool> unread(g_.nodes.size());
-    for (auto at = repeats_.rbegin(); at != repeats_.rend(); ++at) {
-      const Node& n = g_.nodes[*at];
-      if (std::any_of(n.outputs.begin(), n.outputs.end(), [&](TensorId t) { return readers[t] > 0; })) continue;
-      for (TensorId t : n.inputs) --readers[t];
-      unread[*at] = true;
-    }
+    const auto is_read = [&](TensorId t) {
+      return std::any_of(uses.readers(t).begin(), uses.readers(t).end(), [&](uint32_t reader) { return !unread[reader]; });
+    };
+    for (auto at = repeats_.rbegin(); at != repeats_.rend(); ++at)
+      unread[*at] = std::none_of(g_.nodes[*at].outputs.begin(), g_.nodes[*at].outputs.end(), is_read);
     size_t i = 0;
     std::erase_if(g_.nodes, [&](const Node&) { return unread[i++]; });
   }

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "corral/error.h"
+#include "kernel/graph/uses.h"
 #include "kernel/passes/accumulation.h"
 
 namespace corral::passes {
@@ -20,22 +21,18 @@ struct Interval {
   size_t begin, end;  // first write and last read, as numbers of nodes
 };
 
-std::vector<Interval> lifetimes(const Graph& g, const std::vector<bool>& stands) {
-  constexpr size_t kUnused = SIZE_MAX;
-  std::vector<size_t> begin(g.tensors.size(), kUnused), end(g.tensors.size(), 0);
-  const auto touch = [&](TensorId t, size_t at) {
-    begin[t] = std::min(begin[t], at);
-    end[t] = std::max(end[t], at);
-  };
-  for (size_t i = 0; i < g.nodes.size(); ++i) {
-    for (TensorId t : g.nodes[i].inputs) touch(t, i);
-    for (TensorId t : g.nodes[i].outputs) touch(t, i);
-  }
+std::vector<Interval> lifetimes(const Graph& g, const graph::Uses& uses, const std::vector<bool>& stands) {
+  std::vector<bool> throughout(g.tensors.size());
   for (const auto* ports : {&g.inputs, &g.outputs})
-    for (const Port& p : *ports) touch(p.tensor, 0), touch(p.tensor, g.nodes.size());
+    for (const Port& p : *ports) throughout[p.tensor] = true;
   std::vector<Interval> result;
-  for (TensorId t = 1; t < g.tensors.size(); ++t)
-    if (begin[t] != kUnused && !stands[t]) result.push_back({t, size_of(g, t), begin[t], end[t]});
+  for (TensorId t = 1; t < g.tensors.size(); ++t) {
+    if (stands[t]) continue;
+    if (throughout[t])
+      result.push_back({t, size_of(g, t), 0, g.nodes.size()});
+    else if (const size_t first = uses.first(t); first != graph::Uses::kNone)
+      result.push_back({t, size_of(g, t), first, uses.last(t)});
+  }
   return result;
 }
 
@@ -104,10 +101,11 @@ MemoryPlan plan_memory(const std::vector<const Graph*>& graphs, uint64_t workspa
     std::vector<bool> stands(g.tensors.size());
     for (const State& s : g.states) stands[s.tensor] = true;
     std::vector<uint64_t> offsets(g.tensors.size(), MemoryPlan::kAbsent), scratch = offsets;
-    const uint64_t alone = place(lifetimes(g, stands), scratch);
+    const graph::Uses uses(g);
+    const uint64_t alone = place(lifetimes(g, uses, stands), scratch);
     const std::vector<bool> passes = made_within_step(g);
     for (const State& s : g.states) stands[s.tensor] = !passes[s.tensor];
-    passing = std::max(passing, place(lifetimes(g, stands), offsets));
+    passing = std::max(passing, place(lifetimes(g, uses, stands), offsets));
     activations = std::max(activations, alone);
     for (TensorId t = 1; t < offsets.size(); ++t)
       if (offsets[t] != MemoryPlan::kAbsent) plan.offsets[i][t] = top + offsets[t];

@@ -3,65 +3,50 @@
 #include <algorithm>
 #include <functional>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "corral/error.h"
 #include "kernel/graph/op.h"
+#include "kernel/graph/scope.h"
+#include "kernel/graph/uses.h"
 
 namespace corral::passes {
 namespace {
 
-// Number N of the scope layers.N, or -1.
-int64_t layer_of(const std::string& scope) {
-  constexpr std::string_view kPrefix = "layers.";
-  if (!scope.starts_with(kPrefix)) return -1;
-  int64_t n = 0;
-  for (char c : std::string_view(scope).substr(kPrefix.size())) {
-    if (c < '0' || c > '9' || n > 1000000) return -1;
-    n = n * 10 + (c - '0');
-  }
-  return n;
-}
-
 class Recompute {
  public:
-  Recompute(Graph& g, std::function<bool(const Node&)> repeats) : g_(g), repeats_(std::move(repeats)) {}
+  // `repeats`: may this forward node run once more?
+  Recompute(Graph& g, const std::function<bool(const Node&)>& repeats)
+      : g_(g), uses_(g), kept_(g.tensors.size()), repeats_(g.nodes.size()) {
+    for (const Port& p : g_.outputs) kept_[p.tensor] = true;
+    for (const State& s : g_.states) kept_[s.tensor] = true;
+    for (size_t i = 0; i < g_.nodes.size(); ++i) repeats_[i] = g_.nodes[i].phase == Phase::FORWARD && repeats(g_.nodes[i]);
+  }
 
   void run() {
-    Makers makers;
-    std::unordered_set<TensorId> kept;
-    for (const Port& p : g_.outputs) kept.insert(p.tensor);
-    for (const State& s : g_.states) kept.insert(s.tensor);
-    for (size_t i = 0; i < g_.nodes.size(); ++i)
-      if (g_.nodes[i].phase == Phase::FORWARD && repeats_(g_.nodes[i]))
-        for (TensorId t : g_.nodes[i].outputs)
-          if (t && !kept.contains(t)) makers[t].push_back(i);
-
     std::vector<Node> result;
     result.reserve(g_.nodes.size() * 2);
     for (size_t i = 0; i < g_.nodes.size(); ++i) {
       Node n = g_.nodes[i];
       if (n.phase == Phase::BACKWARD)
-        for (TensorId& t : n.inputs) t = again(t, makers, result);
+        for (TensorId& t : n.inputs) t = again(t, result);
       result.push_back(std::move(n));
     }
     g_.nodes = std::move(result);
   }
 
  private:
-  // Forward nodes that make a tensor which is not kept: the first one writes it, others add to it.
-  using Makers = std::unordered_map<TensorId, std::vector<size_t>>;
-
-  // The tensor that holds the value of `t` in the backward phase; its makers are repeated before its first use there.
-  TensorId again(TensorId t, const Makers& makers, std::vector<Node>& result) {
-    const auto from = makers.find(t);
-    if (from == makers.end()) return t;
+  // The tensor that holds the value of `t` in the backward phase. The nodes that write `t`, and those that add to it, are repeated before
+  // its first use there.
+  TensorId again(TensorId t, std::vector<Node>& result) {
+    if (kept_[t]) return t;
     if (const auto copy = copies_.find(t); copy != copies_.end()) return copy->second;
-    for (const size_t i : from->second) {
+    const auto writers = uses_.writers(t);
+    if (writers.empty() || !std::all_of(writers.begin(), writers.end(), [&](uint32_t i) { return repeats_[i]; })) return t;
+    for (const uint32_t i : writers) {
       Node n = g_.nodes[i];
       n.phase = Phase::BACKWARD;
       std::unordered_map<TensorId, TensorId> read{{0, 0}};
-      for (TensorId& input : n.inputs) input = read[input] = again(input, makers, result);
+      for (TensorId& input : n.inputs) input = read[input] = again(input, result);
       for (TensorId& output : n.outputs)
         if (output != 0) output = copy_of(output);
       for (BodyNode& part : n.body)
@@ -82,19 +67,19 @@ class Recompute {
   }
 
   Graph& g_;
-  std::function<bool(const Node&)> repeats_;
+  const graph::Uses uses_;            // of the graph as it came
+  std::vector<bool> kept_, repeats_;  // by tensor; by node
   std::unordered_map<TensorId, TensorId> copies_;
 };
 
-// What one layer hands to the next is kept: the last node of a layer whose output a later scope reads.
-std::unordered_set<TensorId> crossing(const Graph& g) {
-  std::unordered_map<TensorId, uint32_t> scope_of;
-  std::unordered_set<TensorId> result;
-  for (const Node& n : g.nodes) {
-    if (n.phase != Phase::FORWARD) continue;
-    for (TensorId t : n.inputs)
-      if (const auto from = scope_of.find(t); from != scope_of.end() && from->second != n.scope) result.insert(t);
-    for (TensorId t : n.outputs) scope_of[t] = n.scope;
+// Tensors that a scope hands to another are kept: by tensor.
+std::vector<bool> crossing(const Graph& g, const graph::Uses& uses) {
+  std::vector<bool> result(g.tensors.size());
+  for (size_t i = 0; i < g.nodes.size(); ++i) {
+    if (g.nodes[i].phase != Phase::FORWARD) continue;
+    for (const TensorId t : g.nodes[i].inputs)
+      if (const size_t from = uses.last_writer(t, i); from != graph::Uses::kNone && g.nodes[from].scope != g.nodes[i].scope)
+        result[t] = true;
   }
   return result;
 }
@@ -117,13 +102,11 @@ Graph recompute(Graph g, const std::string& granularity, int64_t num_layers) {
   if (granularity != "full")
     fail("recompute.granularity = \"{}\": no such granularity{}", granularity, did_you_mean(granularity, {"none", "selective", "full"}));
   if (num_layers < 0) fail("recompute.num_layers = {}: expected 0 (all) or more", num_layers);
-  const std::unordered_set<TensorId> handed_on = crossing(g);
+  const std::vector<bool> handed_on = crossing(g, graph::Uses(g));
   Recompute(g, [&](const Node& n) {
-    const int64_t layer = layer_of(g.names[n.scope]);
+    const int64_t layer = graph::layer_of(g.names[n.scope]);
     if (layer < 0 || (num_layers > 0 && layer >= num_layers)) return false;
-    for (TensorId t : n.outputs)
-      if (handed_on.contains(t)) return false;
-    return true;
+    return std::none_of(n.outputs.begin(), n.outputs.end(), [&](TensorId t) { return handed_on[t]; });
   }).run();
   return g;
 }
