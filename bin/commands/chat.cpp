@@ -160,7 +160,7 @@ class Conversation {
       std::fwrite(piece.data(), 1, piece.size(), stdout);
       std::fflush(stdout);
     };
-    const train::StopSignals signals;
+    const train::StopSignals signals(train::StopSignals::kInterrupt);
     generate::Finish finish = generate::Finish::kStop;
     generator_->run({reply.ids}, sampling_, limits,
                     {[&](size_t, int32_t id) {

@@ -127,6 +127,7 @@ class Generation {
         continue;
       }
       nlohmann::ordered_json json;
+      if (prompts_[printed_].text) json["prompt"] = *prompts_[printed_].text;
       json["input_ids"] = prompts_[printed_].ids;
       json["output_ids"] = text.ids;
       json["text"] = text.stream->take();

@@ -26,6 +26,7 @@
 #include "kernel/runtime/initialize.h"
 #include "kernel/train/loop.h"
 #include "kernel/train/session_tensors.h"
+#include "kernel/train/stop.h"
 
 namespace corral::cli {
 namespace {
@@ -108,6 +109,8 @@ class Training {
     if (samples && pretrained_)
       warn_of_untrained_rows(session, fetch_part(data_, 0), part_rows(*data_, 0), length, tokenizer_.get(),
                              [&](const std::string& line) { log.say(line); });
+    // Until the last line is said: a reader of it may be gone.
+    const train::StopSignals signals(train::StopSignals::kAnyEnd);
     // Only what can be trained leaves a directory behind.
     make_directory();
     log.open(dir_ + "/log.txt");

@@ -20,7 +20,7 @@ class Reader {
 
   Prompt text(const std::string& where, const std::string& text) const {
     if (!tokenizer_) fail("{}: the model's folder has no tokenizer: name one with --tokenizer PATH, or give ids (input_ids)", where);
-    return checked(where, {tokenizer_->encode(text, flags_)});
+    return checked(where, {tokenizer_->encode(text, flags_), text});
   }
 
   std::vector<Prompt> file(const std::string& path) const {

@@ -1,6 +1,7 @@
 // The prompts of a command line as ids.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@ namespace corral::cli {
 
 struct Prompt {
   std::vector<int32_t> ids;
+  std::optional<std::string> text;  // absent where the prompt was given as ids
 };
 
 // --prompt TEXT, --prompt - or --prompts FILE. Throws Error naming file and line; without a tokenizer only rows with ids are taken.

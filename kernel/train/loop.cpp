@@ -55,7 +55,6 @@ Loop::Loop(Step& step, Step& evaluation, Fetch fetch, Fetch eval_fetch, StepValu
       hooks_(std::move(hooks)) {}
 
 Ending Loop::run() {
-  const StopSignals signals;
   const int64_t micro = settings_.global_batch_size / step_.rows();
   const auto rows_a_step = static_cast<uint64_t>(settings_.global_batch_size);
   Prefetch data(fetch_, settings_.first_step * rows_a_step, step_.rows(), step_.seq_length());

@@ -6,27 +6,46 @@
 namespace corral::train {
 namespace {
 
-volatile sig_atomic_t asked_to_stop = 0;
-constexpr int kSignals[] = {SIGINT, SIGTERM};
-struct sigaction before[2];
+volatile sig_atomic_t asked_to_stop = 0, interrupted = 0;
 
-void on_signal(int) {
-  if (asked_to_stop) _exit(130);
+void on_interrupt(int) {
+  if (interrupted) _exit(130);
+  interrupted = 1;
   asked_to_stop = 1;
 }
 
+void on_end(int) { asked_to_stop = 1; }
+
+struct {
+  int number;
+  void (*handler)(int);
+  StopSignals::Reach reach;
+  struct sigaction before;
+} signals[] = {
+    {SIGINT, on_interrupt, StopSignals::kInterrupt, {}}, {SIGTERM, on_interrupt, StopSignals::kInterrupt, {}},
+    {SIGHUP, on_end, StopSignals::kAnyEnd, {}},          {SIGPIPE, on_end, StopSignals::kAnyEnd, {}},
+    {SIGUSR1, on_end, StopSignals::kAnyEnd, {}},         {SIGUSR2, on_end, StopSignals::kAnyEnd, {}},
+};
+
 }  // namespace
 
-StopSignals::StopSignals() {
+StopSignals::StopSignals(Reach reach) {
   asked_to_stop = 0;
-  struct sigaction action {};
-  action.sa_handler = on_signal;
-  sigemptyset(&action.sa_mask);
-  for (int i = 0; i < 2; ++i) sigaction(kSignals[i], &action, &before[i]);
+  interrupted = 0;
+  for (auto& s : signals) {
+    sigaction(s.number, nullptr, &s.before);
+    // The starter chose to ignore it: nohup, a service manager.
+    if (s.reach > reach || (s.reach == kAnyEnd && s.before.sa_handler == SIG_IGN)) continue;
+    struct sigaction action {};
+    action.sa_handler = s.handler;
+    action.sa_flags = SA_RESTART;
+    sigemptyset(&action.sa_mask);
+    sigaction(s.number, &action, nullptr);
+  }
 }
 
 StopSignals::~StopSignals() {
-  for (int i = 0; i < 2; ++i) sigaction(kSignals[i], &before[i], nullptr);
+  for (const auto& s : signals) sigaction(s.number, &s.before, nullptr);
 }
 
 bool StopSignals::asked() { return asked_to_stop != 0; }

@@ -1,4 +1,4 @@
-// SIGINT and SIGTERM end a run after its step; a second one ends it at once.
+// Signals that end a run after its step, saved.
 #pragma once
 
 namespace corral::train {
@@ -6,7 +6,12 @@ namespace corral::train {
 // Installs the handlers while it lives.
 class StopSignals {
  public:
-  StopSignals();
+  enum Reach {
+    kInterrupt,  // SIGINT and SIGTERM, of which a second one ends the process at once
+    kAnyEnd,     // also a terminal or a reader that is gone (SIGHUP, SIGPIPE) and a scheduler's warning (SIGUSR1, SIGUSR2); these may come
+                 // again
+  };
+  explicit StopSignals(Reach reach);
   ~StopSignals();
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;

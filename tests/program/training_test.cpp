@@ -18,6 +18,7 @@ class TrainingProgram : public ProgramTest {
  protected:
   void SetUp() override {
     ProgramTest::SetUp();
+    for (const int signal : {SIGHUP, SIGPIPE}) ::signal(signal, SIG_DFL);  // the tests themselves may run under nohup
     std::string rows;
     for (int i = 0; i < 60; ++i) rows += "{\"text\": \"the cat number " + std::to_string(i * 7 % 60) + " sat on the mat\"}\n";
     write_text(*this / "data.jsonl", rows);
@@ -41,18 +42,31 @@ class TrainingProgram : public ProgramTest {
     return found;
   }
 
-  // Starts the program, and waits until it logged a step.
-  pid_t start(const std::string& run) const {
+  // Starts the program, behind `before` in the shell, and waits until it logged a step.
+  pid_t start(const std::string& run, const std::string& before = "") const {
     fs::remove(*this / "err");
     const pid_t child = ::fork();
     if (child == 0) {
-      const std::string command = "exec " CORRAL_BINARY_DIR "/bin/corral " + words("1000000", "--dir " + run) + " 2>" + (*this / "err");
+      const std::string command =
+          before + "exec " CORRAL_BINARY_DIR "/bin/corral " + words("1000000", "--dir " + run) + " 2>" + (*this / "err");
       ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
       ::_exit(127);
     }
-    for (int i = 0; i < 600 && text_of(*this / "err").find("step 5/") == std::string::npos; ++i)
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    await_step(5);
     return child;
+  }
+  void await_step(int step) const {
+    const std::string line = "step " + std::to_string(step) + "/";
+    for (int i = 0; i < 600 && text_of(*this / "err").find(line) == std::string::npos; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  // That what a run saved when it was stopped has its steps, and is resumed.
+  void expect_saved(const std::string& run) const {
+    const int step = std::atoi(text_of(run + "/checkpoints/latest_checkpointed_iteration.txt").c_str());
+    EXPECT_GE(step, 5) << text_of(run + "/log.txt");
+    EXPECT_EQ(lines_with(text_of(run + "/log.txt"), "stopped: saved; go on with --resume").size(), 1u);
+    const Shown resumed = corral("pretrain --dir " + run + " --resume --train-iters " + std::to_string(step + 1));
+    EXPECT_EQ(resumed.code, 0) << resumed.err;
   }
   static int wait(pid_t child) {
     int status = 0;
@@ -162,18 +176,43 @@ TEST_F(TrainingProgram, ARunThatDivergesEndsWithTheStepAndWhatWouldHelpAndSavesN
 }
 
 TEST_F(TrainingProgram, ASignalEndsTheRunAfterItsStepSavedAndResumable) {
-  for (const int signal : {SIGTERM, SIGINT}) {
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2}) {
     const std::string run = *this / std::to_string(signal);
     const pid_t child = start(run);
     ::kill(child, signal);
-    EXPECT_EQ(wait(child), 130);
-    const std::string err = text_of(*this / "err");
-    EXPECT_NE(err.find("stopped: saved; go on with --resume"), std::string::npos) << err;
-    const int step = std::stoi(text_of(run + "/checkpoints/latest_checkpointed_iteration.txt"));
-    EXPECT_GE(step, 5);
-    const Shown resumed = corral("pretrain --dir " + run + " --resume --train-iters " + std::to_string(step + 1));
-    EXPECT_EQ(resumed.code, 0) << resumed.err;
+    EXPECT_EQ(wait(child), 130) << signal;
+    expect_saved(run);
   }
+}
+
+TEST_F(TrainingProgram, AReaderThatLeavesEndsTheRunAfterItsStepSavedAndResumable) {
+  const std::string run = *this / "run", command = "{ " CORRAL_BINARY_DIR "/bin/corral " + words("1000000", "--dir " + run) +
+                                                   " 2>&1; echo $? >" + (*this / "code") + "; } | head -n 4 >" + (*this / "head");
+  ASSERT_EQ(std::system(command.c_str()), 0);
+  EXPECT_EQ(text_of(*this / "code"), "130\n");
+  EXPECT_EQ(lines_with(text_of(*this / "head"), "").size(), 4u);
+  expect_saved(run);
+}
+
+TEST_F(TrainingProgram, AWarningMayComeAgainWhileTheRunEndsByIt) {
+  const std::string run = *this / "run";
+  const pid_t child = start(run);
+  ::kill(child, SIGSTOP);
+  for (const int signal : {SIGHUP, SIGUSR1, SIGTERM}) ::kill(child, signal);
+  ::kill(child, SIGCONT);
+  EXPECT_EQ(wait(child), 130);
+  expect_saved(run);
+}
+
+TEST_F(TrainingProgram, UnderNohupARunOutlivesItsTerminal) {
+  const std::string run = *this / "run";
+  const pid_t child = start(run, "trap '' HUP; ");
+  ::kill(child, SIGHUP);
+  const size_t said = lines_with(text_of(*this / "err"), "tokens/s").size();
+  await_step(static_cast<int>(5 * (said + 20)));
+  EXPECT_EQ(::waitpid(child, nullptr, WNOHANG), 0) << text_of(*this / "err");
+  ::kill(child, SIGTERM);
+  EXPECT_EQ(wait(child), 130);
 }
 
 TEST_F(TrainingProgram, ASecondSignalEndsItAtOnce) {

@@ -1,4 +1,4 @@
-// The commands around the program: bin/packages, bin/wordnet-jsonl, tests/summary, tests/run_python.
+// The commands around the program: bin/packages, bin/wordnet-jsonl, bin/quickstart, tests/summary, tests/run_python.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -48,6 +48,15 @@ class Folder {
   fs::path path_;
 };
 
+// A thousand words for bin/wordnet-jsonl.
+void write_adverbs(const Folder& folder) {
+  std::string adverbs;
+  for (int i = 0; i < 1000; ++i)
+    adverbs += "00001740 02 r 01 word" + std::string(1, static_cast<char>('a' + i % 26)) + "q" +
+               std::string(static_cast<size_t>(i / 26), 'x') + " 0 000 | gloss " + std::to_string(i) + "\n";
+  folder.write("data.adv", adverbs);
+}
+
 TEST(Packages, WithoutRootOrSudoPrintTheOneLineThatIsMissingAndGoOnWhereNothingIs) {
   const Folder fake;
   fake.write("id", "#!/bin/sh\necho 1000\n", true);
@@ -71,11 +80,7 @@ TEST(WordnetJsonl, WritesEachEntryOnceAndKeepsHeldOutHeadWordsOutOfTraining) {
                "00001930 03 n 02 physical_entity 0 thing 1 001 @ 00001740 n 0000 | an  entity that exists  \n");
   folder.write("data.verb", "00001740 29 v 01 breathe 0 001 @ 00005041 v 0000 02 + 02 00 + 08 00 | draw air\n");
   folder.write("data.adj", "00001740 00 a 01 galore(ip) 0 001 = 05200169 n 0000 | in great numbers\n");
-  std::string adverbs;
-  for (int i = 0; i < 1000; ++i)
-    adverbs += "00001740 02 r 01 word" + std::string(1, static_cast<char>('a' + i % 26)) + "q" +
-               std::string(static_cast<size_t>(i / 26), 'x') + " 0 000 | gloss " + std::to_string(i) + "\n";
-  folder.write("data.adv", adverbs);
+  write_adverbs(folder);
   const Done done = sh(kSource + "/bin/wordnet-jsonl " + (folder / "out") + " " + (folder / ""));
   ASSERT_EQ(done.code, 0) << done.output;
   const std::string train = folder.read("out/train.jsonl"), heldout = folder.read("out/heldout.jsonl");
@@ -133,14 +138,108 @@ TEST(WordnetJsonl, NamesThePackageWhereTheDictionaryIsMissing) {
   EXPECT_EQ(done.output, "error: /nowhere/data.noun is not there: apt-get install wordnet-base\n");
 }
 
+TEST(JsonCheck, TakesJsonAndNamesTheFileOrLineOfAllElse) {
+  const Folder folder;
+  const auto check = [&](const std::string& content, const std::string& flag = "") {
+    folder.write("f", content);
+    return sh(kSource + "/bin/json-check " + flag + " " + (folder / "f"));
+  };
+  for (const char* good :
+       {"{\"a\": [1, -0.5e-3, {}, [], null, \"x\\\"\\u00e9\"],\n \"b\": {\"c\": true}}\n", "\"\\\\\"", " 3 ", "[[[]]]"}) {
+    EXPECT_TRUE(nlohmann::json::accept(good)) << good;
+    EXPECT_EQ(check(good).code, 0) << good;
+  }
+  for (const char* bad : {"$ corral eval\n{\"a\": 1}\n", "{\"a\": 1}\n{\"b\": 2}\n", "[1,]", "[1 2]", "{\"a\": 01}", "{\"a\" 1}",
+                          "{\"a\": [1, \"b\": 2]}", "\"\\u12g4\"", "\"a\tb\"", "{1: 2}", "nan", "", "\n"}) {
+    EXPECT_FALSE(nlohmann::json::accept(bad)) << bad;
+    const Done done = check(bad);
+    EXPECT_EQ(done.code, 1) << bad;
+    EXPECT_TRUE(done.output.starts_with("error: " + (folder / "f") + ": is ")) << done.output;
+  }
+  EXPECT_EQ(check("{\"a\": 1}\n[]\n", "--rows").code, 0);
+  const Done row = check("{}\nseen\n{}\n", "--rows");
+  EXPECT_EQ(row.code, 1);
+  EXPECT_EQ(row.output, "error: " + (folder / "f") + ": line 2 is not JSON: seen\n");
+}
+
+// A program in the place of `corral` that writes what the quickstart reads, in no time; `eval` and `generate` are what it answers to these
+// commands.
+class FakeQuickstart : public testing::Test {
+ protected:
+  void SetUp() override {
+    for (const char* tool : {"dpkg-query", "cmake", "ninja"}) folder_.write(tool, "#!/bin/sh\necho installed\n", true);
+    fs::create_directories(folder_ / "build/bin");
+    for (const char* empty : {"data.noun", "data.verb", "data.adj"}) folder_.write(empty, "");
+    write_adverbs(folder_);
+  }
+  Done quickstart(const std::string& eval, const std::string& generate) const {
+    folder_.write("build/bin/corral",
+                  "#!/bin/bash\n"
+                  "words=(\"$@\")\n"
+                  "value() { for ((i = 0; i < ${#words[@]}; i++)); do [ \"${words[i]}\" != \"$1\" ] || echo \"${words[i + 1]}\"; done; }\n"
+                  "dir=$(value --dir)$(value --out)$(value --hf-path)\n"
+                  "[ -z \"$dir\" ] || mkdir -p \"$dir/checkpoints/iter_0000007\"\n"
+                  "case $1 in\n"
+                  "  pretrain) echo '{\"tokens_per_second\": 5000}' >\"$dir/metrics.jsonl\" ;;\n"
+                  "  eval) echo seen on stderr >&2; " +
+                      eval +
+                      " ;;\n"
+                      "  generate) " +
+                      generate +
+                      " ;;\n"
+                      "  chat) sed '/^.reset/d; s/.*/an answer/' ;;\n"
+                      "esac\n",
+                  true);
+    fs::remove_all(folder_ / "out");
+    return sh("CORRAL_WORDNET=" + (folder_ / "") + " CORRAL_BUILD=" + (folder_ / "build") + " PATH=" + (folder_ / "") + ":$PATH " +
+              kSource + "/bin/quickstart --check --dir " + (folder_ / "out"));
+  }
+
+  static constexpr char kEval[] = "echo '{\"loss\": 1, \"bits_per_byte\": 1.5, \"unigram_bits_per_byte\": 3}'";
+  // Each word is defined by itself, so that another word's definition is seen.
+  static constexpr char kGenerate[] =
+      R"sh(sed 's/{"prompt": "\(.*\)"}/{"prompt": "\1", "text": " (adverb): \1.", "finish": "stop"}/' "$(value --prompts)")sh";
+  const Folder folder_;
+};
+
+TEST_F(FakeQuickstart, WritesFilesThatOtherProgramsReadAndPairsEachWordWithItsOwnDefinition) {
+  const Done done = quickstart(kEval, kGenerate);
+  ASSERT_EQ(done.code, 0) << done.output;
+  EXPECT_EQ(nlohmann::json::parse(folder_.read("out/eval.json"))["bits_per_byte"], 1.5);
+  size_t rows = 0;
+  std::istringstream generated(folder_.read("out/generated.jsonl")), prompts(folder_.read("out/text/prompts.jsonl"));
+  for (std::string line, prompt; std::getline(generated, line); ++rows) {
+    ASSERT_TRUE(std::getline(prompts, prompt));
+    const std::string word = nlohmann::json::parse(prompt)["prompt"];
+    EXPECT_EQ(nlohmann::json::parse(line)["prompt"], word);
+    EXPECT_NE(done.output.find("   " + word + " (adverb): " + word + ".\n"), std::string::npos) << done.output;
+  }
+  EXPECT_EQ(rows, 20U);
+  for (const char* command : {" tokenizer train ", " pretrain ", " export ", " eval ", " generate ", " finetune ", " merge ", " chat "})
+    EXPECT_NE(done.output.find("corral" + std::string(command)), std::string::npos) << command;
+}
+
+TEST_F(FakeQuickstart, FailsWhereAFileIsNotJsonOrARowContinuesAnotherWord) {
+  const std::string generate = kGenerate;
+  const auto fails = [&](const std::string& eval, const std::string& generated, const std::string& message) {
+    const Done done = quickstart(eval, generated);
+    EXPECT_EQ(done.code, 1) << message;
+    EXPECT_NE(done.output.find(message), std::string::npos) << done.output;
+  };
+  fails(std::string("echo '$ corral eval'; ") + kEval, generate, "eval.json: is not JSON: $ corral eval");
+  fails(kEval, "echo '$ corral generate'; " + generate, "generated.jsonl: line 1 is not JSON: $ corral generate");
+  fails(kEval, generate + " | tac", "generated.jsonl: row 1 continues ");
+  fails(kEval, generate + " | sed '$d'", "generated.jsonl: 19 rows for 20 prompts");
+}
+
 TEST(DictionaryForm, CountsOnlyEntriesThatEndByThemselves) {
   const Folder folder;
   folder.write("prompts.jsonl", "{\"prompt\": \"ab\"}\n{\"prompt\": \"cd\"}\n{\"prompt\": \"ef\"}\n{\"prompt\": \"gh\"}\n");
   folder.write("generated.jsonl",
-               "{\"input_ids\": [1], \"text\": \" (noun): a \\\"thing\\\"\", \"finish\": \"end\"}\n"
-               "{\"input_ids\": [1], \"text\": \"cd (adverb): quite\", \"finish\": \"end\"}\n"
-               "{\"input_ids\": [1], \"text\": \" (noun): without end\", \"finish\": \"length\"}\n"
-               "{\"input_ids\": [1], \"text\": \" is a letter\", \"finish\": \"end\"}\n");
+               "{\"prompt\": \"ab\", \"input_ids\": [1], \"text\": \" (noun): a \\\"thing\\\"\", \"finish\": \"end\"}\n"
+               "{\"prompt\": \"cd\", \"input_ids\": [1], \"text\": \"cd (adverb): quite\", \"finish\": \"end\"}\n"
+               "{\"prompt\": \"ef\", \"input_ids\": [1], \"text\": \" (noun): without end\", \"finish\": \"length\"}\n"
+               "{\"prompt\": \"gh\", \"input_ids\": [1], \"text\": \" is a letter\", \"finish\": \"end\"}\n");
   const std::string call = kSource + "/bin/dictionary-form " + (folder / "prompts.jsonl") + " " + (folder / "generated.jsonl");
   EXPECT_EQ(sh(call).output, "   ab (noun): a \"thing\"\n   cd (adverb): quite\n x ef (noun): without end …\n x gh is a letter\n2\n");
   EXPECT_EQ(sh(call + " 2>/dev/null").output, "2\n");
