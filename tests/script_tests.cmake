@@ -24,3 +24,14 @@ function(corral_add_python_test name weight script)
   endif()
   corral_add_script_test(${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/run_python ${weight} ${CMAKE_CURRENT_SOURCE_DIR}/${script} ${ARGN} ${labels} TIMEOUT ${timeout})
 endfunction()
+
+# corral_test_queued(TARGET [FILTER]): the tests of a program once more, with the queued device (tests/conformance/queued_device) in the place of
+# device/cpu; FILTER as GoogleTest's.
+function(corral_test_queued target)
+  if(NOT TARGET ${target} OR NOT TARGET corral-device-queued)
+    return()
+  endif()
+  add_dependencies(${target} corral-device-queued)
+  gtest_discover_tests(${target} TEST_FILTER "${ARGN}" TEST_PREFIX queued. TEST_LIST ${target}-queued NO_PRETTY_VALUES DISCOVERY_TIMEOUT 60
+                       PROPERTIES TIMEOUT 600 ENVIRONMENT CORRAL_PLUGIN_PATH=${CMAKE_BINARY_DIR}/tests/conformance/queued_device/plugins)
+endfunction()

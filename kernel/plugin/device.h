@@ -1,12 +1,30 @@
 // Host side of corral.device/1: a device and what is made of it. All of it is freed before the device.
 #pragma once
 
+#include <thread>
+
 #include "kernel/plugin/instance.h"
 #include "plugin.wire.h"
 
 namespace corral {
 
-// A queue of the device; work on it runs in order.
+class DeviceStream;
+
+// Work of a stream that was recorded instead of run.
+class DeviceRecording {
+ public:
+  DeviceRecording() = default;
+  DeviceRecording(std::shared_ptr<const Plugin> plugin, corral_recording* recording)
+      : recording_(std::move(plugin), recording, &corral_device::recording_close, "recording_close", "record_end") {}
+  // Queues it. Allocates nothing.
+  void replay(const DeviceStream& stream) const;
+  explicit operator bool() const { return recording_.get() != nullptr; }
+
+ private:
+  Instance<corral_recording, corral_device> recording_;
+};
+
+// Work that is queued on a stream runs in order.
 class DeviceStream {
  public:
   DeviceStream() = default;
@@ -19,11 +37,28 @@ class DeviceStream {
     invoke(stream_.plugin(), &corral_device::native_stream, "native_stream", stream_.get(), &native);
     return native;
   }
+  // From here to record_end work is recorded, not run; false where the device does not offer it.
+  bool record_begin() const {
+    const corral_status status = status_of_call(stream_.plugin(), &corral_device::record_begin, "record_begin", stream_.get());
+    if (status == CORRAL_UNSUPPORTED) return false;
+    check(status, stream_.plugin(), "record_begin");
+    return true;
+  }
+  DeviceRecording record_end() const {
+    corral_recording* recording = nullptr;
+    invoke(stream_.plugin(), &corral_device::record_end, "record_end", stream_.get(), &recording);
+    return {stream_.shared_plugin(), recording};
+  }
   corral_stream* get() const { return stream_.get(); }
+  const Plugin& plugin() const { return stream_.plugin(); }
 
  private:
   Instance<corral_stream, corral_device> stream_;
 };
+
+inline void DeviceRecording::replay(const DeviceStream& stream) const {
+  invoke(recording_.plugin(), &corral_device::replay, "replay", recording_.get(), stream.get());
+}
 
 class DeviceEvent {
  public:
@@ -41,6 +76,13 @@ class DeviceEvent {
     invoke(event_.plugin(), &corral_device::event_query, "event_query", event_.get(), &done);
     return done != 0;
   }
+  // Waits on the host, from any thread.
+  void wait() const {
+    if (has(event_.plugin().table<corral_device>(), &corral_device::event_wait))
+      return invoke(event_.plugin(), &corral_device::event_wait, "event_wait", event_.get());
+    while (!passed()) std::this_thread::yield();
+  }
+  explicit operator bool() const { return event_.get() != nullptr; }
 
  private:
   Instance<corral_event, corral_device> event_;

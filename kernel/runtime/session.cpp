@@ -109,9 +109,19 @@ void Session::prepare_node(size_t graph, size_t n) {
   workspace_bytes_ = std::max(workspace_bytes_, kernels_[graph].back().workspace());
 }
 
+Session::~Session() {
+  if (!stream_.get()) return;
+  try {
+    wait();
+  } catch (const std::exception& e) {
+    LOG(ERROR) << e.what();
+  }
+}
+
 void Session::allocate() {
   arena_ = device_->allocate(plan_.total);
   stream_ = device_->open_stream();
+  staging_ = Staging(device_, plan_.total);
   for (size_t i = 0; i < graphs_.size(); ++i)
     for (const State& s : graphs_[i].states) {
       const TensorRef t = tensor(i, s.tensor);
@@ -170,14 +180,13 @@ TensorRef Session::state(std::string_view name) const {
 void Session::write_bytes(const TensorRef& to, uint64_t offset, const void* from, uint64_t bytes) {
   if (!to.address || bytes > to.bytes() || offset > to.bytes() - bytes)
     fail_bug("session: {} bytes into a tensor of {}", bytes, to.bytes());
-  device_->copy(static_cast<char*>(to.address) + offset, from, bytes, stream_);
+  staging_.write(static_cast<char*>(to.address) + offset, from, bytes, stream_);
 }
 
 void Session::read_bytes(const TensorRef& from, uint64_t offset, void* to, uint64_t bytes) {
   if (!from.address || bytes > from.bytes() || offset > from.bytes() - bytes)
     fail_bug("session: {} bytes of a tensor of {}", bytes, from.bytes());
-  device_->copy(to, static_cast<const char*>(from.address) + offset, bytes, stream_);
-  wait();
+  staging_.read(to, static_cast<const char*>(from.address) + offset, bytes, stream_);
 }
 
 void Session::wait() { stream_.wait(); }

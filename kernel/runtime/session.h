@@ -11,6 +11,7 @@
 #include "corral/graph.h"
 #include "kernel/passes/memory_plan.h"
 #include "kernel/plugin/device.h"
+#include "kernel/runtime/staging.h"
 
 namespace corral::runtime {
 
@@ -28,6 +29,8 @@ class Session {
   Session(std::shared_ptr<const DeviceHandle> device, std::vector<Graph> graphs);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
+  // Waits for what is queued: it uses memory and kernels that are freed here.
+  ~Session();
 
   const DeviceHandle& device() const { return *device_; }
   const passes::MemoryPlan& plan() const { return plan_; }
@@ -48,12 +51,14 @@ class Session {
   // A state by its name, in any graph; address null where there is none.
   TensorRef state(std::string_view name) const;
 
-  // Copies between the host and the arena; reading waits for what was launched.
+  // Copies between the host and the arena. Writing returns when `from` may be reused, whatever is still queued; reading waits for what was
+  // launched. Readback (kernel/runtime/readback.h) does not wait.
   void write(const TensorRef& to, const void* from, uint64_t bytes) { write_bytes(to, 0, from, bytes); }
   void read(const TensorRef& from, void* to, uint64_t bytes) { read_bytes(from, 0, to, bytes); }
   void write_bytes(const TensorRef& to, uint64_t offset, const void* from, uint64_t bytes);
   void read_bytes(const TensorRef& from, uint64_t offset, void* to, uint64_t bytes);
   void wait();
+  const DeviceStream& stream() const { return stream_; }
 
  private:
   struct Launch {
@@ -74,6 +79,7 @@ class Session {
   uint64_t workspace_bytes_ = 0;
   DeviceMemory arena_;
   DeviceStream stream_;
+  Staging staging_;
 };
 
 }  // namespace corral::runtime

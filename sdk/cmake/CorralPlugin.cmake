@@ -2,9 +2,10 @@
 #
 # corral_add_plugin(KIND/NAME ABI 1.0 SOURCES a.cpp ... [PROTO options.proto] [LIBS ...] [VERSION 0.1.0] [LICENSE Apache-2.0]
 #                   [CPU x86-64-v3] [DISPATCH x86-64-v4+avx512bf16 b.cpp ...] [PRESETS presets.textproto] [TABLE table.textproto] [TEST a_test.cpp]
-#                   [OUTPUT folder])
+#                   [OUTPUT folder] [TARGET name])
 #   One shared object with the single export `corral_plugin`, every symbol resolved at link time, no process-wide C++ statics; beside it its manifest.
 #   Both lie in ${CMAKE_BINARY_DIR}/plugins/KIND/NAME, which --plugin-path takes, and are installed; with OUTPUT they lie there and are not installed.
+#   TARGET: of CMake; corral-KIND-NAME unless given.
 #   TEST is a GoogleTest program that gets the plugin's path as CORRAL_PLUGIN_FILE (corral/test_host.h opens it).
 #   CPU: compiled for this level and marked so, for the host to refuse it where the level is lacking. DISPATCH: sources compiled for a higher level
 #   without the mark; the plugin calls them only where it finds the level itself, by names with corral_dispatch in them. PRESETS: presets.textproto is taken where it is there.
@@ -19,13 +20,15 @@ function(corral_wire_header out proto)
     set(protoc ${CORRAL_PROTOC})
   endif()
   get_filename_component(base ${proto} NAME_WE)
+  get_filename_component(path ${proto} ABSOLUTE)
+  get_filename_component(folder ${path} DIRECTORY)
   set(header ${CMAKE_CURRENT_BINARY_DIR}/${base}.wire.h)
   add_custom_command(
     OUTPUT ${header} ${CMAKE_CURRENT_BINARY_DIR}/${base}.desc
     COMMAND ${protoc} --plugin=protoc-gen-corral=$<TARGET_FILE:corral::protoc-gen-corral> --corral_out=${CMAKE_CURRENT_BINARY_DIR}
             --descriptor_set_out=${CMAKE_CURRENT_BINARY_DIR}/${base}.desc --include_imports --include_source_info
-            -I${CMAKE_CURRENT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR}/${proto}
-    DEPENDS corral::protoc-gen-corral ${CMAKE_CURRENT_SOURCE_DIR}/${proto})
+            -I${folder} ${path}
+    DEPENDS corral::protoc-gen-corral ${path})
   set(${out} ${header} PARENT_SCOPE)
 endfunction()
 
@@ -83,7 +86,7 @@ function(corral_add_manifest target kind name)
 endfunction()
 
 function(corral_add_plugin path)
-  cmake_parse_arguments(P "" "ABI;PROTO;VERSION;LICENSE;CPU;PRESETS;TABLE;OUTPUT" "SOURCES;LIBS;DISPATCH;TEST" ${ARGN})
+  cmake_parse_arguments(P "" "ABI;PROTO;VERSION;LICENSE;CPU;PRESETS;TABLE;OUTPUT;TARGET" "SOURCES;LIBS;DISPATCH;TEST" ${ARGN})
   get_filename_component(kind ${path} DIRECTORY)
   get_filename_component(name ${path} NAME)
   if(NOT P_ABI MATCHES "^([0-9]+)\\.([0-9]+)$")
@@ -104,6 +107,9 @@ function(corral_add_plugin path)
   endif()
 
   set(target corral-${kind}-${name})
+  if(P_TARGET)
+    set(target ${P_TARGET})
+  endif()
   add_library(${target} MODULE ${P_SOURCES})
   if(P_PROTO)
     corral_wire_header(header ${P_PROTO})

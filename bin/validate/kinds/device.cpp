@@ -73,12 +73,48 @@ Outcome memory(const Subject& s) {
       event.await(stream);
       device->copy(back.data(), memory.data(), n, stream);
       stream.wait();
-      if (!event.passed()) return failed("an event of a queue that was waited for has not passed");
+      if (!event.passed()) return failed("an event of a stream that was waited for has not passed");
       if (std::memcmp(back.data(), out.data(), n) != 0) return failed("what is copied to the device comes back as something else");
       device->zero(memory.data(), n, stream);
       device->copy(back.data(), memory.data(), n, stream);
       stream.wait();
       if (back.find_first_not_of('\0') < n) return failed("memory that is set to zero is not");
+      event.record(stream);
+      event.wait();
+      if (!event.passed()) return failed("an event that was waited for has not passed");
+    }
+  }
+  loaded.shutdown();
+  return pass();
+}
+
+// Recorded work runs at each replay, and only then.
+Outcome recording(const Subject& s) {
+  Loaded loaded(s.info);
+  const auto plugin = loaded.init();
+  {
+    const auto device = open(s, plugin);
+    const DeviceStream stream = device->open_stream();
+    const DeviceMemory memory = device->allocate(128);
+    const std::string out(64, 'x'), other(64, 'y');
+    std::string back(64, ' ');
+    const auto now = [&] {
+      device->copy(back.data(), memory.data(), back.size(), stream);
+      stream.wait();
+      return back;
+    };
+    device->copy(memory.data() + 64, out.data(), out.size(), stream);
+    device->copy(memory.data(), other.data(), other.size(), stream);
+    stream.wait();
+    if (!stream.record_begin()) return skip("it does not record");
+    device->copy(memory.data(), memory.data() + 64, 64, stream);
+    const DeviceRecording recording = stream.record_end();
+    if (now() != other) return failed("what is recorded runs at once");
+    for (int again = 0; again < 2; ++again) {
+      recording.replay(stream);
+      if (now() != out) return failed("a replay does not run what was recorded");
+      device->copy(memory.data(), other.data(), other.size(), stream);
+      stream.wait();
     }
   }
   loaded.shutdown();
@@ -87,7 +123,8 @@ Outcome memory(const Subject& s) {
 
 constexpr Check kChecks[] = {
     {"device.operations", "each operation that it offers equals the float64 reference in every case", operations},
-    {"device.memory", "memory, copies, queues and events do what they say", memory},
+    {"device.memory", "memory, copies, streams and events do what they say", memory},
+    {"device.recording", "recorded work runs when it is replayed, as often as it is", recording},
 };
 
 }  // namespace

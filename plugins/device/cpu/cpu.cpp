@@ -54,6 +54,7 @@ class Instance final : public corral::DeviceInstance {
     info.instruction_set = level_.name;
     info.threads = static_cast<uint32_t>(threads_);
     info.memory_bytes = corral::cpu::free_memory();
+    info.synchronous = true;
     return info;
   }
 

@@ -268,6 +268,7 @@ typedef struct corral_device_instance corral_device_instance;
 typedef struct corral_kernel corral_kernel;
 typedef struct corral_stream corral_stream;
 typedef struct corral_event corral_event;
+typedef struct corral_recording corral_recording;
 
 /* Type and extent of an operand. `shape` and `strides` (in elements; null: contiguous, last axis fastest) have `rank` members and are the caller's for the call. */
 typedef struct corral_layout {
@@ -318,7 +319,7 @@ typedef struct corral_device {
   /* Prepares a node once for these layouts. The caller owns *kernel until release; *workspace is how many bytes a launch needs. Holds no address. [control] State: open to close. */
   corral_status (*prepare)(corral_device_instance *device, const corral_node *node, corral_kernel **kernel, uint64_t *workspace);
   /* Queues a prepared node; addresses in the order of the node, null where absent, aligned to 64 bytes; allocates nothing.
-     Lifetime: the arrays until it returns, the memory until the queue has passed it. [stream] State: prepare to release. */
+     Lifetime: the arrays until it returns, the memory until the stream has passed it. [stream] State: prepare to release. */
   corral_status (*launch)(corral_kernel *kernel, void *const *inputs, void *const *outputs, void *workspace, corral_stream *stream);
   /* Frees a prepared node. [control] State: prepare; ends it. */
   corral_status (*release)(corral_kernel *kernel);
@@ -326,28 +327,40 @@ typedef struct corral_device {
   corral_status (*allocate)(corral_device_instance *device, uint64_t size, uint32_t memory_kind, uint32_t flags, void **memory);
   /* Frees what allocate gave. [control] State: open to close. */
   corral_status (*free)(corral_device_instance *device, void *memory);
-  /* Queues a copy between device or host addresses. Lifetime: the memory until the queue has passed it. [stream] State: open to close. */
+  /* Queues a copy between device or host addresses. Lifetime: the memory until the stream has passed it. [stream] State: open to close. */
   corral_status (*copy)(corral_device_instance *device, void *to, const void *from, uint64_t size, corral_stream *stream);
-  /* Queues setting `size` bytes to zero. Lifetime: the memory until the queue has passed it. [stream] State: open to close. */
+  /* Queues setting `size` bytes to zero. Lifetime: the memory until the stream has passed it. [stream] State: open to close. */
   corral_status (*zero)(corral_device_instance *device, void *to, uint64_t size, corral_stream *stream);
-  /* A new queue. The caller owns *stream until stream_close. [control] State: open to close. */
+  /* A new stream. The caller owns *stream until stream_close. [control] State: open to close. */
   corral_status (*stream_open)(corral_device_instance *device, corral_stream **stream);
-  /* Waits until all that is queued is done. Lifetime: call. [stream] State: stream_open to stream_close. */
+  /* Waits on the host until all that is queued on the stream is done. Lifetime: call. [stream] State: stream_open to stream_close. */
   corral_status (*stream_wait)(corral_stream *stream);
-  /* Frees an idle queue. [control] State: stream_open; ends it. */
+  /* Frees an idle stream. [control] State: stream_open; ends it. */
   corral_status (*stream_close)(corral_stream *stream);
-  /* A new mark for queues. The caller owns *event until event_close. [control] State: open to close. */
+  /* A new event. The caller owns *event until event_close. [control] State: open to close. */
   corral_status (*event_open)(corral_device_instance *device, corral_event **event);
-  /* Marks the present end of a queue. Lifetime: both outlive the mark's use. [stream] State: event_open to event_close. */
+  /* Records the present end of what is queued on the stream. Lifetime: both until the stream has passed the event. [stream] State: event_open to event_close. */
   corral_status (*event_record)(corral_event *event, corral_stream *stream);
-  /* Makes a queue wait for a mark. Lifetime: the mark until the queue has passed it. [stream] State: event_record to event_close. */
+  /* Makes a stream wait until the event's latest record has passed. Lifetime: the event until this stream has passed it. [stream] State: event_record to event_close. */
   corral_status (*event_await)(corral_event *event, corral_stream *stream);
-  /* *done is 1 where the queue has passed the mark. Lifetime: call. [any] State: event_record to event_close. */
+  /* *done is 1 where the event's latest record has passed. Lifetime: call. [any] State: event_record to event_close. */
   corral_status (*event_query)(corral_event *event, uint32_t *done);
-  /* Frees a mark. [control] State: event_open; ends it. */
+  /* Frees an event. [control] State: event_open; ends it. */
   corral_status (*event_close)(corral_event *event);
-  /* The queue as the device's own libraries know it (cudaStream_t), owned by the device, or CORRAL_UNSUPPORTED. [any] State: stream_open to stream_close. */
+  /* The stream as the device's own libraries know it (cudaStream_t), owned by the device, or CORRAL_UNSUPPORTED. [any] State: stream_open to stream_close. */
   corral_status (*native_stream)(corral_stream *stream, void **native);
+  /* Waits on the host until the event's latest record has passed. May be null: the host polls event_query. Lifetime: call. [any] State: event_record to event_close. */
+  corral_status (*event_wait)(corral_event *event);
+  /* Keeps what is queued on the stream from here on, launches, copies and zeros, instead of running it. Until record_end nothing waits for the stream, and no event is
+     recorded on it or awaited by it. May be null, as the next three: CORRAL_UNSUPPORTED with nothing begun. Lifetime: call. [stream] State: stream_open to stream_close. */
+  corral_status (*record_begin)(corral_stream *stream);
+  /* Ends what record_begin began. The caller owns *recording until recording_close. [stream] State: record_begin; ends it. */
+  corral_status (*record_end)(corral_stream *stream, corral_recording **recording);
+  /* Queues all that was recorded, in its order and with its addresses, as often as it is called; allocates nothing.
+     Lifetime: kernels and memory of the recording until the stream has passed it. [stream] State: record_end to recording_close. */
+  corral_status (*replay)(corral_recording *recording, corral_stream *stream);
+  /* Frees a recording that no stream still runs. [control] State: record_end; ends it. */
+  corral_status (*recording_close)(corral_recording *recording);
 } corral_device;
 
 #ifdef __cplusplus

@@ -1,4 +1,4 @@
-// A device: prepares nodes for given layouts, launches them on addresses, owns memory and queues. The operations: sdk/operations.md.
+// A device: prepares nodes for given layouts, launches them on addresses, owns memory and streams. The operations: sdk/operations.md.
 #pragma once
 
 #include <cstdlib>
@@ -33,6 +33,7 @@ struct Operand {
 class NodeView {
  public:
   explicit NodeView(const corral_node* node) : node_(node) {}
+  const corral_node* get() const { return node_; }
   std::string_view op() const { return node_->op; }
   uint32_t num_inputs() const { return node_->num_inputs; }
   uint32_t num_outputs() const { return node_->num_outputs; }
@@ -100,13 +101,13 @@ class Device {
   virtual ~Device() = default;
   virtual std::unique_ptr<DeviceInstance> open(const Options& options, const DeviceOpen& request) = 0;
 
-  // The table of a device whose work is done when a call returns.
   // Overrides of P may be private: they are called as this class.
   template <class P>
   static Device& plugin() {
     return *detail::the<P>();
   }
 
+  // The table of a device whose work is done when a call returns. For one that queues: StreamDevice in corral/stream_device.h.
   template <class P>
   static const void* table() {
     using I = corral_device_instance;
@@ -150,7 +151,12 @@ class Device {
           return corral_status{CORRAL_OK};
         },
         [](corral_event* event) { return detail::guarded([&] { delete reinterpret_cast<char*>(event); }); },
-        [](corral_stream*, void**) { return corral_status{CORRAL_UNSUPPORTED}; }};
+        [](corral_stream*, void**) { return corral_status{CORRAL_UNSUPPORTED}; },
+        [](corral_event*) { return corral_status{CORRAL_OK}; },
+        nullptr,
+        nullptr,
+        nullptr,
+        nullptr};
     return &t;
   }
 
