@@ -67,6 +67,7 @@ class Evaluation {
       const int64_t present = std::min(rows, total - i * rows);
       // Rows behind the last one come round again: they count nothing.
       std::fill(batch.targets.begin() + present * step.seq_length(), batch.targets.end(), -1);
+      std::fill(batch.weights.begin() + present * step.seq_length(), batch.weights.end(), 0);
       if (gradients)
         step.forward_backward(batch, 0, i, count, static_cast<uint64_t>(i * rows), result, &row_losses_);
       else
@@ -74,8 +75,8 @@ class Evaluation {
       row_losses_.resize(static_cast<size_t>(i * rows + present));
       if (arguments_.has("logits")) collect_logits(logits_program, batch, present);
     }
-    if (result.targets == 0) fail("{}: no row has a target", config_.list("data.paths")[0]);
-    if (gradients) write_gradients(result.targets);
+    if (!(result.weight_sum > 0)) fail("{}: no row has a target", config_.list("data.paths")[0]);
+    if (gradients) write_gradients(result.weight_sum);
     if (arguments_.has("logits")) write_logits(total, step.seq_length());
     print(result);
     return 0;
@@ -112,14 +113,14 @@ class Evaluation {
                        tensor("targets", {rows}, targets.data(), targets.size() * sizeof(float))});
   }
 
-  void write_gradients(uint64_t targets) {
+  void write_gradients(double weights) {
     train::SessionTensors gradients = train::gradients_of(session_);
     std::vector<NamedTensor> tensors;
     for (size_t i = 0; i < gradients.tensors().size(); ++i) {
       const TensorInfo& info = gradients.tensors()[i];
       std::vector<float> values(static_cast<size_t>(elements(info.shape)));
       gradients.read(i, 0, values.data(), values.size() * sizeof(float));
-      for (float& x : values) x = static_cast<float>(x / static_cast<double>(targets));
+      for (float& x : values) x = static_cast<float>(x / weights);
       tensors.push_back(tensor(info.name, info.shape, values.data(), values.size() * sizeof(float)));
     }
     write_tensor_file(arguments_, arguments_.text("gradients"), tensors);

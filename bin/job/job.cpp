@@ -169,7 +169,7 @@ std::shared_ptr<const DatasetHandle> open_dataset(const Arguments& arguments, co
 train::Fetch fetch_part(std::shared_ptr<const DatasetHandle> data, uint64_t part) {
   return [data = std::move(data), part](uint64_t first_row, train::Batch& batch) {
     data->fetch(part, first_row, static_cast<uint64_t>(batch.rows), batch.tokens.data(), batch.targets.data(), batch.positions.data(),
-                batch.first_key.data());
+                batch.first_key.data(), batch.weights.data());
   };
 }
 

@@ -4,6 +4,7 @@
 
 #include "corral/error.h"
 #include "kernel/passes/autodiff.h"
+#include "kernel/passes/step_sums.h"
 
 namespace corral::validate {
 namespace {
@@ -97,6 +98,8 @@ class Maker {
 Graph random_forward(std::mt19937_64& random) { return Maker(random).make(); }
 
 Graph random_differentiated(std::mt19937_64& random) { return passes::autodiff(random_forward(random)); }
+
+Graph random_training(std::mt19937_64& random) { return passes::step_sums(random_differentiated(random)); }
 
 void add_unknown(Graph& g) {
   const TensorId watched = g.nodes[0].outputs[0];

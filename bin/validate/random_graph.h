@@ -12,6 +12,9 @@ Graph random_forward(std::mt19937_64& random);
 // The same with its backward pass.
 Graph random_differentiated(std::mt19937_64& random);
 
+// The same with the sums that a step reports, as an optimizer gets it.
+Graph random_training(std::mt19937_64& random);
+
 // Puts in what a newer Corral might: a node, a field in every message.
 void add_unknown(Graph& g);
 // What of that is missing or changed, or "".

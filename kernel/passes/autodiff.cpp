@@ -34,7 +34,7 @@ class Autodiff {
     add_gradient_states();
     b_.phase = Phase::BACKWARD;
     b_.scope = g_.names[g_.nodes.back().scope];
-    contribute(losses, emit("fill", {losses}, {{"value", attribute(1.0)}})[0], false);
+    contribute(losses, b_.input("weights", DType::F32, g_.tensors[losses].shape), false);
     for (size_t i = forward_; i-- > 0;) differentiate(i);
     remove_unread_repeats();
   }

@@ -1,5 +1,7 @@
 #include "kernel/plugin/dataset.h"
 
+#include <algorithm>
+
 namespace corral {
 
 corral_status EncoderLoan::encode(const corral_encoder* encoder, const char* text, uint64_t size, uint64_t flags, int32_t* ids,
@@ -20,8 +22,19 @@ DatasetHandle DatasetHandle::open(std::shared_ptr<const Plugin> plugin, const Da
   corral_dataset_instance* instance = nullptr;
   invoke_control(*plugin, &corral_dataset::open, "open", bytes.data(), bytes.size(), handle.encoder_ ? handle.encoder_->get() : nullptr,
                  &instance);
+  handle.seq_length_ = static_cast<uint64_t>(request.seq_length);
   handle.instance_ = {std::move(plugin), instance, &corral_dataset::close, "close", "open"};
   return handle;
+}
+
+void DatasetHandle::fetch(uint64_t part, uint64_t first_row, uint64_t rows, int32_t* tokens, int32_t* targets, int32_t* positions,
+                          int32_t* first_key, float* weights) const {
+  const uint64_t count = rows * seq_length_;
+  std::fill_n(weights, count, 1.0f);
+  const corral_batch batch{CORRAL_SIZE(corral_batch), tokens, targets, positions, first_key, weights};
+  invoke(plugin(), &corral_dataset::fetch, "fetch", instance_.get(), part, first_row, rows, &batch);
+  for (uint64_t i = 0; i < count; ++i)
+    if (targets[i] < 0) weights[i] = 0;
 }
 
 ChatReply render_chat(const Plugin& plugin, const ChatRequest& request, const TokenizerHandle& tokenizer) {

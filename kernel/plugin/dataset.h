@@ -32,12 +32,10 @@ class DatasetHandle {
   DatasetInfo info() const {
     return decode_reply<DatasetInfo>(plugin(), "info", invoke_for_reply(plugin(), &corral_dataset::info, "info", instance_.get()));
   }
-  // Rows first_row … first_row + rows - 1 of part `part`; each array holds rows x seq_length numbers. Safe from any thread.
-  void fetch(uint64_t part, uint64_t first_row, uint64_t rows, int32_t* tokens, int32_t* targets, int32_t* positions,
-             int32_t* first_key) const {
-    const corral_batch batch{CORRAL_SIZE(corral_batch), tokens, targets, positions, first_key};
-    invoke(plugin(), &corral_dataset::fetch, "fetch", instance_.get(), part, first_row, rows, &batch);
-  }
+  // Fills sequences first_row … first_row + rows - 1 of part `part`; each array contains rows x seq_length numbers. `weights` are 0 where
+  // there is no target, and 1 elsewhere unless the dataset gives others. Safe from any thread.
+  void fetch(uint64_t part, uint64_t first_row, uint64_t rows, int32_t* tokens, int32_t* targets, int32_t* positions, int32_t* first_key,
+             float* weights) const;
   // What the samples train; throws Unsupported where the dataset does not tell them apart.
   SampleReport inspect(const SampleQuery& query) const {
     const std::string bytes = query.encode();
@@ -51,6 +49,7 @@ class DatasetHandle {
   DatasetHandle() = default;
   std::unique_ptr<EncoderLoan> encoder_;  // outlives the instance
   Instance<corral_dataset_instance, corral_dataset> instance_;
+  uint64_t seq_length_ = 0;
 };
 
 // A chat as ids, as the rows of a dataset hold it; throws Unsupported where this dataset knows no chats.

@@ -68,8 +68,8 @@ Ending Loop::run() {
     for (int64_t i = 0; i < micro; ++i)
       step_.forward_backward(data.next(), finished, i, micro, finished * rows_a_step + static_cast<uint64_t>(i * step_.rows()), result);
     const auto& values = values_.at(finished);
-    if (!std::isfinite(result.loss_sum)) diverged("loss", result.loss(), finished + 1, saved, value_of(values, "lr"));
     step_.update(values, result);
+    if (!std::isfinite(result.loss_sum)) diverged("loss", result.loss(), finished + 1, saved, value_of(values, "lr"));
     if (!std::isfinite(result.grad_norm)) diverged("gradient's norm", result.grad_norm, finished + 1, saved, value_of(values, "lr"));
     ++finished;
     const double seconds = since(begin);

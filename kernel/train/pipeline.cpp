@@ -6,6 +6,7 @@
 #include "kernel/passes/generation.h"
 #include "kernel/passes/partition.h"
 #include "kernel/passes/recompute.h"
+#include "kernel/passes/step_sums.h"
 
 namespace corral::train {
 
@@ -54,7 +55,7 @@ Graph Pipeline::training(int64_t rows, int64_t seq_length, const Chosen<Optimize
   pass("autodiff", g);
   g = passes::recompute(std::move(g), granularity_, recompute_layers_);
   pass("recompute", g);
-  g = optimizer.handle.transform(lower(std::move(g)), optimizer.options);
+  g = optimizer.handle.transform(passes::step_sums(lower(std::move(g))), optimizer.options);
   graph::verify(g);
   pass("optimizer", g);
   return place(std::move(g));

@@ -14,13 +14,14 @@ Step::Step(runtime::Session& session, size_t graph, uint64_t seed)
   targets_ = session.input(graph, "targets");
   positions_ = session.input(graph, "positions");
   first_key_ = session.input(graph, "first_key");
-  losses_ = session.output(graph, "losses");
+  if (session.has_input(graph, "weights")) weights_ = session.input(graph, "weights");
+  if (find_port(session.graph(graph), session.graph(graph).outputs, "losses")) losses_ = session.output(graph, "losses");
   if ((has_token_index_ = session.has_input(graph, "token_index"))) token_index_ = session.input(graph, "token_index");
   if ((has_seed_ = session.has_input(graph, "seed"))) seed_input_ = session.input(graph, "seed");
-  if ((trains_ = session.has_input(graph, "target_count"))) {
-    target_count_ = session.input(graph, "target_count");
-    grad_norm_ = session.output(graph, "grad_norm");
-  }
+  const auto state = [&](const char* name) { return session.tensor(graph, find_state(session.graph(graph), name)); };
+  loss_sum_ = state("loss_sum");
+  weight_sum_ = state("weight_sum");
+  grad_norm_ = state("grad_norm");
   const std::vector<bool> made = passes::made_within_step(session.graph(graph));
   sums_ = std::find(made.begin(), made.end(), true) == made.end();
   for (const Port& p : session.graph(graph).inputs) {
@@ -63,6 +64,7 @@ void Step::feed(const Batch& batch, uint64_t step, uint64_t first_row) {
   put(targets_, batch.targets);
   put(positions_, batch.positions);
   put(first_key_, batch.first_key);
+  put(weights_, batch.weights);
   if (has_token_index_ && token_index_.address) {
     for (size_t i = 0; i < token_numbers_.size(); ++i)
       token_numbers_[i] = static_cast<int64_t>(first_row) * seq_length_ + static_cast<int64_t>(i);
@@ -75,29 +77,28 @@ void Step::feed(const Batch& batch, uint64_t step, uint64_t first_row) {
 }
 
 void Step::collect(const Batch& batch, StepResult& result, std::vector<RowLoss>* each) {
+  result.tokens += loss_values_.size();
+  if (!losses_.address) return;
   session_.read(losses_, loss_values_.data(), loss_values_.size() * sizeof(float));
   for (int64_t r = 0; r < rows_; ++r) {
     RowLoss row;
-    for (int64_t t = r * seq_length_; t < (r + 1) * seq_length_; ++t) {
-      if (batch.targets[static_cast<size_t>(t)] < 0) continue;
-      row.loss += static_cast<double>(loss_values_[static_cast<size_t>(t)]);
+    for (auto t = static_cast<size_t>(r * seq_length_); t < static_cast<size_t>((r + 1) * seq_length_); ++t) {
+      if (batch.targets[t] < 0) continue;
+      const auto weight = static_cast<double>(batch.weights[t]);
+      row.loss += weight * static_cast<double>(loss_values_[t]);
+      row.weight += weight;
       ++row.targets;
     }
     result.loss_sum += row.loss;
+    result.weight_sum += row.weight;
     result.targets += static_cast<uint64_t>(row.targets);
     if (each) each->push_back(row);
   }
-  result.tokens += loss_values_.size();
 }
 
 void Step::update(const std::vector<std::pair<std::string, double>>& values, StepResult& result) {
-  if (!trains_) fail_bug("step: the graph has no update phase");
+  if (!grad_norm_.address) fail_bug("step: the graph has no update phase");
   for (const auto& [name, to] : scalars_) {
-    if (name == "target_count") {
-      // A global batch without a target changes nothing, but must not divide by zero.
-      write_scalar(to, static_cast<double>(result.targets ? result.targets : 1));
-      continue;
-    }
     bool given = false;
     for (const auto& [value_name, value] : values)
       if (value_name == name) {
@@ -108,6 +109,8 @@ void Step::update(const std::vector<std::pair<std::string, double>>& values, Ste
   }
   session_.run(update_);
   float norm = 0;
+  session_.read(loss_sum_, &result.loss_sum, sizeof result.loss_sum);
+  session_.read(weight_sum_, &result.weight_sum, sizeof result.weight_sum);
   session_.read(grad_norm_, &norm, sizeof norm);
   result.grad_norm = norm;
 }

@@ -12,6 +12,7 @@
 
 #include "kernel/passes/autodiff.h"
 #include "kernel/passes/recompute.h"
+#include "kernel/passes/step_sums.h"
 #include "kernel/plugin/dataset.h"
 #include "kernel/plugin/precision.h"
 #include "kernel/runtime/initialize.h"
@@ -85,7 +86,7 @@ class Allocations : public testing::TestWithParam<const char*> {
     const train::Chosen<OptimizerHandle> optimizer{OptimizerHandle(load_built(built("optimizer/adamw"), CORRAL_OPTIMIZER_ID)), ""};
     const PrecisionHandle in(load_built(built("precision/" + precision), CORRAL_PRECISION_ID));
     Graph graph = passes::recompute(passes::autodiff(small_model()), "full", 1);
-    graph = optimizer.handle.transform(in.transform(std::move(graph), ""), "");
+    graph = optimizer.handle.transform(passes::step_sums(in.transform(std::move(graph), "")), "");
     runtime::Session session(load_device(CORRAL_DEVICE), {std::move(graph)});
     session.allocate();
     runtime::initialize_parameters(session, 1);
@@ -118,7 +119,7 @@ class Allocations : public testing::TestWithParam<const char*> {
     };
     const auto fetch = [data](uint64_t first_row, train::Batch& batch) {
       data->fetch(0, first_row, static_cast<uint64_t>(batch.rows), batch.tokens.data(), batch.targets.data(), batch.positions.data(),
-                  batch.first_key.data());
+                  batch.first_key.data(), batch.weights.data());
     };
     train::Loop loop(step, step, fetch, {}, train::StepValueTable(optimizer, settings.train_iters), metrics, settings, std::move(hooks));
     EXPECT_EQ(loop.run(), train::Ending::kDone);

@@ -126,6 +126,7 @@ TEST(Autodiff, KeepsGradientsApartThatArePassedOn) {
   graph::Interpreter run(d);
   run[p] = {1, 2, 3};
   run[q] = {2, -1, 0.5};
+  run.named("weights") = {1, 1, 1};
   run.run_all();
   // losses = 4 p² q² + 2 p + q + x
   for (size_t i = 0; i < 3; ++i) {

@@ -98,6 +98,7 @@ inline void fill_small_model(const Graph& g, graph::Interpreter& run) {
   set("targets", [](size_t i) { return i % 4 == 3 ? -1 : static_cast<int>(i * 7 % 13); });
   set("positions", [&](size_t i) { return i % T; });
   set("first_key", [](size_t) { return 0; });
+  set("weights", [](size_t i) { return i % 4 == 3 ? 0 : 1; });
 }
 
 inline double sum_of_losses(const Graph& g, graph::Interpreter& run) {

@@ -1,5 +1,6 @@
 #include "kernel/plugin/dataset.h"
 
+#include <cmath>
 #include <fstream>
 #include <thread>
 
@@ -52,13 +53,14 @@ DatasetHandle open(const Subject& s, const std::shared_ptr<const Plugin>& plugin
 
 struct Rows {
   std::vector<int32_t> tokens, targets, positions, first_key;
+  std::vector<float> weights;
   bool operator==(const Rows&) const = default;
 };
 
 Rows fetch(const DatasetHandle& data, uint64_t first, uint64_t rows) {
   const std::vector<int32_t> none(rows * static_cast<uint64_t>(kLength), -7);
-  Rows r{none, none, none, none};
-  data.fetch(0, first, rows, r.tokens.data(), r.targets.data(), r.positions.data(), r.first_key.data());
+  Rows r{none, none, none, none, std::vector<float>(none.size())};
+  data.fetch(0, first, rows, r.tokens.data(), r.targets.data(), r.positions.data(), r.first_key.data(), r.weights.data());
   return r;
 }
 
@@ -89,6 +91,8 @@ Outcome pure(const Subject& s) {
     for (const std::vector<int32_t>* array : {&all.tokens, &all.positions, &all.first_key})
       for (const int32_t v : *array)
         if (v < 0) return failed(format("a place was not filled, or holds {}", v));
+    for (const float weight : all.weights)
+      if (!(weight >= 0 && std::isfinite(weight))) return failed(format("a target has the weight {}: expected 0 or more", weight));
   }
   loaded.shutdown();
   return pass();

@@ -2,9 +2,9 @@
 
 namespace corral::graph {
 namespace {
-// y = the sum of all of x
+// y = the sum of all of x, in float64: float32 counts exactly to 2^24 only
 
-std::vector<TensorType> shape(const ShapeCall&) { return {{DType::F32, {1}}}; }
+std::vector<TensorType> shape(const ShapeCall&) { return {{DType::F64, {1}}}; }
 
 void reference(const RefCall& op) {
   double y = 0;
@@ -17,7 +17,7 @@ extern const OpDef sum;
 const OpDef sum{
     .name = "sum",
     .axes = {{"", "x: ... -> y: one"}},
-    .types = {{"y", DType::F32}},
+    .types = {{"y", DType::F64}},
     .shape = shape,
     .reference = reference,
     .accumulates = {"y"},

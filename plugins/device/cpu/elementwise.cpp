@@ -76,6 +76,10 @@ void swiglu_backward(const Prepared& p, void* const* in, void* const* out, void*
 
 void fill(const Prepared& p, void* const*, void* const* out, void*) {
   const int64_t n = p.sizes[0];
+  if (p.out[0] == DType::F64) {
+    std::fill_n(static_cast<double*>(out[0]), n, p.numbers[0]);
+    return;
+  }
   float block[kBlock];
   std::fill(block, block + kBlock, static_cast<float>(p.numbers[0]));
 #pragma omp parallel for schedule(static) num_threads(p.team(n))

@@ -194,8 +194,8 @@ void sum(const Prepared& p, void* const* in, void* const* out, void* workspace) 
     for (int64_t i = 0; i < n; ++i) s += x[i];
     return s;
   });
-  auto* y = static_cast<float*>(out[0]);
-  *y = static_cast<float>((p.adds(0) ? *y : 0.0) + total);
+  auto* y = static_cast<double*>(out[0]);
+  *y = (p.adds(0) ? *y : 0) + total;
 }
 
 void sum_of_squares(const Prepared& p, void* const* in, void* const* out, void* workspace) {

@@ -8,9 +8,9 @@ namespace corral::cpu {
 namespace {
 
 void clip_factor(const Prepared& p, void* const* in, void* const* out, void*) {
-  const double count = *static_cast<const float*>(in[1]), norm = std::sqrt(static_cast<double>(*static_cast<const float*>(in[0]))) / count;
-  const double clip = p.numbers[0];
-  *static_cast<float*>(out[0]) = static_cast<float>((clip > 0 ? std::min(1.0, clip / (norm + 1e-6)) : 1.0) / count);
+  const double weights = *static_cast<const double*>(in[1]), divisor = weights > 0 ? weights : 1;
+  const double norm = std::sqrt(static_cast<double>(*static_cast<const float*>(in[0]))) / divisor, clip = p.numbers[0];
+  *static_cast<float*>(out[0]) = static_cast<float>((clip > 0 ? std::min(1.0, clip / (norm + 1e-6)) : 1.0) / divisor);
   *static_cast<float*>(out[1]) = static_cast<float>(norm);
 }
 

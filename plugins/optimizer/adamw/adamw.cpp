@@ -20,16 +20,15 @@ class AdamW final : public corral::Optimizer<corral::options::adamw::Options> {
     GraphBuilder b(g);
     b.phase = corral::Phase::UPDATE;
     b.scope = "optimizer";
-    const TensorId count = b.input("target_count", DType::F32, {1}), lr = b.input("lr", DType::F64, {1}),
-                   step = b.input("step", DType::F64, {1});
+    const TensorId lr = b.input("lr", DType::F64, {1}), step = b.input("step", DType::F64, {1});
 
     TensorId squares = 0;
     for (const State& s : before)
       if (s.kind == StateKind::GRADIENT) squares = sum(b, squares, s.tensor);
     if (!squares) corral::fail("optimizer.plugin = \"adamw\": nothing to train, the graph has no gradient");
-    const TensorId factor = b.tensor("clip.factor", DType::F32, {1}), norm = b.tensor("clip.norm", DType::F32, {1});
-    b.node("clip_factor", {squares, count}, {factor, norm}, {{"clip", corral::attribute(o.clip_grad)}});
-    b.output("grad_norm", norm);
+    const TensorId factor = b.tensor("clip.factor", DType::F32, {1});
+    b.node("clip_factor", {squares, find_state(g, "weight_sum")}, {factor, find_state(g, "grad_norm")},
+           {{"clip", corral::attribute(o.clip_grad)}});
 
     for (const State& s : before)
       if (s.kind == StateKind::GRADIENT) update(b, s, o, factor, lr, step);

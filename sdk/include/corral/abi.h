@@ -230,6 +230,7 @@ typedef struct corral_batch {
   int32_t *targets;   /* the token after tokens[i]; -1: none */
   int32_t *positions; /* place within the text, for RoPE */
   int32_t *first_key; /* first place of the row that this token may attend to */
+  float *weights;     /* of each target in the loss, 0 or more: 1 unless the dataset writes another; without a target it counts nothing */
 } corral_batch;
 
 typedef struct corral_dataset {

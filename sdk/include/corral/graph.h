@@ -193,4 +193,11 @@ inline TensorId find_port(const Graph& g, const std::vector<Port>& ports, std::s
   return 0;
 }
 
+// The tensor of a state by its name; 0 where there is none.
+inline TensorId find_state(const Graph& g, std::string_view name) {
+  for (const State& s : g.states)
+    if (name_of(g, s.tensor) == name) return s.tensor;
+  return 0;
+}
+
 }  // namespace corral

@@ -1,0 +1,91 @@
+// A small model in training with the plugins as they are built: its graph, a session on the CPU, a batch, the states that a save would
+// hold.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "kernel/passes/autodiff.h"
+#include "kernel/passes/step_sums.h"
+#include "kernel/plugin/optimizer.h"
+#include "kernel/plugin/precision.h"
+#include "kernel/runtime/initialize.h"
+#include "kernel/train/step.h"
+#include "tests/conformance/load_device.h"
+#include "tests/unit/passes_small_model.h"
+
+namespace corral {
+
+inline std::string built_plugin(const std::string& plugin) {
+  return CORRAL_BINARY_DIR "/plugins/" + plugin + "/" + plugin.substr(plugin.find('/') + 1) + ".so";
+}
+
+inline Graph small_training_graph(const std::string& precision) {
+  Graph g = small_model();
+  for (State& s : g.states) {
+    s.init = InitKind::NORMAL;
+    s.init_scale = 0.3;
+  }
+  const PrecisionHandle in(load_built(built_plugin("precision/" + precision), CORRAL_PRECISION_ID));
+  const OptimizerHandle optimizer(load_built(built_plugin("optimizer/adamw"), CORRAL_OPTIMIZER_ID));
+  return optimizer.transform(passes::step_sums(in.transform(passes::autodiff(std::move(g)), "")), "");
+}
+
+class SmallTraining {
+ public:
+  explicit SmallTraining(const std::string& precision)
+      : session_(load_device(built_plugin("device/cpu")), {small_training_graph(precision)}), step_((start(session_), session_), 0, 1) {}
+
+  runtime::Session& session() { return session_; }
+  train::Step& step() { return step_; }
+
+  // Every fourth token position has no target; all others count alike.
+  train::Batch batch() const {
+    train::Batch b(step_.rows(), step_.seq_length());
+    for (size_t i = 0; i < b.tokens.size(); ++i) {
+      b.tokens[i] = static_cast<int32_t>(i * 5 % 13);
+      b.targets[i] = i % 4 == 3 ? -1 : static_cast<int32_t>(i * 7 % 13);
+      b.positions[i] = static_cast<int32_t>(i % static_cast<size_t>(b.seq_length));
+      b.weights[i] = b.targets[i] < 0 ? 0 : 1;
+    }
+    return b;
+  }
+
+  // One step of these micro-batches.
+  train::StepResult train(const std::vector<train::Batch>& batches) {
+    train::StepResult result;
+    const auto count = static_cast<int64_t>(batches.size());
+    for (int64_t i = 0; i < count; ++i)
+      step_.forward_backward(batches[static_cast<size_t>(i)], finished_, i, count, static_cast<uint64_t>(i * step_.rows()), result);
+    ++finished_;
+    step_.update({{"lr", 0.01}, {"step", static_cast<double>(finished_)}}, result);
+    return result;
+  }
+
+  // The bytes of all that is saved, by name.
+  std::map<std::string, std::vector<char>> saved() {
+    std::map<std::string, std::vector<char>> all;
+    const Graph& g = session_.graph(0);
+    for (const State& s : g.states) {
+      if (!s.saved) continue;
+      const runtime::TensorRef t = session_.tensor(0, s.tensor);
+      std::vector<char>& bytes = all[name_of(g, s.tensor)];
+      bytes.resize(t.bytes());
+      session_.read(t, bytes.data(), bytes.size());
+    }
+    return all;
+  }
+
+ private:
+  static void start(runtime::Session& session) {
+    session.allocate();
+    runtime::initialize_parameters(session, 1);
+  }
+
+  runtime::Session session_;
+  train::Step step_;
+  uint64_t finished_ = 0;
+};
+
+}  // namespace corral
