@@ -68,10 +68,12 @@ class Evaluation {
       // Rows behind the last one come round again: they count nothing.
       std::fill(batch.targets.begin() + present * step.seq_length(), batch.targets.end(), -1);
       std::fill(batch.weights.begin() + present * step.seq_length(), batch.weights.end(), 0);
-      if (gradients)
-        step.forward_backward(batch, 0, i, count, static_cast<uint64_t>(i * rows), result, &row_losses_);
-      else
+      if (gradients) {
+        step.forward_backward(batch, 0, i, count, static_cast<uint64_t>(i * rows));
+        step.collect(batch, result, &row_losses_);
+      } else {
         step.forward(batch, result, &row_losses_);
+      }
       row_losses_.resize(static_cast<size_t>(i * rows + present));
       if (arguments_.has("logits")) collect_logits(logits_program, batch, present);
     }

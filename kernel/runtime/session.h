@@ -58,6 +58,7 @@ class Session {
   void write_bytes(const TensorRef& to, uint64_t offset, const void* from, uint64_t bytes);
   void read_bytes(const TensorRef& from, uint64_t offset, void* to, uint64_t bytes);
   void wait();
+  // The stream that everything is queued on.
   const DeviceStream& stream() const { return stream_; }
 
  private:

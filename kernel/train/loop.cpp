@@ -1,17 +1,17 @@
 #include "kernel/train/loop.h"
 
-#include <chrono>
+#include <algorithm>
 #include <cmath>
 
 #include "corral/error.h"
-#include "kernel/train/prefetch.h"
 #include "kernel/train/stop.h"
 
 namespace corral::train {
 namespace {
-using Clock = std::chrono::steady_clock;
 
-double since(Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); }
+double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::steady_clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
 
 std::string duration(double seconds) {
   char text[40];
@@ -33,7 +33,7 @@ double value_of(const StepValueTable::Row& values, const char* name) {
   return 0;
 }
 
-// What was asked of the optimizer cannot be done from these weights: the settings are at fault, or the data.
+// The optimizer cannot do what it was asked for from these weights: the settings are at fault, or the data.
 [[noreturn]] void diverged(const char* what, double value, uint64_t step, uint64_t saved, double lr) {
   fail(
       "step {}: the {} is {}: training has diverged at lr {}; nothing of it is saved\n       {}with a lower optimizer.lr, a longer "
@@ -52,53 +52,61 @@ Loop::Loop(Step& step, Step& evaluation, Fetch fetch, Fetch eval_fetch, StepValu
       values_(std::move(values)),
       metrics_(metrics),
       settings_(settings),
-      hooks_(std::move(hooks)) {}
+      hooks_(std::move(hooks)) {
+  if (!eval_fetch_) settings_.eval_interval = 0;
+}
 
 Ending Loop::run() {
-  const int64_t micro = settings_.global_batch_size / step_.rows();
-  const auto rows_a_step = static_cast<uint64_t>(settings_.global_batch_size);
-  Prefetch data(fetch_, settings_.first_step * rows_a_step, step_.rows(), step_.seq_length());
-  const Clock::time_point start = Clock::now();
-  uint64_t saved = settings_.first_step;
-  Ending ending = Ending::kDone;
-  uint64_t finished = settings_.first_step;
+  Prefetch data(fetch_, settings_.first_step * static_cast<uint64_t>(settings_.global_batch_size), step_.rows(), step_.seq_length());
+  const Clock::time_point start = settled_ = Clock::now();
+  uint64_t finished = saved_ = settings_.first_step;
   while (finished < settings_.train_iters) {
     const Clock::time_point begin = Clock::now();
-    StepResult result;
-    for (int64_t i = 0; i < micro; ++i)
-      step_.forward_backward(data.next(), finished, i, micro, finished * rows_a_step + static_cast<uint64_t>(i * step_.rows()), result);
+    forward_backward(data, finished);
+    settle();
     const auto& values = values_.at(finished);
-    step_.update(values, result);
-    if (!std::isfinite(result.loss_sum)) diverged("loss", result.loss(), finished + 1, saved, value_of(values, "lr"));
-    if (!std::isfinite(result.grad_norm)) diverged("gradient's norm", result.grad_norm, finished + 1, saved, value_of(values, "lr"));
-    ++finished;
-    const double seconds = since(begin);
-    seconds_per_step_ = seconds_per_step_ > 0 ? 0.9 * seconds_per_step_ + 0.1 * seconds : seconds;
-    report(finished, result, value_of(values, "lr"), seconds);
-    if (finished == settings_.first_step + 3 && settings_.train_iters > finished) say_whole_time();
-    if (due(settings_.eval_interval, finished) && eval_fetch_) {
-      const StepResult e = evaluate(settings_.eval_iters);
-      metrics_.write(finished, {{"eval_loss", e.loss()}});
-      hooks_.track_eval(finished, e.loss());
-      hooks_.say(format("step {}  eval loss {} (perplexity {})", finished, e.loss(), std::exp(e.loss())));
-    }
-    if (due(settings_.sample_interval, finished)) hooks_.sample(finished);
-    if (due(settings_.save_interval, finished)) {
+    step_.update(values);
+    unread_ = {++finished, value_of(values, "lr"), begin};
+    const AfterStep after = after_step(settings_, finished, StopSignals::asked(), seconds_between(start, Clock::now()));
+    if (after.drains()) settle();
+    if (after.evaluates) evaluate_and_report(finished);
+    if (after.samples) hooks_.sample(finished);
+    if (after.saves) {
       hooks_.save(finished);
-      saved = finished;
+      saved_ = finished;
     }
-    if (finished == settings_.train_iters) break;
-    if (StopSignals::asked()) {
-      ending = Ending::kStopped;
-      break;
-    }
-    if (settings_.minutes > 0 && since(start) > settings_.minutes * 60) {
-      ending = Ending::kTimeUp;
-      break;
-    }
+    if (after.ends) return *after.ends;
   }
-  if (saved != finished) hooks_.save(finished);
-  return ending;
+  return Ending::kDone;
+}
+
+void Loop::forward_backward(Prefetch& data, uint64_t finished) {
+  const int64_t micro = settings_.global_batch_size / step_.rows();
+  const uint64_t first_row = finished * static_cast<uint64_t>(settings_.global_batch_size);
+  for (int64_t i = 0; i < micro; ++i)
+    step_.forward_backward(data.next(), finished, i, micro, first_row + static_cast<uint64_t>(i * step_.rows()));
+}
+
+void Loop::settle() {
+  if (!unread_) return;
+  const Unread step = *unread_;
+  unread_.reset();
+  const StepResult result = step_.finish();
+  if (!std::isfinite(result.loss_sum)) diverged("loss", result.loss_sum, step.finished, saved_, step.lr);
+  if (!std::isfinite(result.grad_norm)) diverged("gradient's norm", result.grad_norm, step.finished, saved_, step.lr);
+  // A device that runs late began the step when the one before was done.
+  const double seconds = seconds_between(std::max(step.begin, settled_), result.done);
+  settled_ = result.done;
+  seconds_per_step_ = seconds_per_step_ > 0 ? 0.9 * seconds_per_step_ + 0.1 * seconds : seconds;
+  report(step, result, seconds);
+  if (step.finished == settings_.first_step + 3 && settings_.train_iters > step.finished) say_whole_time();
+}
+
+void Loop::evaluate_and_report(uint64_t finished) {
+  const double loss = evaluate(settings_.eval_iters).loss();
+  metrics_.write(finished, {{"eval_loss", loss}});
+  hooks_.track_eval(finished, loss);
+  hooks_.say(format("step {}  eval loss {} (perplexity {})", finished, loss, std::exp(loss)));
 }
 
 StepResult Loop::evaluate(uint64_t batches) {
@@ -121,22 +129,24 @@ void Loop::say_whole_time() {
   hooks_.say(line);
 }
 
-void Loop::report(uint64_t finished, const StepResult& result, double lr, double seconds) {
-  const double speed = static_cast<double>(result.tokens) / seconds;
-  const bool log = due(settings_.log_interval, finished) || finished == settings_.train_iters;
+void Loop::report(const Unread& step, const StepResult& result, double seconds) {
+  const auto tokens = static_cast<double>(settings_.global_batch_size * step_.seq_length());
+  const double speed = tokens / seconds;
+  const bool log = due(settings_.log_interval, step.finished) || step.finished == settings_.train_iters;
   if (log)
-    metrics_.write(finished, {{"loss", result.loss()},
-                              {"lr", lr},
-                              {"grad_norm", result.grad_norm},
-                              {"tokens", static_cast<double>(result.tokens) * static_cast<double>(finished)},
-                              {"tokens_per_second", speed},
-                              {"seconds", seconds}});
-  if (log) hooks_.track(finished, result, lr, speed);
+    metrics_.write(step.finished, {{"loss", result.loss()},
+                                   {"lr", step.lr},
+                                   {"grad_norm", result.grad_norm},
+                                   {"tokens", tokens * static_cast<double>(step.finished)},
+                                   {"tokens_per_second", speed},
+                                   {"seconds", seconds}});
+  if (log) hooks_.track(step.finished, result, step.lr, speed);
   if (!settings_.terminal && !log) return;
   char line[200];
   std::snprintf(line, sizeof line, "step %llu/%llu  loss %.4f  lr %.3g  grad norm %.3f  %.0f tokens/s  ETA %s",
-                static_cast<unsigned long long>(finished), static_cast<unsigned long long>(settings_.train_iters), result.loss(), lr,
-                result.grad_norm, speed, duration(seconds_per_step_ * static_cast<double>(settings_.train_iters - finished)).c_str());
+                static_cast<unsigned long long>(step.finished), static_cast<unsigned long long>(settings_.train_iters), result.loss(),
+                step.lr, result.grad_norm, speed,
+                duration(seconds_per_step_ * static_cast<double>(settings_.train_iters - step.finished)).c_str());
   if (settings_.terminal && !log)
     hooks_.live(line);
   else

@@ -1,22 +1,25 @@
 // The training loop: steps, logging, evaluation, saving, the end.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string_view>
 
+#include "kernel/train/agenda.h"
 #include "kernel/train/batch.h"
 #include "kernel/train/metrics.h"
+#include "kernel/train/prefetch.h"
 #include "kernel/train/step.h"
 #include "kernel/train/step_values.h"
 
 namespace corral::train {
 
-struct LoopSettings {
-  uint64_t first_step = 0, train_iters = 0;
+struct LoopSettings : AgendaSettings {
+  uint64_t first_step = 0;
   int64_t global_batch_size = 1;
-  uint64_t log_interval = 0, eval_interval = 0, eval_iters = 0, save_interval = 0, sample_interval = 0;
-  double minutes = 0;     // 0: no limit
+  uint64_t log_interval = 0, eval_iters = 0;
   bool terminal = false;  // a live line instead of one a log interval
 };
 
@@ -29,23 +32,35 @@ struct LoopHooks {
   std::function<void(uint64_t step)> sample;
 };
 
-enum class Ending { kDone, kStopped, kTimeUp };
-
 class Loop {
  public:
   // `evaluation` may be the same step; `eval_fetch` empty where there is no validation part.
   Loop(Step& step, Step& evaluation, Fetch fetch, Fetch eval_fetch, StepValueTable values, MetricsFile& metrics, LoopSettings settings,
        LoopHooks hooks);
 
-  // Throws Error (2) with the step where a loss or a gradient is no number. Saves before it returns unless nothing was done.
+  // The numbers of a step are read while the forward phase of the next one is queued, and before its update is. Throws Error (2) with the
+  // step where a loss or a gradient is NaN or infinite. Saves before it returns unless nothing was done.
   Ending run();
 
   StepResult evaluate(uint64_t batches);
 
  private:
+  using Clock = std::chrono::steady_clock;
+  // A step whose update is queued and whose numbers are not read.
+  struct Unread {
+    uint64_t finished;
+    double lr;
+    Clock::time_point begin;
+  };
+
+  // Queues the micro-batches of the step behind `finished` ones.
+  void forward_backward(Prefetch& data, uint64_t finished);
+  // Waits for the numbers of the unread step, if there is one, and reports them.
+  void settle();
+  void evaluate_and_report(uint64_t finished);
   bool due(uint64_t interval, uint64_t finished) const { return interval && finished % interval == 0; }
   void say_whole_time();
-  void report(uint64_t finished, const StepResult& result, double lr, double seconds);
+  void report(const Unread& step, const StepResult& result, double seconds);
 
   Step& step_;
   Step& evaluation_;
@@ -54,6 +69,9 @@ class Loop {
   MetricsFile& metrics_;
   LoopSettings settings_;
   LoopHooks hooks_;
+  std::optional<Unread> unread_;
+  Clock::time_point settled_{};  // when the step before was done
+  uint64_t saved_ = 0;
   double seconds_per_step_ = 0;
 };
 

@@ -18,12 +18,13 @@ Step::Step(runtime::Session& session, size_t graph, uint64_t seed)
   if (find_port(session.graph(graph), session.graph(graph).outputs, "losses")) losses_ = session.output(graph, "losses");
   if ((has_token_index_ = session.has_input(graph, "token_index"))) token_index_ = session.input(graph, "token_index");
   if ((has_seed_ = session.has_input(graph, "seed"))) seed_input_ = session.input(graph, "seed");
-  const auto state = [&](const char* name) { return session.tensor(graph, find_state(session.graph(graph), name)); };
-  loss_sum_ = state("loss_sum");
-  weight_sum_ = state("weight_sum");
-  grad_norm_ = state("grad_norm");
+  if (const Graph& g = session.graph(graph); find_state(g, "grad_norm")) {
+    std::vector<runtime::TensorRef> sums;
+    for (const char* name : {"loss_sum", "weight_sum", "grad_norm"}) sums.push_back(session.tensor(graph, find_state(g, name)));
+    for (int i = 0; i < 2; ++i) sums_.push_back(std::make_unique<Sums>(session, sums));
+  }
   const std::vector<bool> made = passes::made_within_step(session.graph(graph));
-  sums_ = std::find(made.begin(), made.end(), true) == made.end();
+  accumulates_ = std::find(made.begin(), made.end(), true) == made.end();
   for (const Port& p : session.graph(graph).inputs) {
     const runtime::TensorRef t = session.tensor(graph, p.tensor);
     if (t.shape == Shape{1}) scalars_.emplace_back(session.graph(graph).names[p.name], t);
@@ -40,12 +41,10 @@ Step::Step(runtime::Session& session, size_t graph, uint64_t seed)
   token_numbers_.resize(loss_values_.size());
 }
 
-void Step::forward_backward(const Batch& batch, uint64_t step, int64_t index, int64_t count, uint64_t first_row, StepResult& result,
-                            std::vector<RowLoss>* each) {
-  if (count > 1 && !sums_) fail_bug("step: {} micro-batches of a graph for one", count);
+void Step::forward_backward(const Batch& batch, uint64_t step, int64_t index, int64_t count, uint64_t first_row) {
+  if (count > 1 && !accumulates_) fail_bug("step: {} micro-batches of a graph for one", count);
   feed(batch, step, first_row);
   session_.run(micro_[index == 0][index == count - 1]);
-  collect(batch, result, each);
 }
 
 void Step::forward(const Batch& batch, StepResult& result, std::vector<RowLoss>* each) {
@@ -77,8 +76,7 @@ void Step::feed(const Batch& batch, uint64_t step, uint64_t first_row) {
 }
 
 void Step::collect(const Batch& batch, StepResult& result, std::vector<RowLoss>* each) {
-  result.tokens += loss_values_.size();
-  if (!losses_.address) return;
+  if (!losses_.address) fail_bug("step: the graph has no output \"losses\"");
   session_.read(losses_, loss_values_.data(), loss_values_.size() * sizeof(float));
   for (int64_t r = 0; r < rows_; ++r) {
     RowLoss row;
@@ -96,23 +94,30 @@ void Step::collect(const Batch& batch, StepResult& result, std::vector<RowLoss>*
   }
 }
 
-void Step::update(const std::vector<std::pair<std::string, double>>& values, StepResult& result) {
-  if (!grad_norm_.address) fail_bug("step: the graph has no update phase");
+void Step::update(const std::vector<std::pair<std::string, double>>& values) {
+  if (sums_.empty()) fail_bug("step: the graph has no update phase");
+  if (updates_ - finished_ == sums_.size()) fail_bug("step: {} updates are unfinished", sums_.size());
   for (const auto& [name, to] : scalars_) {
-    bool given = false;
-    for (const auto& [value_name, value] : values)
-      if (value_name == name) {
-        write_scalar(to, value);
-        given = true;
-      }
-    if (!given) fail_bug("step: the optimizer gives no value of its input \"{}\"", name);
+    const auto given = std::find_if(values.begin(), values.end(), [&name = name](const auto& value) { return value.first == name; });
+    if (given == values.end()) fail_bug("step: the optimizer gives no value of its input \"{}\"", name);
+    write_scalar(to, given->second);
   }
   session_.run(update_);
-  float norm = 0;
-  session_.read(loss_sum_, &result.loss_sum, sizeof result.loss_sum);
-  session_.read(weight_sum_, &result.weight_sum, sizeof result.weight_sum);
-  session_.read(grad_norm_, &norm, sizeof norm);
-  result.grad_norm = norm;
+  Sums& sums = *sums_[updates_++ % sums_.size()];
+  sums.readback.queue();
+  if ((sums.passed = sums.readback.passed())) sums.done = std::chrono::steady_clock::now();
+}
+
+StepResult Step::finish() {
+  if (finished_ == updates_) fail_bug("step: no update is unfinished");
+  Sums& sums = *sums_[finished_++ % sums_.size()];
+  sums.readback.await();
+  StepResult result;
+  result.loss_sum = sums.readback[0];
+  result.weight_sum = sums.readback[1];
+  result.grad_norm = sums.readback[2];
+  result.done = sums.passed ? sums.done : std::chrono::steady_clock::now();
+  return result;
 }
 
 void Step::write_scalar(const runtime::TensorRef& to, double value) {

@@ -1,12 +1,14 @@
-// One training step: micro-batches forward and backward, sums, then the update.
+// One training step: micro-batches forward and backward, then the update. Queues its work; the host reads the step's sums later.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
-#include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "kernel/runtime/readback.h"
 #include "kernel/runtime/session.h"
 #include "kernel/train/batch.h"
 
@@ -16,8 +18,8 @@ struct StepResult {
   double loss_sum = 0;    // weighted nats over all targets of the global batch
   double weight_sum = 0;  // of these targets
   uint64_t targets = 0;   // their number; of an evaluation only
-  uint64_t tokens = 0;
   double grad_norm = 0;
+  std::chrono::steady_clock::time_point done{};  // when the host first saw the update finished
   double loss() const { return weight_sum > 0 ? loss_sum / weight_sum : 0; }
 };
 
@@ -35,21 +37,33 @@ class Step {
   int64_t rows() const { return rows_; }  // of a micro-batch
   int64_t seq_length() const { return seq_length_; }
 
-  // Runs forward and backward of micro-batch `index` of `count`, adding to the gradients and to the step's sums. `first_row` numbers its
-  // sequences in the global batch. A graph with the output `losses` gives its sums to `result` at once, and appends those of every sequence
-  // to `each`; a training graph gives them with `update`.
-  void forward_backward(const Batch& batch, uint64_t step, int64_t index, int64_t count, uint64_t first_row, StepResult& result,
-                        std::vector<RowLoss>* each = nullptr);
+  // Queues forward and backward of micro-batch `index` of `count`, adding to the gradients and to the step's sums. `first_row` numbers its
+  // sequences in the global batch.
+  void forward_backward(const Batch& batch, uint64_t step, int64_t index, int64_t count, uint64_t first_row);
+  // Queues the update with the values of the optimizer's step inputs, such as lr, and a copy of the step's sums for `finish`. At most two
+  // updates may be unfinished.
+  void update(const std::vector<std::pair<std::string, double>>& values);
+  // Waits for the oldest unfinished update, and for nothing behind it.
+  StepResult finish();
+
   // Runs the nodes that depend on parameters only. Call once after each change of parameters, before `forward`.
   void prepare() { session_.run(prepare_); }
-  // Runs the forward phase of a graph with the output `losses`.
+  // Runs the forward phase of a graph with the output `losses` and collects its sums.
   void forward(const Batch& batch, StepResult& result, std::vector<RowLoss>* each = nullptr);
-  // Updates the parameters with the values of the optimizer's step inputs, such as lr, and reads the sums of the step.
-  void update(const std::vector<std::pair<std::string, double>>& values, StepResult& result);
+  // Adds the sums of the micro-batch that ran last to `result`, and appends those of every sequence to `each`; of a graph with the output
+  // `losses`.
+  void collect(const Batch& batch, StepResult& result, std::vector<RowLoss>* each = nullptr);
 
  private:
+  // The sums of one update on their way to the host.
+  struct Sums {
+    Sums(const runtime::Session& session, std::vector<runtime::TensorRef> tensors) : readback(session, std::move(tensors)) {}
+    runtime::Readback readback;
+    bool passed = false;  // when it was queued: the device does not run late
+    std::chrono::steady_clock::time_point done;
+  };
+
   void feed(const Batch& batch, uint64_t step, uint64_t first_row);
-  void collect(const Batch& batch, StepResult& result, std::vector<RowLoss>* each);
   void write_scalar(const runtime::TensorRef& to, double value);
 
   runtime::Session& session_;
@@ -58,10 +72,11 @@ class Step {
   int64_t rows_, seq_length_;
   size_t micro_[2][2], update_, forward_, prepare_;  // micro_[first][last]
   runtime::TensorRef tokens_, targets_, positions_, first_key_, weights_, token_index_, seed_input_, losses_;
-  runtime::TensorRef loss_sum_, weight_sum_, grad_norm_;  // states of a training graph
   bool has_token_index_, has_seed_;
-  bool sums_ = true;  // gradients over several micro-batches
+  bool accumulates_ = true;  // gradients over several micro-batches
   std::vector<std::pair<std::string, runtime::TensorRef>> scalars_;
+  std::vector<std::unique_ptr<Sums>> sums_;  // two of a training graph, used by turns; none of any other
+  uint64_t updates_ = 0, finished_ = 0;
   std::vector<float> loss_values_;
   std::vector<int64_t> token_numbers_;
 };

@@ -107,12 +107,11 @@ class Allocations : public testing::TestWithParam<const char*> {
     train::LoopSettings settings;
     settings.train_iters = kTo + 1;
     settings.global_batch_size = kMicroBatch * kMicroBatches;
-    settings.log_interval = settings.sample_interval = 1;
+    settings.log_interval = 1;
     train::LoopHooks hooks;
     hooks.say = hooks.live = [this](std::string_view line) { said_ += line.size(); };
-    hooks.track = [](uint64_t, const train::StepResult&, double, double) {};
     hooks.save = [](uint64_t) {};
-    hooks.sample = [](uint64_t finished) {
+    hooks.track = [](uint64_t finished, const train::StepResult&, double, double) {
       if (finished == kFrom - 1)
         for (auto& number : allocations) number = 0;
       counting = finished + 1 >= kFrom && finished < kTo;

@@ -54,13 +54,18 @@ class SmallTraining {
 
   // One step of these micro-batches.
   train::StepResult train(const std::vector<train::Batch>& batches) {
-    train::StepResult result;
+    forward_backward(batches);
+    update();
+    return step_.finish();
+  }
+  void forward_backward(const std::vector<train::Batch>& batches) {
     const auto count = static_cast<int64_t>(batches.size());
     for (int64_t i = 0; i < count; ++i)
-      step_.forward_backward(batches[static_cast<size_t>(i)], finished_, i, count, static_cast<uint64_t>(i * step_.rows()), result);
-    ++finished_;
-    step_.update({{"lr", 0.01}, {"step", static_cast<double>(finished_)}}, result);
-    return result;
+      step_.forward_backward(batches[static_cast<size_t>(i)], updates_, i, count, static_cast<uint64_t>(i * step_.rows()));
+  }
+  void update() {
+    ++updates_;
+    step_.update({{"lr", 0.01}, {"step", static_cast<double>(updates_)}});
   }
 
   // The bytes of all that is saved, by name.
@@ -85,7 +90,7 @@ class SmallTraining {
 
   runtime::Session session_;
   train::Step step_;
-  uint64_t finished_ = 0;
+  uint64_t updates_ = 0;
 };
 
 }  // namespace corral

@@ -183,10 +183,10 @@ TEST_F(QueuedDevice, SessionsTakeBytesWhoseOwnerReusesThemAtOnce) {
     values[i] = -1;
   }
   runtime::Readback readback(session, {embedding, embedding});
-  readback.start();
+  readback.queue();
   session.read(embedding, back.data(), embedding.bytes());
   EXPECT_EQ(back, expected);
-  readback.wait();
+  readback.await();
   EXPECT_EQ(std::memcmp(readback.data(1), expected.data(), embedding.bytes()), 0);
 }
 
