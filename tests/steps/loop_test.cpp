@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <filesystem>
 
 #include "tests/steps/small_training.h"
@@ -27,6 +28,7 @@ class Loop : public testing::Test {
     const auto fetch = [&](uint64_t first_row, train::Batch& batch) {
       batch = like;
       for (float& w : batch.weights) w *= static_cast<float>(first_row + 1);
+      if (nan_from_step_ && first_row / static_cast<uint64_t>(batch.rows) + 1 >= nan_from_step_) batch.weights[0] = NAN;
     };
     return train::Loop(training_.step(), training_.step(), fetch, {}, train::StepValueTable({optimizer, ""}, settings.train_iters), metrics,
                        settings, std::move(hooks))
@@ -39,6 +41,7 @@ class Loop : public testing::Test {
   }
 
   SmallTraining training_{"fp32"};
+  uint64_t nan_from_step_ = 0;
   std::filesystem::path metrics_path_;
 };
 
@@ -81,6 +84,25 @@ TEST_F(Loop, QueuesNothingOfTheNextStepBeforeASaveAndReportsFirst) {
   run(settings, std::move(hooks));
   EXPECT_EQ(events, (std::vector<std::string>{"late report 1", "report 2", "save 2", "late report 3", "report 4", "sample 4", "save 4",
                                               "report 5", "save 5"}));
+}
+
+TEST_F(Loop, EndsAtAStepThatIsNotFiniteWithNothingOfItInTheStates) {
+  std::map<std::string, std::vector<char>> sixth;
+  train::LoopHooks hooks;
+  hooks.track = [&](uint64_t finished, const train::StepResult&, double, double) {
+    if (finished == 6) sixth = training_.saved();
+  };
+  hooks.save = [](uint64_t) { FAIL() << "saved"; };
+  train::LoopSettings settings;
+  settings.train_iters = 9;
+  nan_from_step_ = 7;
+  try {
+    run(settings, std::move(hooks));
+    FAIL() << "went on";
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("step 7: the loss is nan: training has diverged"), std::string::npos) << e.what();
+  }
+  EXPECT_EQ(training_.saved(), sixth);
 }
 
 }  // namespace

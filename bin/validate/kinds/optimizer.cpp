@@ -1,10 +1,12 @@
 #include "kernel/plugin/optimizer.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "bin/validate/pass_checks.h"
 #include "corral/error.h"
+#include "kernel/graph/interpreter.h"
 
 namespace corral::validate {
 namespace {
@@ -59,6 +61,42 @@ Outcome step_values(const Subject& s) {
   return pass();
 }
 
+// Parameters and everything that is saved, after the update of `before`'s gradients with `planted` in the tensor named so.
+std::vector<std::vector<double>> updated(const Graph& g, const StepValues& values, const std::string& name, double planted) {
+  graph::Interpreter run(g);
+  std::mt19937_64 random(1);
+  for (const State& s : g.states)
+    for (double& x : run[s.tensor]) x = std::uniform_real_distribution<double>(0.5, 1)(random);
+  for (const StepValue& v : values.values)
+    if (const TensorId input = find_port(g, g.inputs, v.name)) run[input].assign(run[input].size(), v.value);
+  if (!name.empty()) run.named(name)[0] = planted;
+  std::vector<std::vector<double>> kept;
+  run.run([](const Node& n) { return n.phase == Phase::UPDATE; });
+  for (const State& s : g.states)
+    if (s.kind == StateKind::PARAMETER || s.saved) kept.push_back(run[s.tensor]);
+  return kept;
+}
+
+Outcome keeps_what_is_not_finite_out(const Subject& s) {
+  auto random = s.random();
+  Loaded loaded(s.info);
+  const OptimizerHandle optimizer(loaded.init());
+  const Graph g = optimizer.transform(random_training(random), s.options());
+  const StepValues values = optimizer.step_values(s.options(), 9, 100);
+  Graph untouched = g;
+  std::erase_if(untouched.nodes, [](const Node& n) { return n.phase == Phase::UPDATE; });
+  const auto before = updated(untouched, values, "", 0);
+  if (updated(g, values, "", 0) == before) return failed("a step with a gradient changes nothing");
+  std::vector<std::string> numbers{"loss_sum", "weight_sum"};
+  for (const State& state : g.states)
+    if (state.kind == StateKind::GRADIENT) numbers.push_back(name_of(g, state.tensor));
+  for (const std::string& name : numbers)
+    for (const double planted : {std::nan(""), HUGE_VAL})
+      if (updated(g, values, name, planted) != before) return failed(format("a step with {} in {} changes what is saved", planted, name));
+  loaded.shutdown();
+  return pass();
+}
+
 Outcome defaults_are_accepted(const Subject& s) {
   Loaded loaded(s.info);
   OptimizerHandle(loaded.init()).check(s.options(), 100);
@@ -79,6 +117,8 @@ constexpr Check kChecks[] = {
     {"optimizer.random-graphs", "in random graphs it updates each parameter that has a gradient, and no other",
      [](const Subject& s) { return random_graphs(kPass, s); }},
     {"optimizer.step-values", "it gives a value for each input that it added, the same for the same step", step_values},
+    {"optimizer.not-finite", "a step whose loss, weights or gradients are NaN or infinite changes no parameter and no state that is saved",
+     keeps_what_is_not_finite_out},
     {"optimizer.defaults", "it accepts its own defaults", defaults_are_accepted},
     {"optimizer.damaged-requests", "damaged requests are refused with a reason",
      [](const Subject& s) {

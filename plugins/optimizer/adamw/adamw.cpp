@@ -26,12 +26,12 @@ class AdamW final : public corral::Optimizer<corral::options::adamw::Options> {
     for (const State& s : before)
       if (s.kind == StateKind::GRADIENT) squares = sum(b, squares, s.tensor);
     if (!squares) corral::fail("optimizer.plugin = \"adamw\": nothing to train, the graph has no gradient");
-    const TensorId factor = b.tensor("clip.factor", DType::F32, {1});
-    b.node("clip_factor", {squares, find_state(g, "weight_sum")}, {factor, find_state(g, "grad_norm")},
-           {{"clip", corral::attribute(o.clip_grad)}});
+    const Inputs inputs{b.tensor("clip.factor", DType::F32, {1}), b.tensor("clip.finite", DType::F32, {1}), lr, step};
+    b.node("clip_factor", {squares, find_state(g, "loss_sum"), find_state(g, "weight_sum")},
+           {inputs.factor, find_state(g, "grad_norm"), inputs.finite}, {{"clip", corral::attribute(o.clip_grad)}});
 
     for (const State& s : before)
-      if (s.kind == StateKind::GRADIENT) update(b, s, o, factor, lr, step);
+      if (s.kind == StateKind::GRADIENT) update(b, s, o, inputs);
     return g;
   }
 
@@ -56,6 +56,11 @@ class AdamW final : public corral::Optimizer<corral::options::adamw::Options> {
     if (o.clip_grad < 0) corral::fail("optimizer.clip_grad = {}: expected 0 (no clipping) or more", o.clip_grad);
   }
 
+  // The scalars of every update.
+  struct Inputs {
+    TensorId factor, finite, lr, step;
+  };
+
   static TensorId sum(GraphBuilder& b, TensorId total, TensorId gradient) {
     const TensorId square = b.tensor("clip.square", DType::F32, {1});
     b.node("sum_of_squares", {gradient}, {square});
@@ -65,7 +70,7 @@ class AdamW final : public corral::Optimizer<corral::options::adamw::Options> {
     return next;
   }
 
-  static void update(GraphBuilder& b, const State& gradient, const Options& o, TensorId factor, TensorId lr, TensorId step) {
+  static void update(GraphBuilder& b, const State& gradient, const Options& o, const Inputs& in) {
     const TensorId parameter = gradient.of;
     const std::string name = name_of(b.g, parameter);
     const corral::Shape shape = b.g.tensors[parameter].shape;
@@ -79,12 +84,12 @@ class AdamW final : public corral::Optimizer<corral::options::adamw::Options> {
       return b.state(prefix + "." + name, DType::F32, shape, s);
     };
     const bool rounded = b.g.tensors[parameter].dtype != DType::F32;
-    const TensorId master = rounded ? add_state("master", StateKind::MASTER, InitKind::COPY) : 0;
+    const TensorId master = rounded ? add_state("master", StateKind::MASTER, InitKind::COPY) : parameter;
     const TensorId m = add_state("exp_avg", StateKind::MOMENT, InitKind::ZEROS),
                    v = add_state("exp_avg_sq", StateKind::MOMENT, InitKind::ZEROS);
     // Norm weights and biases are scales and offsets: pulling them to zero is no regularization.
     const double decay = shape.size() > 1 ? o.weight_decay : 0.0;
-    b.node("adamw", {parameter, master, m, v, gradient.tensor, factor, lr, step}, {parameter, master, m, v},
+    b.node("adamw", {master, m, v, gradient.tensor, in.factor, in.finite, in.lr, in.step}, {master, m, v, rounded ? parameter : 0},
            {{"beta1", corral::attribute(o.adam_beta1)},
             {"beta2", corral::attribute(o.adam_beta2)},
             {"eps", corral::attribute(o.adam_eps)},
