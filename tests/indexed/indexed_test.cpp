@@ -85,10 +85,10 @@ TEST_F(Indexed, SaysWhatIsWrongWithAPairAndHowToReadOne) {
   EXPECT_EQ(corral(eval + "--data " + pair), 2);
   EXPECT_NE(text("err").find("read it with --dataset indexed"), std::string::npos) << text("err");
   EXPECT_EQ(build("pair"), 2);
-  EXPECT_NE(text("err").find(pair + ".idx is there already"), std::string::npos) << text("err");
+  EXPECT_NE(text("err").find(pair + ".idx exists already"), std::string::npos) << text("err");
   fs::resize_file(pair + ".bin", fs::file_size(pair + ".bin") - 2);
   EXPECT_EQ(corral(eval + "--dataset indexed --data " + pair), 2);
-  EXPECT_NE(text("err").find("lies beyond the end of " + pair + ".bin"), std::string::npos) << text("err");
+  EXPECT_NE(text("err").find("is beyond the end of " + pair + ".bin"), std::string::npos) << text("err");
   // Ids of another tokenizer, found where they are read.
   std::ofstream(path("ids.jsonl")) << "{\"input_ids\": [1, 2, 5000, 3]}\n";
   ASSERT_EQ(corral("data build --data " + path("ids.jsonl") + " --out " + path("ids")), 0) << text("err");

@@ -72,7 +72,7 @@ TEST_F(TokenizerProgram, RefusesSizesFoldersAndIdsThatCannotBe) {
   EXPECT_EQ(train("{\"text\": \"abc\"}\n", "").err, "error: tokenizer train needs the number of ids: --vocab-size N\n");
   ASSERT_EQ(train("{\"text\": \"abc\"}\n", "--vocab-size 272").code, 0);
   EXPECT_EQ(train("{\"text\": \"abc\"}\n", "--vocab-size 272").err,
-            "error: " + (*this / "tok") + ": holds something already: name a new folder\n");
+            "error: " + (*this / "tok") + ": exists and is not an empty folder: name a new one\n");
   EXPECT_EQ(corral("tokenizer train --vocab-size 272 --out x --data " + (*this / "data.jsonk")).err,
             "error: --data: no such file: " + (*this / "data.jsonk") + "\n       did you mean \"" + (*this / "data.jsonl") + "\"?\n");
   EXPECT_EQ(corral("tokenizer decode --ids 4096" + small_).err, "error: id 4096: the tokenizer has ids 0 to 4095\n");

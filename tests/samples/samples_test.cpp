@@ -108,8 +108,8 @@ TEST_F(Samples, EveryWayOfTrainingNothingIsRefusedWithItsCauseAndTheLines) {
        "no sample trains the end of an answer",
        1},
       {"wrong role", {{{"messages", {{{"role", "bot"}, {"content", "q"}}}}}}, "", "messages[0].role = \"bot\": unknown role", 2},
-      {"unknown template", {good}, "--set data.template=llama4 ", "data.template = \"llama4\": no such template", 2},
-      {"malformed", {{{"messages", "q"}}}, "", "rows.jsonl:1: \"messages\" is no array", 2},
+      {"unknown template", {good}, "--set data.template=llama4 ", "data.template = \"llama4\": expected llama3, llama31, chat, none", 2},
+      {"malformed", {{{"messages", "q"}}}, "", "rows.jsonl:1: \"messages\" is not an array", 2},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);

@@ -8,7 +8,7 @@ namespace {
 constexpr uint64_t kOne = uint64_t{1} << 32;
 constexpr uint64_t kHalf = kOne / 2;
 
-// How many of the first `rows` go to a source with this share.
+// The number of the first `rows` that go to a source with this share (in units of 1/2^32).
 uint64_t dealt(uint64_t rows, uint64_t share) { return (rows >> 32) * share + (((rows & (kOne - 1)) * share + kHalf) >> 32); }
 }  // namespace
 

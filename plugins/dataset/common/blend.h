@@ -6,19 +6,19 @@
 
 namespace corral::data {
 
-// Deals rows 0, 1, 2 … to sources in the shares of their weights, evenly: source 0 against the rest, then source 1 against what remains,
-// and so on. Any row is found without walking there.
+// Distributes rows 0, 1, 2 … over sources evenly by weight: source 0 against the rest, source 1 against the remaining ones, and so on.
+// The source of any row is computed directly.
 class Blend {
  public:
   explicit Blend(const std::vector<double>& weights);
   struct Place {
     size_t source;
-    uint64_t row;  // of that source's own endless sequence
+    uint64_t row;  // number within that source
   };
   Place operator()(uint64_t row) const;
 
  private:
-  std::vector<uint64_t> shares_;  // of 2^32, against the sources that follow
+  std::vector<uint64_t> shares_;  // in units of 1/2^32, relative to this and the following sources
 };
 
 }  // namespace corral::data

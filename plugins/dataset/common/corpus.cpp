@@ -55,7 +55,7 @@ class BlockReader {
 
   void add_text(std::string_view text, size_t at) {
     if (!encoder_.encode)
-      fail(line_place(file_, bytes_, at) + ": text needs a tokenizer: name one with --tokenizer DIR (rows of input_ids need none)");
+      fail(line_place(file_, bytes_, at) + ": text needs a tokenizer: name one with --tokenizer DIR (rows of input_ids do not)");
     encoder_.encode(text, ids_);
     if (encoder_.end_of_text >= 0) ids_.push_back(encoder_.end_of_text);
     if (ids_.size() > std::numeric_limits<uint32_t>::max()) fail(line_place(file_, bytes_, at) + ": a document of more than 2^32 tokens");
@@ -105,7 +105,7 @@ void plan_file(size_t file, size_t count, std::vector<Block>& blocks) {
   }
 }
 
-// What the blocks must agree on.
+// Checks that all files have text, or all ids.
 void check_kinds(Corpus& corpus) {
   const Block* first = nullptr;
   for (const Block& block : corpus.blocks) {

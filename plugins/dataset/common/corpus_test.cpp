@@ -53,7 +53,7 @@ TEST(Corpus, NamesFileAndLineOfTheFirstBadRow) {
   const std::string a = files.write("a.jsonl", rows + "{\"text\": 1}\n" + rows + "bad\n");
   Corpus::Settings threads = kSmallBlocks;
   threads.threads = 4;
-  for (int run = 0; run < 20; ++run) EXPECT_EQ(error_of({a}, byte_encoder(), threads), a + ":51: column 10: \"text\" is no string");
+  for (int run = 0; run < 20; ++run) EXPECT_EQ(error_of({a}, byte_encoder(), threads), a + ":51: column 10: \"text\" is not a string");
 }
 
 TEST(Corpus, RefusesWhatItCannotUse) {
@@ -76,9 +76,9 @@ TEST(Corpus, RefusesWhatItCannotUse) {
           ":2: column 24: \"input_ids\" has more than 4 values, which is train.seq_length: cut the row or set train.seq_length higher");
   EXPECT_EQ(error_of({high}), high + ":1: input_ids[1] = 301, but the vocabulary has 301 ids");
   EXPECT_EQ(error_of({label}), label + ":1: labels[0] = 400, but the vocabulary has 301 ids");
-  EXPECT_EQ(error_of({text}, Encoder{}), text + ":1: text needs a tokenizer: name one with --tokenizer DIR (rows of input_ids need none)");
+  EXPECT_EQ(error_of({text}, Encoder{}), text + ":1: text needs a tokenizer: name one with --tokenizer DIR (rows of input_ids do not)");
   EXPECT_EQ(error_of({ids}, Encoder{}), "no error");
-  EXPECT_EQ(error_of({files.folder()}), "data.paths: " + files.folder() + " is no regular file");
+  EXPECT_EQ(error_of({files.folder()}), "data.paths: " + files.folder() + " is not a regular file");
 }
 
 TEST(Corpus, GivesADocumentsTextBack) {
@@ -96,7 +96,7 @@ TEST(Measure, CountsTheBytesThatIdsStandFor) {
   EXPECT_EQ(bytes_of_prefix("aqubqu", 1, encoder), 1u);
   EXPECT_EQ(bytes_of_prefix("aqubqu", 2, encoder), 3u);
   EXPECT_EQ(bytes_of_prefix("aqubqu", 4, encoder), 6u);
-  EXPECT_EQ(bytes_of_prefix("x\xE2\x82\xACy", 2, encoder), 2u);  // a character over three ids: its bytes are shared out
+  EXPECT_EQ(bytes_of_prefix("x\xE2\x82\xACy", 2, encoder), 2u);  // one character of three ids: each gets a third of its bytes
   EXPECT_EQ(bytes_of_prefix("x\xE2\x82\xACy", 5, encoder), 5u);
 }
 

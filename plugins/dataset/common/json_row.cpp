@@ -77,7 +77,7 @@ class Parser {
 
   void member(std::string_view key) {
     if (key == "text") {
-      if (peek() != '"') fail("\"text\" is no string");
+      if (peek() != '"') fail("\"text\" is not a string");
       row_.text = string(row_.unescaped);
       has_text_ = true;
     } else if (key == "input_ids") {
@@ -96,7 +96,7 @@ class Parser {
 
   void integers(std::string_view key, std::vector<int32_t>& out, bool none_allowed) {
     const std::string name(key);
-    if (peek() != '[') fail("\"" + name + "\" is no array of integers");
+    if (peek() != '[') fail("\"" + name + "\" is not an array of integers");
     out.clear();
     array_elements([&] {
       const auto fail_here = [&](const std::string& what) { fail(name + "[" + std::to_string(out.size()) + "]" + what); };
@@ -106,11 +106,11 @@ class Parser {
       int32_t value = 0;
       const char* begin = line_.data() + at_;
       const auto [end, error] = std::from_chars(begin, line_.data() + line_.size(), value);
-      if (error == std::errc::result_out_of_range) fail_here(" is no 32-bit integer");
-      if (error != std::errc()) fail_here(" is no integer");
+      if (error == std::errc::result_out_of_range) fail_here(" is not a 32-bit integer");
+      if (error != std::errc()) fail_here(" is not an integer");
       const char next = end < line_.data() + line_.size() ? *end : ' ';
       if (*begin == '0' && end > begin + 1) fail_here(" has a leading zero");
-      if (next == '.' || next == 'e' || next == 'E') fail_here(" is no integer");
+      if (next == '.' || next == 'e' || next == 'E') fail_here(" is not an integer");
       if (value < 0 && !(none_allowed && value == -100))
         fail_here(" = " + std::to_string(value) +
                   (none_allowed ? ": a label is a token id, or -100 for no target" : ": a token id is not negative"));
@@ -119,7 +119,7 @@ class Parser {
     });
   }
 
-  // The string's content: a view of the line, or of `storage` when it has escapes.
+  // The string's content: a view of the line, or of `storage` if the string has escapes.
   std::string_view string(std::string& storage) {
     const size_t start = ++at_;
     for (; at_ < line_.size(); ++at_) {

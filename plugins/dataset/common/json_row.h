@@ -8,23 +8,23 @@
 
 namespace corral::data {
 
-// One line of a JSONL file: a document, or token ids that are taken as they are.
+// One line of a JSONL file: text, or token ids that need no tokenizer.
 struct JsonRow {
   bool is_ids = false;       // has "input_ids"; "text" is then ignored
-  std::string_view text;     // valid UTF-8; in the line, or in `unescaped`
+  std::string_view text;     // valid UTF-8; a view of the line or of `unescaped`
   std::vector<int32_t> ids;  // as written, >= 0
   bool has_labels = false;
-  std::vector<int32_t> labels;  // labels[i] belongs to ids[i]; -100 = no target
+  std::vector<int32_t> labels;  // labels[i] belongs to ids[i]; -100: no target
   std::string unescaped;
 };
 
 struct JsonError : std::runtime_error {
   JsonError(size_t column, const std::string& what) : std::runtime_error(what), column(column) {}
-  size_t column;  // byte of the line, from 1
+  size_t column;  // byte within the line, from 1
 };
 
-// Reads one line without its newline into `row`, whose storage is used again. Throws JsonError: bad JSON, invalid UTF-8, no "text" or
-// "input_ids", a field of a wrong type, more than `longest` ids.
+// Reads one line without its newline into `row`, reusing its storage. Throws JsonError at bad JSON, invalid UTF-8, a field of the wrong
+// type, more than `longest` ids, or if both "text" and "input_ids" are missing.
 void parse_json_row(std::string_view line, size_t longest, JsonRow& row);
 
 }  // namespace corral::data

@@ -51,7 +51,7 @@ TEST(JsonRow, SaysWhatIsWrongAndInWhichColumn) {
   EXPECT_EQ(error_of(R"({"text" "x"})"), "9: expected ':' after a key");
   EXPECT_EQ(error_of(R"({"text": "x")"), "13: expected ',' or '}' after a value, but the line ends");
   EXPECT_EQ(error_of(R"({"text": "x)"), "12: the string does not end on this line");
-  EXPECT_EQ(error_of(R"({"text": 5})"), "10: \"text\" is no string");
+  EXPECT_EQ(error_of(R"({"text": 5})"), "10: \"text\" is not a string");
   EXPECT_EQ(error_of(R"({"content": "x", "id": 1})"), "1: no field \"text\" or \"input_ids\"; the row has \"content\", \"id\"");
   EXPECT_EQ(error_of("plain words"), "1: expected a JSON object, such as {\"text\": \"...\"}");
   EXPECT_EQ(error_of(R"([{"text": "x"}])"), "1: a JSON array: a JSONL file has one object on each line");
@@ -74,9 +74,9 @@ TEST(JsonRow, RefusesInvalidUtf8ByItsByte) {
 
 TEST(JsonRow, RefusesIdsThatAreNone) {
   EXPECT_EQ(error_of(R"({"input_ids": [1, -1]})"), "19: input_ids[1] = -1: a token id is not negative");
-  EXPECT_EQ(error_of(R"({"input_ids": [1.5]})"), "16: input_ids[0] is no integer");
-  EXPECT_EQ(error_of(R"({"input_ids": ["1"]})"), "16: input_ids[0] is no integer");
-  EXPECT_EQ(error_of(R"({"input_ids": [99999999999]})"), "16: input_ids[0] is no 32-bit integer");
+  EXPECT_EQ(error_of(R"({"input_ids": [1.5]})"), "16: input_ids[0] is not an integer");
+  EXPECT_EQ(error_of(R"({"input_ids": ["1"]})"), "16: input_ids[0] is not an integer");
+  EXPECT_EQ(error_of(R"({"input_ids": [99999999999]})"), "16: input_ids[0] is not a 32-bit integer");
   EXPECT_EQ(error_of(R"({"input_ids": []})"), "1: \"input_ids\" is empty");
   EXPECT_EQ(error_of(R"({"input_ids": [1], "labels": [-1]})"), "31: labels[0] = -1: a label is a token id, or -100 for no target");
   EXPECT_EQ(error_of(R"({"input_ids": [1, 2], "labels": [1]})"),

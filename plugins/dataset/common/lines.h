@@ -1,4 +1,4 @@
-// The lines of a file in blocks that threads take one by one.
+// Splits a file into blocks of lines, which threads read independently.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -9,7 +9,7 @@ namespace corral::data {
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
-// file:line of a byte.
+// "file:line" of a byte offset, for messages.
 inline std::string line_place(const std::string& file, std::string_view bytes, size_t at) {
   return file + ":" + std::to_string(1 + std::count(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(at), '\n'));
 }
@@ -22,7 +22,7 @@ inline size_t line_start_from(std::string_view bytes, size_t at) {
 
 inline size_t blocks_of(std::string_view bytes, size_t block_bytes) { return bytes.size() / block_bytes + 1; }
 
-// each(line, at) for the lines that begin in block `number`, blank ones and the byte order mark left out.
+// Calls each(line, at) for the lines that begin in block `number`; skips blank lines and the byte order mark.
 template <class F>
 void for_each_line(std::string_view bytes, size_t number, size_t block_bytes, F each) {
   size_t at = line_start_from(bytes, number * block_bytes);

@@ -24,7 +24,7 @@ MappedFile::MappedFile(const std::string& path, Order order) {
   }
   const int map_errno = errno;
   ::close(file);
-  if (!regular) fail("data.paths: " + path + " is no regular file");
+  if (!regular) fail("data.paths: " + path + " is not a regular file");
   if (address_ == MAP_FAILED) {
     address_ = nullptr;
     fail("data.paths: cannot map " + path + ": " + std::strerror(map_errno));

@@ -5,10 +5,10 @@
 
 namespace corral::data {
 
-// A file's bytes, mapped for reading. Throws Error (exit code 2) when the file is missing or no regular file.
+// A file mapped for reading. Throws Error (2) if it is missing or not a regular file.
 class MappedFile {
  public:
-  enum class Order { kOnceThrough, kAnywhere };  // how it will be read
+  enum class Order { kOnceThrough, kAnywhere };  // the access pattern, a hint to the system
   explicit MappedFile(const std::string& path, Order order = Order::kOnceThrough);
   ~MappedFile();
   MappedFile(MappedFile&& other) noexcept;

@@ -12,7 +12,7 @@ bool starts_character(std::string_view text, size_t at) {
   return at >= text.size() || (static_cast<unsigned char>(text[at]) & 0xC0) != 0x80;
 }
 
-// Bytes from `at` that encode to just ids[first .. first + group), or 0.
+// The size of the shortest piece at `at` that encodes to exactly ids[first .. first + group); 0 if there is none.
 size_t match(std::string_view text, size_t at, const std::vector<int32_t>& ids, size_t first, size_t group, const Encoder& encoder,
              std::vector<int32_t>& piece) {
   for (size_t length = 1; length <= kLongestToken && at + length <= text.size(); ++length) {
@@ -25,7 +25,7 @@ size_t match(std::string_view text, size_t at, const std::vector<int32_t>& ids, 
   return 0;
 }
 
-// More than `tokens` tokens span, so that what a cut does to the tokens beside it stays outside.
+// An upper bound of the bytes of `tokens` tokens. The margin keeps tokens that the cut changes outside of the count.
 size_t span_of(uint64_t tokens) { return (tokens + 16) * kLongestToken; }
 }  // namespace
 

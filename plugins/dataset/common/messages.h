@@ -1,4 +1,4 @@
-// Between the ABI's messages and what the readers take and give.
+// Converts between the ABI's messages and the readers' types.
 #pragma once
 #include "corral/dataset.h"
 #include "plugins/dataset/common/corpus.h"
@@ -6,7 +6,7 @@
 
 namespace corral::data {
 
-// The host's tokenizer, which may be none, with what the request says of it.
+// Wraps the host's tokenizer, which may be absent, with the settings of the request.
 inline Encoder lend(const corral::Encoder& host, int64_t end_of_text, uint32_t num_ids) {
   Encoder encoder{.encode = {}, .end_of_text = static_cast<int32_t>(end_of_text), .num_ids = num_ids};
   if (host)
@@ -29,7 +29,7 @@ inline DatasetPart as_message(const PartInfo& from) {
   return part;
 }
 
-// A dataset of parts that `Data` reads: it has parts(), notices() and fetch().
+// A dataset plugin's instance on top of `Data`, which provides parts(), notices() and fetch().
 template <class Data>
 class PartsInstance final : public DatasetInstance {
  public:

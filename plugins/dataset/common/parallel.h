@@ -4,8 +4,8 @@
 
 namespace corral::data {
 
-// work(0) … work(count - 1) on `threads` threads. Numbers are taken in order and a taken one is finished, so that what is thrown is what
-// the lowest failing number threw, however the threads ran.
+// Runs work(0) … work(count - 1) on `threads` threads. Rethrows the exception of the lowest failing number, however the threads are
+// scheduled: numbers start in order, and a started one always finishes.
 void in_parallel(size_t count, unsigned threads, const std::function<void(size_t)>& work);
 
 }  // namespace corral::data

@@ -67,7 +67,7 @@ std::vector<std::string> files_of(const std::string& word, const char* key) {
     if (files.empty()) fail("{}: no file matches {}", key, word);
     return files;
   }
-  if (exists(word + ".idx")) fail("{}: {} is a pair of an index and its tokens: read it with --dataset indexed", key, word);
+  if (exists(word + ".idx")) fail("{}: {} is an indexed pair (.idx and .bin): read it with --dataset indexed", key, word);
   fail("{}: no such file: {}{}", key, word, nearest_name(word));
 }
 }  // namespace
@@ -107,7 +107,7 @@ std::vector<Source> parse_paths(const std::vector<std::string>& given, const Pat
   if (!weight(0)) {
     Source all;
     for (size_t i = 0; i < words.size(); ++i) {
-      if (weight(i)) fail("{}: weight {} stands before some paths only: give every path a weight, or none", key, words[i]);
+      if (weight(i)) fail("{}: weight {} precedes only some paths: give every path a weight, or none", key, words[i]);
       for (std::string& file : kind.names(words[i], kind.key)) all.files.push_back(std::move(file));
     }
     return {all};
@@ -118,8 +118,8 @@ std::vector<Source> parse_paths(const std::vector<std::string>& given, const Pat
     if (i + 1 == words.size()) fail("{}: weight {} has no path after it", key, words[i]);
     if (weight(i + 1)) fail("{}: weight {} has another weight after it, {}: expected a path", key, words[i], words[i + 1]);
     if (!(*weight(i) > 0 && *weight(i) <= kLargestWeight))
-      fail("{}: weight {} of {}: expected a number above 0, of which the sum need not be 1; leave a path out that is not to be read", key,
-           words[i], words[i + 1]);
+      fail("{}: weight {} of {}: expected a number above 0 (the weights need not add up to 1); to read nothing of a path, leave it out",
+           key, words[i], words[i + 1]);
     sources.push_back({*weight(i), kind.names(words[i + 1], kind.key)});
   }
   return sources;

@@ -4,32 +4,32 @@
 
 namespace corral::data {
 
-// Files that form one stream, in order.
+// Files that form one stream of documents, in order.
 struct Source {
-  double weight = 1;  // of the weights given; 1 where none are
+  double weight = 1;  // as given, or 1
   std::vector<std::string> files;
 };
 
-// What the words of data.paths name: text files unless a reader says otherwise.
+// How the words of data.paths name a dataset's files. The defaults of text_files() are for readers of text.
 struct PathWords {
   const char* key = "data.paths";                                               // in errors
   const char* example = "a file with --data FILE.jsonl";                        // in errors
-  bool (*is_there)(const std::string& word);                                    // a name, not a weight
-  std::vector<std::string> (*names)(const std::string& word, const char* key);  // all that the word stands for; throws where there is none
+  bool (*is_there)(const std::string& word);                                    // true for a name, false for a weight
+  std::vector<std::string> (*names)(const std::string& word, const char* key);  // all that a word names; throws Error if nothing matches
 };
 PathWords text_files();
 
-// Words that are all one source; or each preceded by a weight, `0.3 a.jsonl 0.7 b.jsonl`, each then a source of its own. A single word with
-// spaces is taken apart unless it is a name. Text files: files, folders (their .jsonl, .ndjson, .json, .txt and .md files, sorted), globs.
+// The sources that the words name: one source of all words, or one per word if a weight precedes each, `0.3 a.jsonl 0.7 b.jsonl`. A word
+// with spaces that is not a name is split. A text source is a file, a folder (its .jsonl, .ndjson, .json, .txt and .md files, sorted) or a
+// glob.
 std::vector<Source> parse_paths(const std::vector<std::string>& words, const PathWords& kind = text_files());
 
-// What matches a shell pattern, sorted.
+// The names that match a shell pattern, sorted.
 std::vector<std::string> glob_names(const std::string& pattern);
-// The entry of the word's folder that is most like it, as "\n       did you mean ...?", or "". `ending`: only entries that have it, named
-// without.
+// "\n       did you mean ...?" with the most similar name in the word's folder, or "". With `ending`, only names that have it, without it.
 std::string nearest_name(const std::string& word, const std::string& ending = "");
 
-// By the name: one JSON object a line. Any other file is one plain document.
+// True by the extension of a file with one JSON object per line. Any other file is one plain document.
 bool is_jsonl(const std::string& file);
 
 }  // namespace corral::data

@@ -47,7 +47,7 @@ TEST(Paths, RefusesWhatIsNotThere) {
   EXPECT_EQ(message_of([&] {
               parse_paths({a, "0.3", a});
             }),
-            "data.paths: weight 0.3 stands before some paths only: give every path a weight, or none");
+            "data.paths: weight 0.3 precedes only some paths: give every path a weight, or none");
   EXPECT_EQ(message_of([&] { parse_paths({"0.3", a, "0.7"}); }), "data.paths: weight 0.7 has no path after it");
   EXPECT_EQ(message_of([&] {
               parse_paths({"0.3", "0.7", a});
@@ -58,7 +58,7 @@ TEST(Paths, RefusesWhatIsNotThere) {
                 parse_paths({weight, a, "1", a});
               }),
               "data.paths: weight " + weight + " of " + a +
-                  ": expected a number above 0, of which the sum need not be 1; leave a path out that is not to be read");
+                  ": expected a number above 0 (the weights need not add up to 1); to read nothing of a path, leave it out");
 }
 }  // namespace
 }  // namespace corral::data

@@ -3,10 +3,10 @@
 
 namespace corral::data {
 
-uint64_t mix(uint64_t value);  // a bijection that scatters: splitmix64's finalizer
+uint64_t mix(uint64_t value);  // splitmix64's finalizer: a bijection with scattered values
 
-// A shuffle of [0, size) that is computed at any place, keeping nothing: a Feistel network over the bits of size - 1, walked until it lands
-// inside (fewer than two rounds of the network on average).
+// A permutation of [0, size), computed element by element in constant memory: a Feistel network over the bits of size - 1, applied until
+// the value is below size (fewer than two applications on average).
 class Permutation {
  public:
   Permutation(uint64_t size, uint64_t key);

@@ -32,7 +32,7 @@ TEST(Permutation, DiffersFromKeyToKey) {
   EXPECT_LT(equal, 10);  // 1 expected
 }
 
-// Over many keys each place gets each row equally often, and neighbours are not kept together: chi-square against uniform.
+// Over many keys each index maps to each value equally often, and neighbours are separated: chi-square against uniform.
 TEST(Permutation, ScattersEvenly) {
   constexpr int kSize = 10, kKeys = 20000;
   double places[kSize][kSize] = {}, steps[kSize] = {};

@@ -8,22 +8,22 @@
 
 namespace corral::data {
 
-// The endless sequence of a part's rows: dealt from its sources by weight, each shuffled anew in every epoch. Row n is a pure function of
-// n, so the number of rows used is all that a resumed run needs.
+// The endless series of a part's rows: distributed over its sources by weight, each source shuffled anew in every epoch. Row n is a pure
+// function of n, so a resumed run needs only the number of rows used.
 class RowSequence {
  public:
-  enum class Order { kShuffled, kOfTheFile, kOnce };  // kOnce: as in the files, and rows without targets after the last
+  enum class Order { kShuffled, kOfTheFile, kOnce };  // kOnce: in the order of the files; after the last row, rows without targets
 
   explicit RowSequence(Order order) : order_(order) {}
   void add(std::unique_ptr<Rows> rows, double weight, uint64_t key);
   bool empty() const { return streams_.empty(); }
 
   struct Place {
-    const Rows* rows;  // null: past the end
+    const Rows* rows;  // null past the end of kOnce
     uint64_t row;
   };
   Place place(uint64_t row) const;
-  void fetch(uint64_t first_row, uint64_t rows, size_t seq_length, const BatchOut& batch) const;  // from any thread; allocates nothing
+  void fetch(uint64_t first_row, uint64_t rows, size_t seq_length, const BatchOut& batch) const;  // any thread; allocates nothing
 
  private:
   struct Stream {

@@ -69,7 +69,7 @@ TEST(StreamRows, HoldIdsAboveTwoBytes) {
 
 GivenRows given(const Ids& ids, const Ids& labels) {
   TokenStore store;
-  store.append(Ids{42});  // rows are taken from the middle of a block
+  store.append(Ids{42});  // the rows begin inside a block
   store.append(ids);
   GivenRows rows;
   rows.add(store, 1, ids.size(), labels);

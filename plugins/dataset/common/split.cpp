@@ -19,7 +19,7 @@ std::array<double, kParts> parse_split(const std::string& text) {
     if (part == kParts) wrong("more than three shares");
     while (at < text.size() && text[at] == ' ') ++at;
     const auto [end, error] = std::from_chars(text.data() + at, text.data() + text.size(), shares[part]);
-    if (error != std::errc()) wrong("share " + std::to_string(part + 1) + " is no number");
+    if (error != std::errc()) wrong("share " + std::to_string(part + 1) + " is not a number");
     if (!std::isfinite(shares[part]) || shares[part] < 0) wrong("share " + std::to_string(part + 1) + " is negative or not finite");
     sum += shares[part];
     at = static_cast<size_t>(end - text.data());

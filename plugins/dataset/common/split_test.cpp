@@ -58,12 +58,12 @@ TEST(Split, DoesNotDependOnTheOrderOfDocuments) {
 TEST(Split, RefusesWhatIsNoSplit) {
   const std::string tail = "; expected up to three shares for training, validation and test, such as 98,1,1";
   EXPECT_EQ(error_of("98;2"), "data.split = \"98;2\": expected ',' after share 1" + tail);
-  EXPECT_EQ(error_of("98,x"), "data.split = \"98,x\": share 2 is no number" + tail);
+  EXPECT_EQ(error_of("98,x"), "data.split = \"98,x\": share 2 is not a number" + tail);
   EXPECT_EQ(error_of("1,-1"), "data.split = \"1,-1\": share 2 is negative or not finite" + tail);
   EXPECT_EQ(error_of("inf"), "data.split = \"inf\": share 1 is negative or not finite" + tail);
   EXPECT_EQ(error_of("1,1,1,1"), "data.split = \"1,1,1,1\": more than three shares" + tail);
   EXPECT_EQ(error_of("0,0"), "data.split = \"0,0\": all shares are 0" + tail);
-  EXPECT_EQ(error_of(""), "data.split = \"\": share 1 is no number" + tail);
+  EXPECT_EQ(error_of(""), "data.split = \"\": share 1 is not a number" + tail);
 }
 }  // namespace
 }  // namespace corral::data

@@ -1,4 +1,4 @@
-// A tokenizer for tests: one id a byte, but 256 for `qu`; the end of text is 300.
+// A tokenizer for tests: one id per byte, but 256 for `qu`; the end of text is 300.
 #pragma once
 #include "plugins/dataset/common/corpus.h"
 

@@ -1,4 +1,4 @@
-// A folder for the files of one test, removed with it.
+// For tests: a temporary folder, removed at the end.
 #pragma once
 #include <gtest/gtest.h>
 #include <unistd.h>

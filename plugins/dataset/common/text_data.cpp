@@ -12,7 +12,7 @@
 namespace corral::data {
 namespace {
 
-// The documents of one source that belong to one part, made into rows.
+// Collects the documents of one source that belong to one part, and makes rows of them.
 class PartBuilder {
  public:
   PartBuilder(const Corpus& corpus, const Encoder& encoder, const TextDataOptions& options) : corpus_(corpus), encoder_(encoder) {
@@ -29,7 +29,7 @@ class PartBuilder {
     stream_->keep_tail = options.whole;
   }
 
-  // The documents of a block whose hash the part takes.
+  // Adds the documents of a block for which takes(hash) is true.
   template <class Takes>
   void add(const Block& block, Takes takes) {
     size_t token = 0, label = 0;
@@ -66,7 +66,7 @@ class PartBuilder {
 
   bool narrow() const { return encoder_.num_ids > 0 && encoder_.num_ids <= 65536; }
 
-  // All bytes but those of the first token, no target, and of the last `left_out` tokens.
+  // The bytes of all tokens but the first, which is not a target, and the last `left_out`.
   uint64_t bytes_of_targets(uint64_t left_out) const {
     uint64_t bytes = 0;
     for (const auto& [block, document] : documents_) bytes += document->bytes;
@@ -126,7 +126,7 @@ TextData::TextData(const TextDataOptions& options, const Encoder& encoder) : opt
   if (options.whole) sources.resize(1);
 
   const Corpus corpus = Corpus::read(files, {.seq_length = options.seq_length, .seed = options.seed, .threads = options.threads}, encoder);
-  say_what_is_there(corpus);
+  note_totals(corpus);
   const Splitter splitter = make_splitter(corpus, shares);
   for (size_t part = 0; part < (options.whole ? 1 : kParts); ++part) {
     parts_.emplace_back(options.whole     ? RowSequence::Order::kOnce
@@ -155,7 +155,7 @@ TextData::TextData(const TextDataOptions& options, const Encoder& encoder) : opt
          "; give more text or a smaller train.seq_length");
 }
 
-void TextData::say_what_is_there(const Corpus& corpus) {
+void TextData::note_totals(const Corpus& corpus) {
   uint64_t documents = 0, tokens = 0, bytes = 0;
   for (const Block& block : corpus.blocks) {
     documents += block.documents.size();

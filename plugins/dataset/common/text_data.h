@@ -11,11 +11,11 @@
 namespace corral::data {
 
 struct TextDataOptions {
-  std::vector<std::string> paths;  // data.paths
+  std::vector<std::string> paths;  // as in data.paths
   std::string split = "98,1,1";
   bool shuffle = true;
   bool reset_positions = false;
-  bool whole = false;  // one part, "all", with every document in file order; its last row is padded, and rows past the end have no targets
+  bool whole = false;  // a single part, "all": every document in file order, the last row padded, rows past the end without targets
   uint64_t seed = 0;
   uint64_t seq_length = 0;
   unsigned threads = 1;
@@ -23,26 +23,26 @@ struct TextDataOptions {
 
 struct PartInfo {
   std::string name;
-  uint64_t rows = 0;  // of one epoch
+  uint64_t rows = 0;  // in one epoch
   uint64_t tokens = 0, targets = 0, documents = 0;
-  uint64_t bytes = 0;          // of text that the targets stand for; 0: unknown (rows of ids)
-  double unigram_entropy = 0;  // nats a target
+  uint64_t bytes = 0;          // of the text that the targets represent; 0: unknown (rows of ids)
+  double unigram_entropy = 0;  // in nats per target
 };
 
-// Text made into rows of tokens.
+// A dataset of text files: reads, tokenizes and splits them when it is constructed, then serves rows.
 class TextData {
  public:
   TextData(const TextDataOptions& options, const Encoder& encoder);
 
   const std::vector<PartInfo>& parts() const { return infos_; }
   const std::vector<std::string>& notices() const { return notices_; }
-  void fetch(size_t part, uint64_t first_row, uint64_t rows, const BatchOut& batch) const;  // from any thread; allocates nothing
+  void fetch(size_t part, uint64_t first_row, uint64_t rows, const BatchOut& batch) const;  // any thread; allocates nothing
 
   RowSequence::Place place(size_t part, uint64_t row) const { return with_rows(part).place(row); }
 
  private:
   const RowSequence& with_rows(size_t part) const;
-  void say_what_is_there(const Corpus& corpus);
+  void note_totals(const Corpus& corpus);
 
   TextDataOptions options_;
   std::vector<RowSequence> parts_;

@@ -118,7 +118,7 @@ TEST(TextData, RefusesATrainingPartShorterThanOneSequence) {
 
 TEST(TextData, CountsBytesOfTargetsExactly) {
   const TestFiles files;
-  // Stream: q(2) u? as `qu`=256, then x y EOT | a qu EOT. First token is no target; with rows of 2 the last EOT is left out.
+  // Stream: q(2) u? as `qu`=256, then x y EOT | a qu EOT. The first token is not a target; with rows of 2 the last EOT is left out.
   const std::string file = files.write("a.jsonl", "{\"text\": \"quxy\"}\n{\"text\": \"aqu\"}\n");
   const TextData even = open({.paths = {file}, .split = "1", .seq_length = 2});  // 7 tokens: 3 rows, 6 targets
   EXPECT_EQ(even.parts()[0].targets, 6u);

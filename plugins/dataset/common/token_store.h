@@ -6,7 +6,7 @@
 
 namespace corral::data {
 
-// Token ids, in two bytes each where the vocabulary allows.
+// Token ids, stored in two bytes each if the vocabulary allows.
 class TokenStore {
  public:
   explicit TokenStore(bool narrow = false) : narrow_(narrow) {}
@@ -17,7 +17,7 @@ class TokenStore {
   void append(std::span<const int32_t> ids) {
     narrow_ ? void(two_.insert(two_.end(), ids.begin(), ids.end())) : void(four_.insert(four_.end(), ids.begin(), ids.end()));
   }
-  // `count` ids of a store of the same width, from `begin`.
+  // Appends `count` ids, from `begin`, of a store with the same width.
   void append(const TokenStore& other, size_t begin, size_t count) {
     const auto copy = [&](auto& to, const auto& from) { to.insert(to.end(), from.begin() + begin, from.begin() + begin + count); };
     narrow_ ? copy(two_, other.two_) : copy(four_, other.four_);

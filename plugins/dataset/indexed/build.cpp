@@ -13,7 +13,7 @@
 
 namespace corral::indexed {
 namespace {
-// Lets blocks through one by one, in the order of their numbers. None comes through after one that failed.
+// Lets threads pass in the order of their block numbers. If one fails, none with a higher number passes.
 class Turnstile {
  public:
   template <class F>
@@ -37,7 +37,7 @@ class Turnstile {
   size_t next_ = 0, failed_ = SIZE_MAX;
 };
 
-// A block's documents as they go into the files.
+// A block's documents in the form of the files.
 struct Sequences {
   std::string tokens;
   std::vector<int32_t> lengths;
@@ -59,7 +59,8 @@ Sequences sequences_of(const data::Block& block, const TokenType& type) {
 
 void require_plain(const std::string& file, const data::Block& block) {
   for (const data::Document& document : block.documents) {
-    if (document.has_labels) fail("{}: a row has labels, and a pair holds none: leave them out, or train on the rows themselves", file);
+    if (document.has_labels)
+      fail("{}: a row has labels, which a pair cannot store: leave them out, or train on the JSONL file itself", file);
     if (document.tokens > static_cast<uint32_t>(std::numeric_limits<int32_t>::max()))
       fail("{}: a document of {} tokens; a pair's sequence has at most {}", file, document.tokens, std::numeric_limits<int32_t>::max());
   }
@@ -68,7 +69,7 @@ void require_plain(const std::string& file, const data::Block& block) {
 
 Built build_pair(const BuildOptions& options, const data::Encoder& encoder) {
   const std::vector<data::Source> sources = data::parse_paths(options.paths);
-  if (sources.size() > 1 || sources[0].weight != 1) fail("data.paths: weights say nothing here: a pair holds each document once");
+  if (sources.size() > 1 || sources[0].weight != 1) fail("data.paths: weights have no effect here: a pair contains each document once");
   const std::vector<std::string>& files = sources[0].files;
   const unsigned threads = options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency());
   const data::ReadSettings settings{.seq_length = std::numeric_limits<int32_t>::max(), .block_bytes = options.block_bytes};
@@ -77,7 +78,7 @@ Built build_pair(const BuildOptions& options, const data::Encoder& encoder) {
   std::vector<data::Block> blocks = data::plan_blocks(files, options.block_bytes);
   Built built;
   Turnstile turnstile;
-  data::Block first;  // what the others are compared with
+  data::Block first;  // the kind of rows that all other blocks must have
   std::string first_file;
   data::in_parallel(blocks.size(), threads, [&](size_t i) {
     try {

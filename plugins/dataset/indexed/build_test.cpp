@@ -20,7 +20,7 @@ std::string content(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// Names of what lies beside the input files.
+// The names of the files beside the inputs.
 std::vector<std::string> outputs(const TestFiles& files) {
   std::vector<std::string> names;
   for (const auto& entry : fs::directory_iterator(files.folder()))
@@ -51,7 +51,7 @@ TEST(BuildPair, GivesTheRowsOfTheTextThatItWasMadeOf) {
     EXPECT_EQ(data.parts()[0].tokens, built.tokens);
     EXPECT_EQ(data.parts()[0].rows, expected.parts()[0].rows);
     EXPECT_EQ(data.parts()[0].targets, expected.parts()[0].targets);
-    const size_t rows = 2 * expected.parts()[0].rows;  // on into the second epoch
+    const size_t rows = 2 * expected.parts()[0].rows;  // into the second epoch
     std::vector<int32_t> a(4 * rows * 11), b(a);
     const auto out = [&](std::vector<int32_t>& all) {
       const size_t part = rows * 11;
@@ -98,7 +98,7 @@ TEST(BuildPair, NamesTheFirstBadRowAndLeavesNothing) {
   const std::string bad = files.write("a.jsonl", texts(200) + "{\"text\": 1}\n" + texts(200) + "bad\n"), prefix = files.folder() + "/out";
   for (int run = 0; run < 20; ++run)
     EXPECT_EQ(message_of([&] { build_pair({.paths = {bad}, .prefix = prefix, .threads = 4, .block_bytes = 300}, data::byte_encoder()); }),
-              bad + ":201: column 10: \"text\" is no string");
+              bad + ":201: column 10: \"text\" is not a string");
   EXPECT_EQ(outputs(files), std::vector<std::string>());
 }
 
@@ -111,30 +111,29 @@ TEST(BuildPair, RefusesWhatAPairCannotHold) {
   const auto error_of = [&](const std::vector<std::string>& paths) {
     return message_of([&] { build_pair({.paths = paths, .prefix = prefix, .threads = 4}, data::byte_encoder()); });
   };
-  EXPECT_EQ(error_of({labels}), labels + ": a row has labels, and a pair holds none: leave them out, or train on the rows themselves");
+  EXPECT_EQ(error_of({labels}),
+            labels + ": a row has labels, which a pair cannot store: leave them out, or train on the JSONL file itself");
   EXPECT_EQ(error_of({text, ids}), ids + " has rows of input_ids and " + text + " rows of text: keep the two in separate runs");
   EXPECT_EQ(error_of({empty}), "data.paths: no document in " + empty);
-  EXPECT_EQ(error_of({"0.5", text, "0.5", ids}), "data.paths: weights say nothing here: a pair holds each document once");
+  EXPECT_EQ(error_of({"0.5", text, "0.5", ids}), "data.paths: weights have no effect here: a pair contains each document once");
   EXPECT_EQ(message_of([&] { build_pair({.paths = {text}, .prefix = files.folder() + "/"}, data::byte_encoder()); }),
-            "\"" + files.folder() + "/\" is no prefix of two files' names: give one such as data/text");
+            "\"" + files.folder() + "/\" is not a prefix for file names: give one such as data/text");
   EXPECT_EQ(outputs(files), std::vector<std::string>());
 }
 
 TEST(PairWriter, KeepsAPairThatIsThere) {
   const TestFiles files;
   const std::string prefix = write_pair(files, "out", test_pair({{{1}}}));
-  EXPECT_EQ(message_of([&] { PairWriter(prefix, token_type_for(0)); }),
-            prefix + ".idx is there already: name another prefix, or remove it");
+  EXPECT_EQ(message_of([&] { PairWriter(prefix, token_type_for(0)); }), prefix + ".idx exists already: name another prefix, or remove it");
   fs::remove(prefix + ".idx");
-  EXPECT_EQ(message_of([&] { PairWriter(prefix, token_type_for(0)); }),
-            prefix + ".bin is there already: name another prefix, or remove it");
+  EXPECT_EQ(message_of([&] { PairWriter(prefix, token_type_for(0)); }), prefix + ".bin exists already: name another prefix, or remove it");
   EXPECT_EQ(outputs(files), std::vector<std::string>{"out.bin"});
 }
 
 TEST(PairWriter, TakesThePlaceOfOneThatWasKilledButNotOfOneAtWork) {
   const TestFiles files;
   const std::string prefix = files.folder() + "/out";
-  // As a kill between the two renames leaves it.
+  // The state after a kill between the two renames.
   files.write("out.bin", "old");
   files.write("out.bin.partial", "older");
   files.write("out.idx.partial", "old");

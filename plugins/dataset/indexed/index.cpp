@@ -19,7 +19,7 @@ void put(std::string& to, T value) {
 Index::Index(std::string_view bytes, uint64_t bin_bytes, const std::string& prefix) {
   const std::string name = prefix + ".idx";
   if (!bytes.starts_with(kMagic.substr(0, std::min(bytes.size(), kMagic.size()))) || bytes.empty())
-    fail("{}: is no index: it {}", name, bytes.empty() ? "is empty" : "does not begin with MMIDIDX");
+    fail("{}: is not an index: it {}", name, bytes.empty() ? "is empty" : "does not begin with MMIDIDX");
   if (bytes.size() < kHeaderBytes) fail("{}: is cut off: it has {} bytes, and its header alone takes {}", name, bytes.size(), kHeaderBytes);
   const uint64_t version = number<uint64_t>(bytes.data() + 9, 0), entries = number<uint64_t>(bytes.data() + 26, 0);
   if (version != kVersion) fail("{}: is of version {}; only {} is known", name, version, kVersion);
@@ -27,19 +27,19 @@ Index::Index(std::string_view bytes, uint64_t bin_bytes, const std::string& pref
   if (!type_) fail("{}: its tokens are of type {}; known are 1 (uint8) to 8 (uint16)", name, int{static_cast<uint8_t>(bytes[17])});
 
   sequences_ = number<uint64_t>(bytes.data() + 18, 0);
-  if (entries == 0) fail("{}: says that its list of documents has no entry; it has one more than there are documents", name);
+  if (entries == 0) fail("{}: its list of documents has no entry, but must have one more than there are documents", name);
   documents_ = entries - 1;
   const uint64_t rest = bytes.size() - kHeaderBytes;
   const bool fits = sequences_ <= rest / kSequenceBytes && entries <= (rest - sequences_ * kSequenceBytes) / sizeof(int64_t);
   if (!fits)
-    fail("{}: is cut off or says what is not so: {} sequences and {} documents do not fit its {} bytes", name, sequences_, documents_,
-         bytes.size());
+    fail("{}: is cut off or damaged: {} sequences and {} documents do not fit its {} bytes", name, sequences_, documents_, bytes.size());
   lengths_ = bytes.data() + kHeaderBytes;
   pointers_ = lengths_ + sequences_ * sizeof(int32_t);
   document_starts_ = pointers_ + sequences_ * sizeof(int64_t);
   const uint64_t behind = rest - sequences_ * kSequenceBytes - entries * sizeof(int64_t);
-  if (behind != 0 && behind != sequences_)  // with a mode for each sequence the file goes on by as many bytes
-    fail("{}: {} bytes follow after its {} sequences and {} documents, which no index has", name, behind, sequences_, documents_);
+  if (behind != 0 && behind != sequences_)  // optionally a mode per sequence, one byte each
+    fail("{}: {} bytes follow after its {} sequences and {} documents: expected none, or a mode per sequence", name, behind, sequences_,
+         documents_);
   const char* const modes = document_starts_ + entries * sizeof(int64_t);
   for (uint64_t s = 0; s < behind; ++s)
     if (modes[s] != 0) fail("{}: sequence {} has the mode {}: only text, mode 0, can be read", name, s, int{modes[s]});
@@ -69,15 +69,14 @@ void Index::check_sequences(uint64_t bin_bytes, const std::string& prefix) {
     const uint64_t begin = static_cast<uint64_t>(pointer), bytes = static_cast<uint64_t>(length) * type_->bytes;
     if (begin > bin_bytes || bytes > bin_bytes - begin)
       fail(
-          "{}.idx: sequence {}, {} tokens of {} from byte {} on, lies beyond the end of {}.bin, which has {} bytes: that file is cut off, "
-          "or "
-          "of another index",
+          "{}.idx: sequence {}, {} tokens of {} from byte {} on, is beyond the end of {}.bin, which has {} bytes: that file is cut off "
+          "or of another index",
           prefix, s, length, type_->name, pointer, prefix, bin_bytes);
     last_end = std::max(last_end, begin + bytes);
     tokens_ += static_cast<uint64_t>(length);
   }
   if (last_end != bin_bytes)
-    fail("{}.bin: has {} bytes, but {}.idx speaks of the first {} only: one of them is of another pair", prefix, bin_bytes, prefix,
+    fail("{}.bin: has {} bytes, but {}.idx describes only the first {}: the two files are not of the same pair", prefix, bin_bytes, prefix,
          last_end);
 }
 

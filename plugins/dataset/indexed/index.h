@@ -1,4 +1,4 @@
-// PREFIX.idx: which sequences of tokens lie in PREFIX.bin, and which of them make a document.
+// PREFIX.idx: the sequences of tokens in PREFIX.bin, and the documents that they form.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -10,10 +10,10 @@
 
 namespace corral::indexed {
 
-// A look at an index whose bytes are someone else's. Numbers of documents go from 0 to documents(), the end; those of sequences likewise.
+// A view of an index; the caller keeps the bytes. Documents are numbered from 0; documents() is the end. Likewise sequences.
 class Index {
  public:
-  // Checks every number of it against the others and against the size of the .bin file. Throws Error (2): what is wrong, in which file.
+  // Checks every number against the others and the size of the .bin file. Throws Error (2) naming file and number.
   Index(std::string_view bytes, uint64_t bin_bytes, const std::string& prefix);
 
   const TokenType& type() const { return *type_; }
@@ -26,9 +26,9 @@ class Index {
   uint64_t first_sequence(uint64_t document) const { return static_cast<uint64_t>(number<int64_t>(document_starts_, document)); }
   bool begins_document(uint64_t sequence) const;
 
-  // Tokens before a sequence.
+  // The number of tokens before a sequence.
   uint64_t tokens_before(uint64_t sequence) const;
-  // The sequence that holds token number `token` of all, below tokens(), and how many of its tokens come before.
+  // The sequence that contains token number `token` of the pair, below tokens(), and its offset in that sequence.
   struct Place {
     uint64_t sequence, offset;
   };
@@ -37,7 +37,7 @@ class Index {
  private:
   static constexpr uint64_t kStride = 64;
 
-  // Arrays begin where the ones before end, at any byte.
+  // Arrays follow each other without padding, so their elements may be unaligned.
   template <class T>
   static T number(const char* array, uint64_t i) {
     T value;
@@ -53,7 +53,7 @@ class Index {
   std::vector<uint64_t> before_;  // tokens before every kStride-th sequence
 };
 
-// The bytes of an index for sequences that lie one after the other; `document_ends` holds the number of sequences after each document.
+// The bytes of an index for consecutive sequences; document_ends[d] is the number of sequences up to the end of document d.
 std::string make_index(const TokenType& type, const std::vector<int32_t>& lengths, const std::vector<uint64_t>& document_ends);
 
 }  // namespace corral::indexed

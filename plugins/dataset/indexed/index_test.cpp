@@ -26,7 +26,7 @@ TestPair with(size_t at, T value) {
 }
 
 TEST(PairIndex, HasTheLayoutOfMegatronCore) {
-  // As numpy writes it: name, version, type, counts, lengths, pointers, first sequences of documents and their end.
+  // The bytes that numpy writes: name, version, type, counts, lengths, pointers, first sequences of documents and their end.
   const std::string expected(
       "MMIDIDX\0\0"
       "\1\0\0\0\0\0\0\0"
@@ -83,35 +83,35 @@ TEST(PairIndex, RefusesTokensThatAreCutOffOrOfAnotherPair) {
   other.tokens.pop_back();
   EXPECT_EQ(
       error_of(other),
-      "p.idx: sequence 2, 3 tokens of uint16 from byte 4 on, lies beyond the end of p.bin, which has 9 bytes: that file is cut off, or of "
+      "p.idx: sequence 2, 3 tokens of uint16 from byte 4 on, is beyond the end of p.bin, which has 9 bytes: that file is cut off or of "
       "another index");
   other.tokens += "xyz";
-  EXPECT_EQ(error_of(other), "p.bin: has 12 bytes, but p.idx speaks of the first 10 only: one of them is of another pair");
+  EXPECT_EQ(error_of(other), "p.bin: has 12 bytes, but p.idx describes only the first 10: the two files are not of the same pair");
 }
 
 TEST(PairIndex, RefusesEveryLieByName) {
   constexpr size_t kLengths = kHeader, kPointers = kLengths + 12, kDocuments = kPointers + 24;
-  EXPECT_EQ(error_of(with(0, 'm')), "p.idx: is no index: it does not begin with MMIDIDX");
+  EXPECT_EQ(error_of(with(0, 'm')), "p.idx: is not an index: it does not begin with MMIDIDX");
   EXPECT_EQ(error_of(with<uint64_t>(9, 2)), "p.idx: is of version 2; only 1 is known");
   EXPECT_EQ(error_of(with<uint8_t>(17, 9)), "p.idx: its tokens are of type 9; known are 1 (uint8) to 8 (uint16)");
   for (const uint64_t count : {uint64_t{4}, uint64_t{1} << 40, uint64_t{1} << 62, ~uint64_t{0}}) {
     EXPECT_NE(error_of(with(18, count)).find("do not fit its 94 bytes"), std::string::npos) << error_of(with(18, count));
     EXPECT_NE(error_of(with(26, count)).find("do not fit its 94 bytes"), std::string::npos) << error_of(with(26, count));
   }
-  EXPECT_EQ(error_of(with<uint64_t>(18, 1)), "p.idx: 24 bytes follow after its 1 sequences and 2 documents, which no index has");
-  EXPECT_EQ(error_of(with<uint64_t>(26, 0)),
-            "p.idx: says that its list of documents has no entry; it has one more than there are documents");
+  EXPECT_EQ(error_of(with<uint64_t>(18, 1)),
+            "p.idx: 24 bytes follow after its 1 sequences and 2 documents: expected none, or a mode per sequence");
+  EXPECT_EQ(error_of(with<uint64_t>(26, 0)), "p.idx: its list of documents has no entry, but must have one more than there are documents");
   EXPECT_EQ(error_of(with<int32_t>(kLengths + 4, -1)), "p.idx: sequence 1 has -1 tokens: expected 0 or more, so this index is damaged");
   for (const int64_t pointer : {int64_t{-2}, int64_t{6}, INT64_MIN, INT64_MAX})
-    EXPECT_NE(error_of(with(kPointers + 16, pointer)).find("lies beyond the end of p.bin"), std::string::npos) << pointer;
-  EXPECT_NE(error_of(with<int32_t>(kLengths + 8, INT32_MAX)).find("lies beyond the end of p.bin"), std::string::npos);
+    EXPECT_NE(error_of(with(kPointers + 16, pointer)).find("is beyond the end of p.bin"), std::string::npos) << pointer;
+  EXPECT_NE(error_of(with<int32_t>(kLengths + 8, INT32_MAX)).find("is beyond the end of p.bin"), std::string::npos);
   EXPECT_EQ(error_of(with<int64_t>(kDocuments, 1)), "p.idx: its first document begins at sequence 1, not 0");
   EXPECT_EQ(error_of(with<int64_t>(kDocuments + 8, 4)), "p.idx: document 2 begins at sequence 3, and the one before it at 4");
   EXPECT_EQ(error_of(with<int64_t>(kDocuments + 8, -4)), "p.idx: document 1 begins at sequence -4, and the one before it at 0");
   EXPECT_EQ(error_of(with<int64_t>(kDocuments + 16, 2)), "p.idx: its documents end at sequence 2, but it has 3");
   TestPair longer = kPair;
   longer.index += "12";
-  EXPECT_EQ(error_of(longer), "p.idx: 2 bytes follow after its 3 sequences and 2 documents, which no index has");
+  EXPECT_EQ(error_of(longer), "p.idx: 2 bytes follow after its 3 sequences and 2 documents: expected none, or a mode per sequence");
 }
 
 TEST(PairIndex, TakesModesOfTextOnly) {
@@ -143,13 +143,13 @@ TEST(PairNames, ArePrefixesFilesFoldersAndPatterns) {
             "data.paths: no such pair: " + a + "s.idx, " + a + "s.bin\n       did you mean \"" + a + "\"?");
   std::filesystem::remove(a + ".bin");
   std::filesystem::remove(b + ".idx");
-  EXPECT_EQ(message_of([&] { named({a}); }), "data.paths: there is " + a + ".idx, but no " + a + ".bin with its tokens");
+  EXPECT_EQ(message_of([&] { named({a}); }), "data.paths: " + a + ".idx exists, but not " + a + ".bin with its tokens");
   EXPECT_EQ(message_of([&] { named({b}); }),
-            "data.paths: there is " + b + ".bin, but no " + b + ".idx that says what is in it: whatever wrote it did not end");
+            "data.paths: " + b + ".bin exists, but not its index " + b + ".idx: writing the pair did not finish");
   EXPECT_EQ(
       message_of([&] { named({files.folder() + "/notes.txt"}); }),
       "data.paths: " + files.folder() +
-          "/notes.txt is no pair of an index and its tokens: read it with --dataset text, or make one of it with `corral data build`");
+          "/notes.txt is not an indexed pair (.idx and .bin): read it with --dataset text, or make a pair of it with `corral data build`");
 }
 }  // namespace
 }  // namespace corral::indexed

@@ -1,4 +1,4 @@
-// Pairs of an index and its tokens as training data, read where they lie; and made of text.
+// Dataset of indexed pairs, read in place from mapped files; and their construction from text.
 #include "corral/dataset.h"
 #include "options.wire.h"
 #include "plugins/dataset/common/messages.h"

@@ -1,4 +1,4 @@
-// The plugin as the host sees it: through its one symbol and the C ABI.
+// Tests the plugin as the host uses it: through its one symbol and the C ABI.
 #include <gtest/gtest.h>
 
 #include "corral/test_host.h"
@@ -9,7 +9,7 @@ namespace {
 using corral::data::TestFiles;
 using Ids = std::vector<int32_t>;
 
-// Two ids a byte: itself and 256.
+// Two ids per byte: the byte and 256.
 corral_status encode_bytes(const corral_encoder*, const char* text, uint64_t size, uint64_t, int32_t* ids, uint64_t, uint64_t* count) {
   for (uint64_t i = 0; i < size; ++i) ids[i] = static_cast<unsigned char>(text[i]);
   *count = size;

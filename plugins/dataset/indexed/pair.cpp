@@ -54,11 +54,10 @@ std::vector<std::string> names(const std::string& word, const char* key) {
   std::error_code error;
   const std::string prefix = without_ending(word);
   if (exists(prefix + kIndex)) {
-    if (!exists(prefix + kTokens)) fail("{}: there is {}.idx, but no {}.bin with its tokens", key, prefix, prefix);
+    if (!exists(prefix + kTokens)) fail("{}: {}.idx exists, but not {}.bin with its tokens", key, prefix, prefix);
     return {prefix};
   }
-  if (exists(prefix + kTokens))
-    fail("{}: there is {}.bin, but no {}.idx that says what is in it: whatever wrote it did not end", key, prefix, prefix);
+  if (exists(prefix + kTokens)) fail("{}: {}.bin exists, but not its index {}.idx: writing the pair did not finish", key, prefix, prefix);
   if (fs::is_directory(word, error)) return folder_prefixes(word, key);
   if (word.find_first_of("*?[") != std::string::npos) {
     std::vector<std::string> found = prefixes_of(data::glob_names(word));
@@ -67,7 +66,7 @@ std::vector<std::string> names(const std::string& word, const char* key) {
     return found;
   }
   if (exists(word))
-    fail("{}: {} is no pair of an index and its tokens: read it with --dataset text, or make one of it with `corral data build`", key,
+    fail("{}: {} is not an indexed pair (.idx and .bin): read it with --dataset text, or make a pair of it with `corral data build`", key,
          word);
   fail("{}: no such pair: {}.idx, {}.bin{}", key, prefix, prefix, data::nearest_name(prefix, kIndex));
 }
@@ -78,6 +77,6 @@ std::shared_ptr<const Pair> open_pair(const std::string& prefix) {
   return {mapped, &mapped->pair};
 }
 
-data::PathWords pair_words(const char* key) { return {key, "a pair by its prefix: that of PREFIX.idx and PREFIX.bin", is_there, names}; }
+data::PathWords pair_words(const char* key) { return {key, "a pair by the prefix of its PREFIX.idx and PREFIX.bin", is_there, names}; }
 
 }  // namespace corral::indexed

@@ -1,4 +1,4 @@
-// PREFIX.idx and PREFIX.bin together.
+// An index and its tokens: PREFIX.idx and PREFIX.bin.
 #pragma once
 #include <memory>
 #include <string>
@@ -16,13 +16,13 @@ struct Pair {
   Index index;
 };
 
-// False also where it cannot be told.
+// False also if the path cannot be read.
 bool exists(const std::string& path);
 
 // Maps both files. Throws Error (2) naming the file and what is wrong.
 std::shared_ptr<const Pair> open_pair(const std::string& prefix);
 
-// What data.paths names here: prefixes of pairs, either file of one, folders and globs.
+// The words of data.paths for this dataset: prefixes of pairs, either file of a pair, folders and globs.
 data::PathWords pair_words(const char* key);
 
 }  // namespace corral::indexed

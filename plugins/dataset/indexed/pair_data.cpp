@@ -15,7 +15,7 @@ using data::RowSequence;
 
 constexpr std::array<const char*, kParts> kPartKeys{"data.train_paths", "data.valid_paths", "data.test_paths"};
 
-// Where a share of the documents ends: Megatron's own rounding, so that a part is the one that it has.
+// The number of documents up to a share of all, rounded as Megatron does, so that parts are equal to Megatron's.
 uint64_t cut(double share, uint64_t documents) { return static_cast<uint64_t>(std::nearbyint(share * static_cast<double>(documents))); }
 }  // namespace
 
@@ -31,9 +31,9 @@ PairData::PairData(const PairDataOptions& options) : options_(options) {
     add_part("all", {all}, {0, 1}, 0);
   } else if (apart) {
     if (!options_.paths.empty())
-      fail("data.paths and {}: give pairs for all parts, or each part its own",
+      fail("data.paths and {}: name pairs for all parts together, or for each part",
            kPartKeys[of_part[0].empty() ? (of_part[1].empty() ? 2 : 1) : 0]);
-    if (of_part[0].empty()) fail("{} is empty: where parts have pairs of their own, training needs one", kPartKeys[0]);
+    if (of_part[0].empty()) fail("{} is empty: if parts have their own pairs, training needs one", kPartKeys[0]);
     for (size_t part = 0; part < kParts; ++part)
       add_part(kPartNames[part],
                of_part[part].empty() ? std::vector<data::Source>() : data::parse_paths(of_part[part], pair_words(kPartKeys[part])), {0, 1},
@@ -47,7 +47,7 @@ PairData::PairData(const PairDataOptions& options) : options_(options) {
       from += shares[part];
     }
   }
-  say_what_is_there();
+  note_totals();
 }
 
 void PairData::add_part(const std::string& name, const std::vector<data::Source>& sources, const Range& range, size_t number) {
@@ -72,7 +72,7 @@ void PairData::add_part(const std::string& name, const std::vector<data::Source>
     info.tokens += rows->tokens();
     info.documents += rows->documents();
     info.targets += options_.whole ? rows->tokens() - 1 : rows->rows() * options_.rows.seq_length;
-    // Reads every token: where all are to be read anyway.
+    // Reading every token costs nothing extra if all are read anyway.
     if (options_.whole) info.unigram_entropy = data::measure_targets(*rows, options_.rows.seq_length).unigram_entropy;
     parts_.back().add(std::move(rows), sources[source].weight, data::mix(options_.seed ^ data::mix(source * kParts + number)));
   }
@@ -86,7 +86,7 @@ std::shared_ptr<const Pair> PairData::pair(const std::string& prefix) {
   return known;
 }
 
-void PairData::say_what_is_there() {
+void PairData::note_totals() {
   uint64_t documents = 0, tokens = 0;
   for (const auto& [prefix, pair] : pairs_) documents += pair->index.documents(), tokens += pair->index.tokens();
   notices_.insert(notices_.begin(),

@@ -1,4 +1,4 @@
-// Pairs as training data: parts, shares, sources.
+// A dataset of indexed pairs: its parts, their shares and sources.
 #pragma once
 #include <array>
 #include <map>
@@ -14,11 +14,11 @@
 namespace corral::indexed {
 
 struct PairDataOptions {
-  std::vector<std::string> paths;                                      // data.paths
-  std::array<std::vector<std::string>, data::kParts> paths_of_part{};  // in place of paths and split
+  std::vector<std::string> paths;                                      // as in data.paths
+  std::array<std::vector<std::string>, data::kParts> paths_of_part{};  // instead of `paths` and `split`
   std::string split = "98,1,1";
   bool shuffle = true;
-  bool whole = false;  // one part, "all", in file order; its last row is padded, and rows past the end have no targets
+  bool whole = false;  // a single part, "all", in file order; the last row padded, rows past the end without targets
   uint64_t seed = 0;
   PairRows::Settings rows;
 };
@@ -29,16 +29,16 @@ class PairData {
 
   const std::vector<data::PartInfo>& parts() const { return infos_; }
   const std::vector<std::string>& notices() const { return notices_; }
-  void fetch(size_t part, uint64_t first_row, uint64_t rows, const data::BatchOut& batch) const;  // from any thread; allocates nothing
+  void fetch(size_t part, uint64_t first_row, uint64_t rows, const data::BatchOut& batch) const;  // any thread; allocates nothing
 
  private:
-  // Documents of a pair that go to a part, as shares of all.
+  // The documents of a pair that belong to a part, as shares of all documents.
   struct Range {
     double from, to;
   };
   void add_part(const std::string& name, const std::vector<data::Source>& sources, const Range& range, size_t number);
   std::shared_ptr<const Pair> pair(const std::string& prefix);
-  void say_what_is_there();
+  void note_totals();
 
   PairDataOptions options_;
   std::map<std::string, std::shared_ptr<const Pair>> pairs_;

@@ -10,7 +10,7 @@ namespace {
 using data::message_of;
 using Ids = std::vector<int32_t>;
 
-// `count` documents of two tokens; those of document d are first + d.
+// `count` documents of two tokens; both tokens of document d are first + d.
 TestPair numbered(int32_t count, int32_t first = 0) {
   std::vector<TestDocument> documents;
   for (int32_t d = 0; d < count; ++d) documents.push_back({{first + d, first + d}});
@@ -60,10 +60,10 @@ TEST(PairData, TakesPartsFromPairsOfTheirOwn) {
   EXPECT_EQ(data.parts()[2].rows, 0u);
 
   o.paths = {o.paths_of_part[1][0]};
-  EXPECT_EQ(message_of([&] { PairData{o}; }), "data.paths and data.train_paths: give pairs for all parts, or each part its own");
+  EXPECT_EQ(message_of([&] { PairData{o}; }), "data.paths and data.train_paths: name pairs for all parts together, or for each part");
   o.paths.clear();
   o.paths_of_part[0].clear();
-  EXPECT_EQ(message_of([&] { PairData{o}; }), "data.train_paths is empty: where parts have pairs of their own, training needs one");
+  EXPECT_EQ(message_of([&] { PairData{o}; }), "data.train_paths is empty: if parts have their own pairs, training needs one");
   o.paths_of_part[0] = {files.folder() + "/none"};
   EXPECT_TRUE(message_of([&] { PairData{o}; }).starts_with("data.train_paths: no such pair")) << message_of([&] { PairData{o}; });
 }
@@ -113,7 +113,7 @@ TEST(PairData, RefusesATrainingPartShorterThanOneSequenceAndLeavesOutOthers) {
             "= 19: left out; give more text or a smaller train.seq_length");
   EXPECT_EQ(message_of([&] { tokens_of(data, 1, 0, 1, 4); }), "the validation part of the data has no rows");
   o.paths.clear();
-  EXPECT_EQ(message_of([&] { PairData{o}; }), "data.paths is empty: name a pair by its prefix: that of PREFIX.idx and PREFIX.bin");
+  EXPECT_EQ(message_of([&] { PairData{o}; }), "data.paths is empty: name a pair by the prefix of its PREFIX.idx and PREFIX.bin");
 }
 }  // namespace
 }  // namespace corral::indexed

@@ -7,7 +7,7 @@
 
 namespace corral::indexed {
 
-// Walks along the stream from one of its tokens on.
+// Reads the stream from a given token on, across sequences and pairs.
 class PairRows::Cursor {
  public:
   Cursor(const PairRows& rows, uint64_t token) : rows_(rows) {
@@ -18,7 +18,7 @@ class PairRows::Cursor {
     offset_ = place.offset;
   }
 
-  // The next `count` tokens, which there must be; begun(i) says that token i of them is the first of a document.
+  // Reads the next `count` tokens, which must exist. Calls begun(i) if token i of them is the first of a document.
   template <class Begun>
   void read(uint64_t count, int32_t* to, Begun begun) {
     for (uint64_t done = 0; done < count;) {
@@ -35,7 +35,7 @@ class PairRows::Cursor {
  private:
   const Index& index() const { return segment_->pair->index; }
 
-  // True where it begins a document that others may not see.
+  // Advances. Returns true if a document begins there that must not see the ones before.
   bool next_sequence() {
     offset_ = 0;
     if (++sequence_ == segment_->last_sequence) sequence_ = (++segment_)->first_sequence;
@@ -49,7 +49,7 @@ class PairRows::Cursor {
     if (good == count) return;
     const std::string token = type.text(from + good * type.bytes);
     const auto place = format("{}.bin: token {} of sequence {} is {}", segment_->pair->prefix, offset_ + good, sequence_, token);
-    if (rows_.settings_.num_ids == 0) fail("{}, which is no id", place);
+    if (rows_.settings_.num_ids == 0) fail("{}, which is not a token id", place);
     fail("{}, but the vocabulary has {} ids: it was made with another tokenizer", place, rows_.settings_.num_ids);
   }
 

@@ -86,7 +86,7 @@ TEST(PairRows, FollowTheIndexWhereverTheTokensLie) {
   EXPECT_EQ(row.targets, (Ids{4, 1, 2}));
 }
 
-// The first row of one pair with this token at place 2, or the error.
+// The error for a pair with this token at index 2 of its first row.
 template <class T>
 std::string error_with(const std::string& type, T token, uint32_t num_ids) {
   const data::TestFiles files;
@@ -103,13 +103,14 @@ TEST(PairRows, RefuseATokenThatIsNoIdAndSayWhichOne) {
   EXPECT_EQ(error_with<uint16_t>("uint16", 300, 300),
             ".bin: token 1 of sequence 1 is 300, but the vocabulary has 300 ids: it was made with another tokenizer");
   EXPECT_EQ(error_with<uint16_t>("uint16", 299, 300), "no error");
-  EXPECT_EQ(error_with<int32_t>("int32", -1, 0), ".bin: token 1 of sequence 1 is -1, which is no id");
-  EXPECT_EQ(error_with<int8_t>("int8", -128, 0), ".bin: token 1 of sequence 1 is -128, which is no id");
-  EXPECT_EQ(error_with<int64_t>("int64", int64_t{1} << 32, 0), ".bin: token 1 of sequence 1 is 4294967296, which is no id");
-  EXPECT_EQ(error_with<double>("float64", 2.5, 0), ".bin: token 1 of sequence 1 is 2.5, which is no id");
-  EXPECT_EQ(error_with<double>("float64", 1e300, 0), ".bin: token 1 of sequence 1 is 1.0000000000000001e+300, which is no id");
-  EXPECT_EQ(error_with<float>("float32", std::numeric_limits<float>::quiet_NaN(), 0), ".bin: token 1 of sequence 1 is nan, which is no id");
-  EXPECT_EQ(error_with<float>("float32", 2147483648.f, 0), ".bin: token 1 of sequence 1 is 2147483648, which is no id");
+  EXPECT_EQ(error_with<int32_t>("int32", -1, 0), ".bin: token 1 of sequence 1 is -1, which is not a token id");
+  EXPECT_EQ(error_with<int8_t>("int8", -128, 0), ".bin: token 1 of sequence 1 is -128, which is not a token id");
+  EXPECT_EQ(error_with<int64_t>("int64", int64_t{1} << 32, 0), ".bin: token 1 of sequence 1 is 4294967296, which is not a token id");
+  EXPECT_EQ(error_with<double>("float64", 2.5, 0), ".bin: token 1 of sequence 1 is 2.5, which is not a token id");
+  EXPECT_EQ(error_with<double>("float64", 1e300, 0), ".bin: token 1 of sequence 1 is 1.0000000000000001e+300, which is not a token id");
+  EXPECT_EQ(error_with<float>("float32", std::numeric_limits<float>::quiet_NaN(), 0),
+            ".bin: token 1 of sequence 1 is nan, which is not a token id");
+  EXPECT_EQ(error_with<float>("float32", 2147483648.f, 0), ".bin: token 1 of sequence 1 is 2147483648, which is not a token id");
   EXPECT_EQ(error_with<float>("float32", -0.f, 0), "no error");
 }
 }  // namespace

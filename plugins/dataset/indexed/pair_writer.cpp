@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 const std::string kPartial = ".partial";
 
-// errno of what went wrong, or 0.
+// Returns 0 or the errno of the failure.
 int write_all(int file, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(file, bytes.data(), bytes.size());
@@ -31,7 +31,7 @@ int write_all(int file, std::string_view bytes) {
   return 0;
 }
 
-// Puts all of a file, or the entries of a folder, on the disk, and closes it.
+// Flushes a file or a folder's entries to the disk and closes it. Returns 0 or the errno of the failure.
 int sync_and_close(int file) {
   if (file < 0) return errno;
   const int error = ::fsync(file) == 0 ? 0 : errno;
@@ -40,11 +40,11 @@ int sync_and_close(int file) {
 }  // namespace
 
 PairWriter::PairWriter(const std::string& prefix, const TokenType& type) : prefix_(prefix), type_(type) {
-  if (prefix.empty() || prefix.ends_with('/')) fail("\"{}\" is no prefix of two files' names: give one such as data/text", prefix);
+  if (prefix.empty() || prefix.ends_with('/')) fail("\"{}\" is not a prefix for file names: give one such as data/text", prefix);
   const std::string partial = prefix + ".bin" + kPartial;
-  // With the index unfinished, a .bin that has its name already is what a kill in finish() left.
+  // A .bin without an index but with an .idx.partial is left from a kill in finish(), and may be replaced.
   if (exists(prefix + ".idx") || (exists(prefix + ".bin") && !exists(prefix + ".idx" + kPartial)))
-    fail("{} is there already: name another prefix, or remove it", prefix + (exists(prefix + ".idx") ? ".idx" : ".bin"));
+    fail("{} exists already: name another prefix, or remove it", prefix + (exists(prefix + ".idx") ? ".idx" : ".bin"));
   std::error_code error;
   if (const fs::path folder = fs::path(prefix).parent_path(); !folder.empty()) fs::create_directories(folder, error);
   if (error) fail_to("make the folder of", prefix, error.value());

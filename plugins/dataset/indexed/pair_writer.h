@@ -1,4 +1,4 @@
-// Writes a pair that is whole or not there.
+// Writes a pair that appears complete or not at all.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -8,18 +8,18 @@
 
 namespace corral::indexed {
 
-// Tokens go to PREFIX.bin.partial as they come; finish() puts both files on the disk and gives them their names, the index last. What is
-// not finished is removed; where the process is killed, files that end in .partial are left, and the next one takes their place.
+// Tokens are written to PREFIX.bin.partial; finish() flushes both files and renames them, the index last. An unfinished pair is removed; a
+// killed process leaves .partial files, which the next writer replaces.
 class PairWriter {
  public:
-  // Throws Error (2) where a pair of that name is there, or another process is writing it.
+  // Throws Error (2) if such a pair exists or another process is writing it.
   PairWriter(const std::string& prefix, const TokenType& type);
   ~PairWriter();
   PairWriter(const PairWriter&) = delete;
   PairWriter& operator=(const PairWriter&) = delete;
 
   const TokenType& type() const { return type_; }
-  // Documents of one sequence each, their tokens as they go into the file. Throws NoSpace for a full disk, else Error (3).
+  // Appends documents of one sequence each; `tokens` are in the file's format. Throws NoSpace if the disk is full, else Error (3).
   void add(const std::string& tokens, const std::vector<int32_t>& lengths);
   uint64_t documents() const { return lengths_.size(); }
   uint64_t bytes() const { return bytes_; }

@@ -1,4 +1,4 @@
-// Pairs for tests.
+// For tests: builds pairs.
 #pragma once
 #include <string>
 #include <vector>
@@ -38,7 +38,7 @@ inline TestPair test_pair(const std::vector<TestDocument>& documents, const std:
   return pair;
 }
 
-// -> the prefix
+// Returns the prefix.
 inline std::string write_pair(const data::TestFiles& files, const std::string& name, const TestPair& pair) {
   files.write(name + ".bin", pair.tokens);
   const std::string index = files.write(name + ".idx", pair.index);

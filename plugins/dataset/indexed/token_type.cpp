@@ -9,11 +9,11 @@
 
 namespace corral::indexed {
 namespace {
-static_assert(std::endian::native == std::endian::little, "pairs are little-endian, and are read as they lie in memory");
+static_assert(std::endian::native == std::endian::little, "pairs are little-endian and read without conversion");
 
-constexpr uint32_t kSmallVocabulary = 65500;  // below it Megatron's tools write two bytes a token
+constexpr uint32_t kSmallVocabulary = 65500;  // below this, Megatron's tools store two bytes per token
 
-// -1 for what is no number of [0, limit); a fraction loses what is behind its point.
+// The token as an id, or -1 if it is outside [0, limit). A fraction is cut off here and found later.
 template <class T>
 int32_t narrow(T token, uint32_t limit) {
   if constexpr (sizeof(T) <= 4 && std::is_integral_v<T>) return static_cast<int32_t>(token);
@@ -29,7 +29,7 @@ T at(const char* from, size_t i) {
 
 template <class T>
 size_t read(const char* from, size_t count, uint32_t limit, int32_t* to) {
-  constexpr size_t kAtOnce = 1024;  // short enough to stay in the cache for the second look
+  constexpr size_t kAtOnce = 1024;  // small enough to be in the cache for the second pass
   for (size_t done = 0; done < count; done += kAtOnce) {
     const size_t end = std::min(count, done + kAtOnce);
     uint32_t largest = 0;
@@ -37,7 +37,7 @@ size_t read(const char* from, size_t count, uint32_t limit, int32_t* to) {
     for (size_t i = done; i < end; ++i) {
       const T token = at<T>(from, i);
       to[i] = narrow(token, limit);
-      largest = std::max(largest, static_cast<uint32_t>(to[i]));  // a negative one is larger than any id
+      largest = std::max(largest, static_cast<uint32_t>(to[i]));  // a negative value becomes larger than any id
       if constexpr (std::is_floating_point_v<T>) whole &= static_cast<T>(to[i]) == token;
     }
     if (largest < limit && whole) continue;

@@ -1,4 +1,4 @@
-// How a pair stores its tokens.
+// The element types of a pair's tokens.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -7,18 +7,18 @@
 namespace corral::indexed {
 
 struct TokenType {
-  uint8_t code;  // in the index
+  uint8_t code;  // the type's number in the index
   const char* name;
   uint8_t bytes;
-  // Reads `count` tokens into `to`, up to the first that is no number from 0 to limit - 1; how many were read. `from` need not be aligned.
+  // Reads up to `count` tokens into `to` and returns how many; stops at the first that is not an id below `limit`. `from` may be unaligned.
   size_t (*read)(const char* from, size_t count, uint32_t limit, int32_t* to);
-  std::string (*text)(const char* token);  // for errors
-  // Writes what fits the type; the caller sees to that.
+  std::string (*text)(const char* token);  // for messages
+  // The ids must fit the type.
   void (*write)(const int32_t* from, size_t count, char* to);
 };
 
-const TokenType* find_token_type(uint8_t code);  // null: no such code
-// The one that Megatron's own tools choose for a vocabulary of so many ids; 0: unknown.
+const TokenType* find_token_type(uint8_t code);  // null if there is no such code
+// The type that Megatron's tools choose for a vocabulary of `num_ids` ids; 0: unknown.
 const TokenType& token_type_for(uint32_t num_ids);
 
 }  // namespace corral::indexed

@@ -12,7 +12,7 @@ std::string header(std::string_view role) {
   return text.append(role).append("<|end_header_id|>\n\n");
 }
 
-// Parts of the same use side by side are one, so that nothing is cut that the tokenizer might join.
+// Collects the parts. Adjacent parts of the same use are joined, so that no cut separates text that the tokenizer might join.
 class Writer {
  public:
   void given(std::string_view text) {
@@ -43,12 +43,12 @@ void write_turn(const Message& m, bool has_tools, Writer& out) {
 }
 
 std::vector<Piece> write_llama3(const Chat& chat, const Place& place) {
-  if (!chat.tools.is_null()) fail("{}: the row has \"tools\", which the template llama3 cannot write: data.template=llama31 can", place);
+  if (!chat.tools.is_null()) fail("{}: the row has \"tools\", which the template llama3 cannot write; use data.template=llama31", place);
   Writer out;
   out.given("<|begin_of_text|>");
   for (const Message& m : chat.messages) {
     if (!m.call.is_null() || !m.value.is_null())
-      fail("{}: a tool's call or answer, which the template llama3 cannot write: data.template=llama31 can", place);
+      fail("{}: a tool's call or answer, which the template llama3 cannot write; use data.template=llama31", place);
     write_turn(m, false, out);
   }
   return std::move(out.pieces);
@@ -64,7 +64,7 @@ std::vector<Piece> write_llama31(const Chat& chat, const std::string& date, cons
                          "\n\n" + std::string(system));
   if (has_tools) {
     if (next == chat.messages.size() || chat.messages[next].role != "user")
-      fail("{}: \"tools\" are described in the first turn of the user, and the row does not begin with one", place);
+      fail("{}: \"tools\" are described in the user's first turn, but the row does not begin with a turn of the user", place);
     std::string text =
         "Given the following functions, please respond with a JSON for a function call with its proper arguments that best answers the "
         "given prompt.\n\nRespond in the format {\"name\": function name, \"parameters\": dictionary of argument name and its value}."

@@ -1,4 +1,4 @@
-// The chat templates of Llama 3 and of Llama 3.1 and 3.2, written out.
+// The chat templates of Llama 3 and of Llama 3.1 and 3.2, as code.
 #pragma once
 
 #include <optional>
@@ -16,18 +16,18 @@ class ChatTemplate {
   enum Family { kLlama3, kLlama31 };
   ChatTemplate(Family family, std::string date) : family_(family), date_(std::move(date)) {}
 
-  // By the marks that the text holds, whatever its wording; empty where it has none of them.
+  // Recognizes a template by its special tokens, whatever its other text; empty if it has none of them.
   static std::optional<Family> recognize(std::string_view text);
 
-  // The chat's parts. `open_answer`: the beginning of the assistant's next turn follows. Throws Error naming `place`.
+  // The parts of the chat. With `open_answer`, the header of the assistant's next turn follows. Throws Error naming `place`.
   std::vector<Piece> write(const Chat& chat, bool open_answer, const Place& place) const;
 
   const char* name() const { return family_ == kLlama3 ? "llama3" : "llama31"; }
-  // What it writes for the day; "" where it writes none.
+  // The date that the template writes; "" if it writes none.
   std::string date() const { return family_ == kLlama31 ? date_ : ""; }
-  // A Jinja text that writes the same, for programs that want one.
+  // A Jinja template that writes the same, for programs that need one.
   std::string jinja() const;
-  // Special tokens that the tokenizer must have.
+  // The special tokens that the tokenizer must have.
   static constexpr const char* kMarks[] = {"<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"};
   static constexpr const char* kEndOfTurn = "<|eot_id|>";
 

@@ -1,4 +1,4 @@
-// The written templates against what transformers renders (tests/golden/chat.json, made by tests/interop/oracle/golden_chat.py).
+// Compares the templates with texts that transformers renders (tests/golden/chat.json, made by tests/interop/oracle/golden_chat.py).
 #include "plugins/dataset/sft/chat_template.h"
 
 #include <gtest/gtest.h>
@@ -53,7 +53,7 @@ TEST(ChatTemplate, WritesWhatTransformersRendersAndTrainsTheAnswersUpToTheirEnd)
   EXPECT_EQ(chats, 38u);
 }
 
-// Read off the chats by eye, so that a mistake which the program and the script of the goldens share would show.
+// Expected by hand from reading the chats: finds a mistake that the program and the golden script would share.
 TEST(ChatTemplate, TheGoldensTrainTheTextsThatAPersonWouldName) {
   const std::string end = "<|eot_id|>";
   const std::map<std::string, std::vector<std::string>> by_hand{
@@ -84,7 +84,7 @@ TEST(ChatTemplate, TheGoldensTrainTheTextsThatAPersonWouldName) {
       for (const Json& span : c["spans"]) trained.push_back(text.substr(span[0], span[1].get<size_t>() - span[0].get<size_t>()));
       for (const std::string& answer : expected->second) want.push_back(answer + end);
       EXPECT_EQ(trained, want);
-      // Of the labels, as many are the end of a turn.
+      // As many labels are the end of a turn.
       EXPECT_EQ(std::count(c["labels"].begin(), c["labels"].end(), Json(313)), std::ptrdiff_t(want.size()));
     }
   EXPECT_EQ(seen, 2 * by_hand.size() - 1);  // a call is written by llama31 only
@@ -113,9 +113,9 @@ TEST(ChatTemplate, RefusesWhatItCannotWrite) {
   const ChatTemplate three(ChatTemplate::kLlama3, "d"), later(ChatTemplate::kLlama31, "d");
   const Json described = {{"messages", {{{"role", "assistant"}, {"content", "a"}}}}, {"tools", {{{"name", "f"}}}}};
   EXPECT_EQ(message_of([&] { three.write(chat_of(described, Form::kMessages, kHere), false, kHere); }),
-            "a.jsonl:1: the row has \"tools\", which the template llama3 cannot write: data.template=llama31 can");
+            "a.jsonl:1: the row has \"tools\", which the template llama3 cannot write; use data.template=llama31");
   EXPECT_EQ(message_of([&] { later.write(chat_of(described, Form::kMessages, kHere), false, kHere); }),
-            "a.jsonl:1: \"tools\" are described in the first turn of the user, and the row does not begin with one");
+            "a.jsonl:1: \"tools\" are described in the user's first turn, but the row does not begin with a turn of the user");
 }
 
 TEST(RowWriter, TakesTheFoldersTemplateUnlessAnotherIsNamed) {
@@ -126,13 +126,13 @@ TEST(RowWriter, TakesTheFoldersTemplateUnlessAnotherIsNamed) {
   EXPECT_STREQ(RowWriter("llama31", folder, "d").chat_template().name(), "llama31");
   EXPECT_EQ(RowWriter("llama31", folder, "d").jinja(), ChatTemplate(ChatTemplate::kLlama31, "d").jinja());
   EXPECT_EQ(RowWriter("", folder, "d").describe(Form::kMessages),
-            "written as chats with the template llama3 (by the marks in the tokenizer's own)");
+            "written as chats with the template llama3 (recognized in the tokenizer's own)");
   const std::string dated = ChatTemplate(ChatTemplate::kLlama31, "3 Mar 2031").jinja();
   EXPECT_EQ(RowWriter("", dated, "3 Mar 2031").describe(Form::kMessages),
-            "written as chats with the template llama31 (by the marks in the tokenizer's own)");
+            "written as chats with the template llama31 (recognized in the tokenizer's own)");
   EXPECT_EQ(
       RowWriter("", dated, "4 Mar 2031").describe(Form::kMessages),
-      "written as chats with the template llama31 (by the marks in the tokenizer's own); the tokenizer's own does not hold the date of "
+      "written as chats with the template llama31 (recognized in the tokenizer's own); the tokenizer's own does not contain the date of "
       "these rows, 4 Mar 2031");
 }
 
@@ -159,16 +159,16 @@ TEST(RowWriter, WritesPlainRowsWithTheSpaceOnTheSideOfTheAnswer) {
 }
 
 TEST(RowWriter, RefusesATemplateThatItDoesNotKnow) {
-  EXPECT_EQ(
-      message_of([] { RowWriter("lama3", "", "d"); }),
-      "data.template = \"lama3\": no such template, and no text with fields such as {input} {output}\n       did you mean \"llama3\"?");
+  EXPECT_EQ(message_of([] { RowWriter("lama3", "", "d"); }),
+            "data.template = \"lama3\": expected llama3, llama31, chat, none or a text with fields such as {input} {output}\n       did "
+            "you mean \"llama3\"?");
   EXPECT_EQ(message_of([] { RowWriter("", "", "d").chat_template(); }),
             "the tokenizer has no chat template: choose one with --set data.template=llama3 or llama31");
   EXPECT_NE(message_of([] { RowWriter("", "<|im_start|>", "d").chat_template(); }).find("--set data.template=llama3 or llama31, or none"),
             std::string::npos);
   EXPECT_NE(message_of([] { RowWriter("none", "", "d").writes_chats(Form::kMessages); }).find("rows of messages are chats"),
             std::string::npos);
-  EXPECT_NE(message_of([] { RowWriter("{input", "", "d"); }).find("a field is written {name}"), std::string::npos);
+  EXPECT_NE(message_of([] { RowWriter("{input", "", "d"); }).find("write a field as {name}"), std::string::npos);
 }
 
 TEST(PythonText, TrimsWhatPythonTrims) {

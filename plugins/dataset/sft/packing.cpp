@@ -9,7 +9,7 @@
 namespace corral::sft {
 namespace {
 
-// The room of each row, and of every group of rows the most: the first row with room is found by going down.
+// A tree of the room left in rows: a leaf per row, in each inner node the maximum below. Descending finds the first row with room.
 class Rooms {
  public:
   Rooms(size_t most, uint32_t row_length) : leaves_(std::bit_ceil(std::max<size_t>(1, most))), most_(2 * leaves_, row_length) {}
@@ -42,10 +42,10 @@ Packed pack(std::span<const uint32_t> lengths, uint32_t row_length) {
   constexpr uint32_t kNone = UINT32_MAX;
   std::vector<uint32_t> row_of(lengths.size(), kNone);
   for (const uint32_t i : order) {
-    if (lengths[i] > row_length) fail_bug("a sample of {} places for rows of {}", lengths[i], row_length);
+    if (lengths[i] > row_length) fail_bug("a sample of {} tokens for rows of {}", lengths[i], row_length);
     row_of[i] = static_cast<uint32_t>(rooms.take(lengths[i]));
   }
-  // Rows by their first sample, and the samples of each, in one pass over the samples in order.
+  // Number the rows by their first sample and count their samples, in one pass in the order of the samples.
   std::vector<uint32_t> number(order.size(), kNone);
   std::vector<uint64_t> counts;
   for (size_t i = 0; i < lengths.size(); ++i) {

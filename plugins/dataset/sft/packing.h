@@ -5,18 +5,18 @@
 
 namespace corral::sft {
 
-// Rows of samples: row r has samples[starts[r]] … samples[starts[r + 1] - 1], numbers into the list that was packed.
+// Rows of samples: row r contains samples[starts[r]] … samples[starts[r + 1] - 1], which are indices into the packed list.
 struct Packed {
   std::vector<uint32_t> samples;
   std::vector<uint64_t> starts{0};
   uint64_t rows() const { return starts.size() - 1; }
 };
 
-// First fit by length: the longest sample first, each into the first row with room for it, equal ones in order. Rows then stand in the
-// order of their first sample, as do the samples of a row. Samples of length 0 take no room and are left out.
+// First fit decreasing: the longest sample first, each into the first row with room, equal lengths in their order. Rows are then sorted by
+// their first sample, and the samples of a row by index. Samples of length 0 are left out.
 Packed pack(std::span<const uint32_t> lengths, uint32_t row_length);
 
-// A row each.
+// One row per sample.
 Packed one_each(size_t samples);
 
 }  // namespace corral::sft

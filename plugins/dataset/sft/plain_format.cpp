@@ -16,14 +16,14 @@ PlainFormat::PlainFormat(const std::string& text) : text_(text) {
       continue;
     }
     const size_t end = text.find('}', i);
-    if (end == std::string::npos || end == i + 1) fail("data.template = \"{}\": a field is written {name}", text);
+    if (end == std::string::npos || end == i + 1) fail("data.template = \"{}\": write a field as {name}", text);
     part.field = text.substr(i + 1, end - i - 1);
     parts_.push_back(std::move(part));
     part = {};
     any = true;
     i = end;
   }
-  if (!any) fail("data.template = \"{}\": no field in it, such as {input}", text);
+  if (!any) fail("data.template = \"{}\": expected a field such as {input}", text);
   if (!part.literal.empty()) parts_.push_back(std::move(part));
 }
 
@@ -56,7 +56,7 @@ std::vector<Piece> PlainFormat::write(const Json& row, int32_t end_of_text, cons
       continue;
     }
     const size_t end = given.text.find_last_not_of(" \t\n\r") + 1;
-    // An empty answer is only its end.
+    // An empty answer trains only the end of text, not the white space before it.
     if (!value.empty()) trained.text = given.text.substr(end);
     given.text.resize(end);
     trained.text += value;

@@ -1,4 +1,4 @@
-// A text with fields of the row, the last of which is the answer: "{input} {output}".
+// A text with fields of the row, "{input} {output}"; the last field is the answer.
 #pragma once
 
 #include <string>
@@ -12,21 +12,20 @@ namespace corral::sft {
 
 class PlainFormat {
  public:
-  // Throws Error where the text is no format.
+  // Throws Error if the text is not such a format.
   explicit PlainFormat(const std::string& text);
   static bool is_format(std::string_view text) { return text.find('{') != std::string_view::npos; }
 
-  // Whether it names every field that the form must have.
+  // True if the format names every field that the form requires.
   bool fits(Form form) const;
-  // Fields are taken without white space at their ends. White space before the answer belongs to it, as tokenizers join it with what
-  // follows.
+  // Fields are trimmed. White space before the answer belongs to the answer, because tokenizers join it with the word that follows.
   std::vector<Piece> write(const Json& row, int32_t end_of_text, const Place& place) const;
   const std::string& text() const { return text_; }
 
  private:
   struct Part {
     std::string literal;
-    std::string field;  // "": only the literal
+    std::string field;  // "" after the last field: only the literal
   };
   std::string text_;
   std::vector<Part> parts_;

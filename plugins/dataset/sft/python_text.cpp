@@ -12,7 +12,7 @@ bool is_space(char32_t c) {
          c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
-// The character that begins at `at`, at most three bytes of it: no white space needs four.
+// Decodes the character at `at`. White space has at most three bytes, so any longer character is returned as 0x10000.
 char32_t character(std::string_view text, size_t at, size_t& length) {
   const auto byte = [&](size_t i) { return static_cast<char32_t>(static_cast<unsigned char>(text[at + i])); };
   const char32_t first = byte(0);
@@ -61,7 +61,7 @@ void write_string(const std::string& text, std::string& out) {
   out += '"';
 }
 
-// The shortest digits that read back as the same number; an exponent below 1e-4 and from 1e16 on.
+// As Python's repr: the shortest digits that read back as the same number; with an exponent below 1e-4 and from 1e16.
 std::string number_text(double value) {
   if (std::isnan(value)) return "NaN";
   if (std::isinf(value)) return value < 0 ? "-Infinity" : "Infinity";

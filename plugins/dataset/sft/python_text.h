@@ -1,4 +1,4 @@
-// Text as the Python of a chat template writes it: what `trim` strips, how `tojson` spells a value.
+// Text as the Python of a chat template writes it: the white space of `trim`, the spelling of `tojson`.
 #pragma once
 
 #include <string>
@@ -8,10 +8,10 @@
 
 namespace corral::sft {
 
-// Without the white space of Unicode at both ends, U+001C to U+001F included; of valid UTF-8.
+// Removes Unicode white space at both ends, U+001C to U+001F included. `text` must be valid UTF-8.
 std::string_view trim(std::string_view text);
 
-// `indent` < 0: on one line, with a space after commas and colons.
+// With `indent` < 0 on one line, with a space after commas and colons.
 std::string to_json(const Json& value, int indent = -1);
 
 }  // namespace corral::sft

@@ -27,7 +27,7 @@ Told told(Fault fault) {
     case Fault::kCutBeforeEnd:
       return {"cut before the answer ends", kLonger};
     case Fault::kAllMasked:
-      return {"every label is -100", "a label is the id itself where the loss is to take it; or leave labels out"};
+      return {"every label is -100", "set a label to its id to train it, or leave labels out"};
   }
   return {"", ""};
 }

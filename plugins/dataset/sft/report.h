@@ -1,4 +1,4 @@
-// What the samples train, for the check before a run.
+// The report of `corral data check` and of the check before a run: how many tokens are trained, and the faulty samples.
 #pragma once
 
 #include "plugin.wire.h"

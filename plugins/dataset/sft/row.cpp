@@ -14,7 +14,7 @@ constexpr int kDeepest = 64;
 const std::vector<std::string> kRoles{"system", "user", "assistant", "tool", "ipython"};
 const std::vector<std::string> kSpeakers{"system", "human", "gpt", "tool"};
 
-// Of brackets outside strings: what reads the values later calls itself for each level.
+// Checks the nesting of brackets outside strings, because code that walks the values recurses once per level.
 bool too_deep(std::string_view line) {
   int depth = 0;
   bool in_string = false;
@@ -36,7 +36,7 @@ bool too_deep(std::string_view line) {
   return false;
 }
 
-// One of a row's messages; its text is made where it is needed.
+// One of a row's messages; its text is made only for an error.
 struct Where {
   const Place& place;
   const char* key;
@@ -44,7 +44,7 @@ struct Where {
   friend std::ostream& operator<<(std::ostream& out, const Where& w) { return out << w.place << ": " << w.key << "[" << w.number << "]"; }
 };
 
-// Without the library's own prefix and place.
+// The JSON library's message without its prefix and position.
 std::string reason(const std::string& what) {
   const size_t column = what.find(": ", what.find("column "));
   return column == std::string::npos ? what : what.substr(column + 2);
@@ -64,10 +64,10 @@ const Json* find(const Json& object, const char* key) {
   return found == object.end() || found->is_null() ? nullptr : &*found;
 }
 
-// [{"type": "function", "function": {"name": ..., "arguments": {...}}}]; arguments may be the text of an object.
+// [{"type": "function", "function": {"name": ..., "arguments": {...}}}]; arguments may be an object or its JSON text.
 Json call_of(const Json& calls, const Where& where) {
   if (!calls.is_array() || calls.empty()) fail("{}.tool_calls: expected an array of one call", where);
-  if (calls.size() > 1) fail("{}.tool_calls has {} calls: Llama's templates take one a turn", where, calls.size());
+  if (calls.size() > 1) fail("{}.tool_calls has {} calls: Llama's templates write one per turn", where, calls.size());
   const Json* function = calls[0].is_object() ? find(calls[0], "function") : nullptr;
   if (!function && calls[0].is_object()) function = &calls[0];
   if (!function || !function->is_object() || !find(*function, "name") || !find(*function, "name")->is_string() ||
@@ -77,13 +77,13 @@ Json call_of(const Json& calls, const Where& where) {
   if (call["arguments"].is_string()) {
     const auto& text = call["arguments"].get_ref<const std::string&>();
     Json parsed = too_deep(text) ? Json(Json::value_t::discarded) : Json::parse(text, nullptr, false);
-    if (parsed.is_discarded()) fail("{}.tool_calls[0].function.arguments: the text is no JSON", where);
+    if (parsed.is_discarded()) fail("{}.tool_calls[0].function.arguments: the text is not JSON", where);
     call["arguments"] = std::move(parsed);
   }
   return call;
 }
 
-// [{"type": "text", "text": ...}, ...]: one after the other, as templates render them.
+// [{"type": "text", "text": ...}, ...], concatenated as templates do.
 std::string text_of_parts(const Json& parts, const char* key, const Where& where) {
   std::string text;
   for (size_t i = 0; i < parts.size(); ++i) {
@@ -98,10 +98,10 @@ std::string text_of_parts(const Json& parts, const char* key, const Where& where
 
 Message message_of(const Json& from, const char* role_key, const char* content_key, const std::vector<std::string>& roles,
                    const Where& where) {
-  if (!from.is_object()) fail("{} is no object with \"{}\" and \"{}\"", where, role_key, content_key);
+  if (!from.is_object()) fail("{} is not an object with \"{}\" and \"{}\"", where, role_key, content_key);
   const Json *role = find(from, role_key), *content = find(from, content_key), *calls = find(from, "tool_calls");
   if (!role) fail("{} has no \"{}\"; its keys: {}", where, role_key, keys_of(from));
-  if (!role->is_string()) fail("{}.{} is no string", where, role_key);
+  if (!role->is_string()) fail("{}.{} is not a string", where, role_key);
   Message message;
   message.role = role->get<std::string>();
   if (std::find(roles.begin(), roles.end(), message.role) == roles.end())
@@ -119,19 +119,19 @@ Message message_of(const Json& from, const char* role_key, const char* content_k
   else if (content->is_array())
     message.content = text_of_parts(*content, content_key, where);
   else
-    fail("{}.{} is no string and no array of parts", where, content_key);
+    fail("{}.{} is neither a string nor an array of parts", where, content_key);
   return message;
 }
 
 Chat messages_of(const Json& row, const char* key, const char* role_key, const char* content_key, const std::vector<std::string>& roles,
                  const Place& place) {
   const Json& list = row[key];
-  if (!list.is_array()) fail("{}: \"{}\" is no array", place, key);
+  if (!list.is_array()) fail("{}: \"{}\" is not an array", place, key);
   if (list.empty()) fail("{}: \"{}\" is empty", place, key);
   Chat chat;
   for (size_t i = 0; i < list.size(); ++i) chat.messages.push_back(message_of(list[i], role_key, content_key, roles, {place, key, i}));
   if (const Json* tools = find(row, "tools")) {
-    if (!tools->is_array()) fail("{}: \"tools\" is no array", place);
+    if (!tools->is_array()) fail("{}: \"tools\" is not an array", place);
     if (!tools->empty()) chat.tools = *tools;
   }
   return chat;
@@ -146,13 +146,13 @@ Chat question_and_answer(std::string question, std::string answer) {
 
 std::vector<int32_t> integers(const Json& row, const char* key, const Place& place) {
   const Json& list = row[key];
-  if (!list.is_array()) fail("{}: \"{}\" is no array of integers", place, key);
+  if (!list.is_array()) fail("{}: \"{}\" is not an array of integers", place, key);
   std::vector<int32_t> values;
   values.reserve(list.size());
   for (const Json& value : list) {
     const bool fits =
         value.is_number_unsigned() ? value.get<uint64_t>() <= INT32_MAX : value.is_number_integer() && value.get<int64_t>() >= INT32_MIN;
-    if (!fits) fail("{}: {}[{}] is no 32-bit integer", place, key, values.size());
+    if (!fits) fail("{}: {}[{}] is not a 32-bit integer", place, key, values.size());
     values.push_back(value.get<int32_t>());
   }
   return values;
@@ -196,7 +196,7 @@ Json parse_row(std::string_view line, const Place& place) {
     return row;
   } catch (const Json::parse_error& e) {
     fail("{}: column {}: {}", place, e.byte, reason(e.what()));
-  } catch (const Json::out_of_range& e) {  // of a number such as 1e999
+  } catch (const Json::out_of_range& e) {  // a number such as 1e999
     const std::string what = e.what();
     fail("{}: {}", place, what.substr(std::min(what.find("] ") + 2, what.size())));
   }
@@ -211,7 +211,7 @@ Form form_of(const Json& row, const Place& place) {
   if (has("input") && has("output")) return Form::kInputOutput;
   if (has("input_ids")) return Form::kIds;
   fail(
-      "{}: no form of a sample that is known: its keys are {}\n"
+      "{}: not a known form of sample: its keys are {}\n"
       "       one of: messages · conversations · prompt, completion · instruction, input, output · input, output · input_ids, labels",
       place, keys_of(row));
 }
@@ -219,7 +219,7 @@ Form form_of(const Json& row, const Place& place) {
 const std::string& text_field(const Json& row, const char* key, const Place& place) {
   const auto found = row.find(key);
   if (found == row.end()) fail("{}: no field \"{}\"; its keys: {}", place, key, keys_of(row));
-  if (!found->is_string()) fail("{}: \"{}\" is no string", place, key);
+  if (!found->is_string()) fail("{}: \"{}\" is not a string", place, key);
   return found->get_ref<const std::string&>();
 }
 
@@ -244,7 +244,7 @@ Chat chat_of(const Json& row, Form form, const Place& place) {
     case Form::kIds:
       break;
   }
-  fail_bug("a row of ids is no chat");
+  fail_bug("a row of ids is not a chat");
 }
 
 IdRow ids_of(const Json& row, uint32_t num_ids, const Place& place) {

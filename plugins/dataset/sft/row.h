@@ -1,4 +1,4 @@
-// One line of a JSONL file: which form it has, and what stands in it.
+// Parses one line of a JSONL file: its form and its content.
 #pragma once
 
 #include <ostream>
@@ -10,32 +10,32 @@
 
 namespace corral::sft {
 
-// Where a row stands, for errors: its text, which counts lines, is made only there.
+// The location of a row, for errors. Its text is made only when needed, since it counts lines.
 struct Place {
   std::string_view file;
-  std::string_view bytes = {};  // of the file; none: `file` says all
+  std::string_view bytes = {};  // of the file; if empty, only `file` is named
   size_t at = 0;
 };
 std::ostream& operator<<(std::ostream& out, const Place& place);
 
 enum class Form { kMessages, kConversations, kPromptCompletion, kInstruction, kInputOutput, kIds };
 
-// As users know it: "messages", "prompt, completion" ...
+// As shown to users: "messages", "prompt, completion" ...
 const char* name_of(Form form);
 
-// The object of a line. Throws Error naming `place`: bad JSON, invalid UTF-8, no object, nested too deep.
+// The object in a line. Throws Error naming `place` for bad JSON, invalid UTF-8, a value that is not an object, or deep nesting.
 Json parse_row(std::string_view line, const Place& place);
 
-// By all keys of the row; where it has those of several forms, the first of the list above.
+// Decides by the row's keys. If they fit several forms, the first in the list above wins.
 Form form_of(const Json& row, const Place& place);
 
-// The row as a conversation: every form but kIds. Throws Error naming `place` and the message.
+// The row as a conversation, for every form but kIds. Throws Error naming `place` and the message.
 Chat chat_of(const Json& row, Form form, const Place& place);
 
-// A field that must be a string.
+// A field that must exist and be a string.
 const std::string& text_field(const Json& row, const char* key, const Place& place);
 
-// As ids with their labels; labels[i] is ids[i] or -100. Without labels every id but the first is trained.
+// Ids with labels; labels[i] is ids[i] or -100. Without labels every id but the first is trained.
 struct IdRow {
   std::vector<int32_t> ids, labels;
 };

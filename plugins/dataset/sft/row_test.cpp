@@ -8,7 +8,7 @@ namespace {
 using namespace corral::sft;
 using corral::data::message_of;
 
-// What is said of a line, after the file's name and number.
+// The error for a line, without the file's name and line number.
 std::string refusal(std::string_view line) {
   const std::string bytes = "{}\n" + std::string(line);
   const std::string message = message_of([&] {
@@ -54,32 +54,32 @@ TEST(Row, EveryFormIsAChatOfTheSameKind) {
 
 TEST(Row, BadRowsAreRefusedWithTheirLineAndTheMessage) {
   EXPECT_EQ(refusal(R"({"messages": [1e999]})"), "number overflow parsing '1e999'");
-  EXPECT_EQ(refusal(R"({"messages": 5})"), "\"messages\" is no array");
+  EXPECT_EQ(refusal(R"({"messages": 5})"), "\"messages\" is not an array");
   EXPECT_EQ(refusal(R"({"messages": []})"), "\"messages\" is empty");
-  EXPECT_EQ(refusal(R"({"messages": ["hi"]})"), "messages[0] is no object with \"role\" and \"content\"");
+  EXPECT_EQ(refusal(R"({"messages": ["hi"]})"), "messages[0] is not an object with \"role\" and \"content\"");
   EXPECT_EQ(refusal(R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistent", "content": "b"}]})"),
             "messages[1].role = \"assistent\": unknown role\n       did you mean \"assistant\"?");
   EXPECT_EQ(refusal(R"({"messages": [{"role": "developer", "content": "a"}]})"),
             "messages[0].role = \"developer\": unknown role\n       one of: system, user, assistant, tool, ipython");
-  EXPECT_EQ(refusal(R"({"messages": [{"role": 1, "content": "a"}]})"), "messages[0].role is no string");
+  EXPECT_EQ(refusal(R"({"messages": [{"role": 1, "content": "a"}]})"), "messages[0].role is not a string");
   EXPECT_EQ(refusal(R"({"messages": [{"from": "human", "value": "a"}]})"), "messages[0] has no \"role\"; its keys: \"from\", \"value\"");
   EXPECT_EQ(refusal(R"({"messages": [{"role": "user"}]})"), "messages[0] has no \"content\"; its keys: \"role\"");
   EXPECT_EQ(refusal(R"({"messages": [{"role": "user", "content": null}]})"),
             "messages[0] has no \"content\"; its keys: \"role\", \"content\"");
-  EXPECT_EQ(refusal(R"({"messages": [{"role": "user", "content": 5}]})"), "messages[0].content is no string and no array of parts");
+  EXPECT_EQ(refusal(R"({"messages": [{"role": "user", "content": 5}]})"), "messages[0].content is neither a string nor an array of parts");
   EXPECT_EQ(refusal(R"({"conversations": [{"from": "bot", "value": "a"}]})"),
             "conversations[0].from = \"bot\": unknown role\n       did you mean \"gpt\"?");
   EXPECT_EQ(refusal(R"({"messages": [{"role": "user", "content": "a", "tool_calls": [1]}]})"),
             "messages[0].tool_calls: only the assistant calls tools, and this is a turn of user");
   EXPECT_EQ(refusal(R"({"messages": [{"role": "assistant", "tool_calls": [{}, {}]}]})"),
-            "messages[0].tool_calls has 2 calls: Llama's templates take one a turn");
+            "messages[0].tool_calls has 2 calls: Llama's templates write one per turn");
   EXPECT_EQ(refusal(R"({"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "f"}}]}]})"),
             "messages[0].tool_calls[0]: expected {\"function\": {\"name\": \"...\", \"arguments\": {...}}}");
   EXPECT_EQ(refusal(R"({"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "{"}}]}]})"),
-            "messages[0].tool_calls[0].function.arguments: the text is no JSON");
-  EXPECT_EQ(refusal(R"({"prompt": "a", "completion": 5})"), "\"completion\" is no string");
+            "messages[0].tool_calls[0].function.arguments: the text is not JSON");
+  EXPECT_EQ(refusal(R"({"prompt": "a", "completion": 5})"), "\"completion\" is not a string");
   EXPECT_EQ(refusal(R"({"prompt": "a", "answer": "b"})"),
-            "no form of a sample that is known: its keys are \"prompt\", \"answer\"\n       one of: messages · conversations · prompt, "
+            "not a known form of sample: its keys are \"prompt\", \"answer\"\n       one of: messages · conversations · prompt, "
             "completion "
             "· instruction, input, output · input, output · input_ids, labels");
   EXPECT_EQ(refusal("[1]"), "expected a JSON object: a JSONL file has one on each line");
@@ -116,8 +116,8 @@ TEST(Row, RowsOfIdsAreCheckedAgainstTheVocabularyAndTheirLabels) {
             "\"labels\" has 1 values and \"input_ids\" 2: one label for each id, not shifted");
   EXPECT_EQ(refusal(R"({"input_ids": [1, 2], "labels": [2, -100]})"),
             "labels[0] = 2, but input_ids[0] = 1: a label is the id itself, or -100 for none; they are not shifted");
-  EXPECT_EQ(refusal(R"({"input_ids": [1.5]})"), "input_ids[0] is no 32-bit integer");
-  EXPECT_EQ(refusal(R"({"input_ids": [99999999999]})"), "input_ids[0] is no 32-bit integer");
-  EXPECT_EQ(refusal(R"({"input_ids": [18446744073709551615]})"), "input_ids[0] is no 32-bit integer");
+  EXPECT_EQ(refusal(R"({"input_ids": [1.5]})"), "input_ids[0] is not a 32-bit integer");
+  EXPECT_EQ(refusal(R"({"input_ids": [99999999999]})"), "input_ids[0] is not a 32-bit integer");
+  EXPECT_EQ(refusal(R"({"input_ids": [18446744073709551615]})"), "input_ids[0] is not a 32-bit integer");
 }
 }  // namespace

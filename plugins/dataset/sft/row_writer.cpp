@@ -17,7 +17,7 @@ RowWriter::RowWriter(const std::string& wanted, const std::string& folder_templa
   else if (wanted == "llama31")
     chat_.emplace(ChatTemplate::kLlama31, date);
   else if (!wanted.empty() && wanted != "chat" && wanted != "none")
-    fail("data.template = \"{}\": no such template, and no text with fields such as {input} {output}{}", wanted,
+    fail("data.template = \"{}\": expected llama3, llama31, chat, none or a text with fields such as {input} {output}{}", wanted,
          did_you_mean(wanted, {"llama3", "llama31", "chat", "none"}));
   if (!chat_ && recognized) chat_.emplace(*recognized, date);
   own_ = recognized && chat_->name() == std::string(ChatTemplate(*recognized, date).name());
@@ -38,7 +38,7 @@ const ChatTemplate& RowWriter::chat_template() const {
   if (chat_) return *chat_;
   if (folder_template_.empty()) fail("the tokenizer has no chat template: choose one with --set data.template=llama3 or llama31");
   fail(
-      "the tokenizer's chat template has no mark of Llama 3 (<|start_header_id|>, <|eot_id|>): it cannot be written here; "
+      "the tokenizer's chat template is not one of Llama 3 (without <|start_header_id|>, <|eot_id|>) and cannot be written here; "
       "choose one with --set data.template=llama3 or llama31, or none for plain prompts and answers");
 }
 
@@ -50,14 +50,14 @@ std::vector<Piece> RowWriter::write(const Json& row, Form form, int32_t end_of_t
 }
 
 std::string RowWriter::describe(Form form) const {
-  if (form == Form::kIds) return "taken as they are";
+  if (form == Form::kIds) return "used unchanged";
   if (!writes_chats(form)) return "written as \"" + (format_ && format_->fits(form) ? format_->text() : kPlain) + "\" and the end of text";
-  const std::string why = wanted_ == "llama3" || wanted_ == "llama31" ? "data.template" : "by the marks in the tokenizer's own";
+  const std::string why = wanted_ == "llama3" || wanted_ == "llama31" ? "data.template" : "recognized in the tokenizer's own";
   return std::string("written as chats with the template ") + chat_template().name() + " (" + why + ")" +
          (format_ ? "; \"" + format_->text() + "\" names no fields of these rows" : "") +
-         // Exports keep the folder's own text, and programs that render it write what it says.
+         // Exports contain the folder's own template, so other programs would write its date.
          (own_ && folder_template_.find(chat_->date()) == std::string::npos
-              ? "; the tokenizer's own does not hold the date of these rows, " + chat_->date()
+              ? "; the tokenizer's own does not contain the date of these rows, " + chat_->date()
               : "");
 }
 

@@ -36,7 +36,7 @@ Sample SampleMaker::from(const std::vector<Piece>& pieces, bool is_chat) const {
   }
   sample.trained.resize(uses.size());
   for (size_t i = 1; i < uses.size(); ++i) sample.trained[i] = train_all_ || uses[i] != Piece::kGiven;
-  // An answer that stands first has no token before it that could predict it.
+  // The first token is never trained: no token before it could predict it.
   const auto trains = [&](Piece::Use use) { return !uses.empty() && std::find(uses.begin() + 1, uses.end(), use) != uses.end(); };
   sample.trains_answer = train_all_ ? uses.size() > 1 : trains(Piece::kAnswer);
   sample.trains_end = trains(Piece::kEnd);
@@ -49,14 +49,14 @@ Sample SampleMaker::from(const std::vector<Piece>& pieces, bool is_chat) const {
 
 Sample SampleMaker::from(IdRow row, const Place& place) const {
   if (row.ids.size() > longest_)
-    fail("{}: {} ids, and a row of train.seq_length = {} holds {}: cut it, or set train.seq_length higher", place, row.ids.size(),
+    fail("{}: {} ids, but a row of train.seq_length = {} has at most {}: cut it, or set train.seq_length higher", place, row.ids.size(),
          longest_ - 1, longest_);
   Sample sample;
   sample.ids = std::move(row.ids);
   sample.trained.resize(sample.ids.size());
   for (size_t i = 1; i < sample.ids.size(); ++i) sample.trained[i] = train_all_ || row.labels[i] >= 0;
   sample.trains_answer = std::find(sample.trained.begin(), sample.trained.end(), 1) != sample.trained.end();
-  // What ends an answer is not said of ids.
+  // Rows of ids do not mark the end of an answer.
   sample.trains_end = sample.trains_answer;
   if (!sample.trains_answer) sample.fault = Fault::kAllMasked;
   return sample;

@@ -29,7 +29,7 @@ void SampleRows::fill(uint64_t row, const data::RowOut& out) const {
       for (size_t i = std::max<size_t>(span.begin, 1); i < span.end; ++i) out.targets[at + i - 1] = set_.tokens[entry.token + i];
     at += places;
   }
-  // A place that is left over sees only itself: whatever stands there costs least and touches nothing.
+  // A padding token attends only to itself, which is the cheapest choice and affects no other token.
   for (; at < out.tokens.size(); ++at) {
     out.tokens[at] = 0;
     out.targets[at] = data::kNoTarget;

@@ -8,14 +8,15 @@
 
 namespace corral::sft {
 
-// Samples one after the other in a row: each has positions from 0 and sees only itself; what is left of the row trains nothing.
+// Rows of consecutive samples. Token positions restart with each sample, tokens attend only to their own sample, and padding is not
+// trained.
 class SampleRows final : public data::Rows {
  public:
-  // `entries`: the samples, numbers of the set, which outlives the rows.
+  // `entries` are indices into `set`, which must outlive the rows.
   SampleRows(const SampleSet& set, std::vector<uint32_t> entries, uint32_t row_length, bool packed);
   uint64_t rows() const override { return packed_.rows(); }
   void fill(uint64_t row, const data::RowOut& out) const override;
-  uint64_t places() const { return places_; }  // that hold a token
+  uint64_t places() const { return places_; }  // token positions in use, over all rows
 
  private:
   const SampleSet& set_;

@@ -43,7 +43,7 @@ class BlockReader {
     const Place place{file_, bytes_, at};
     const Json row = parse_row(line, place);
     if (const Form form = form_of(row, place); form != form_)
-      fail("{}: a row of the form {}, and the file's first row has {}: keep the forms in separate files", place, name_of(form),
+      fail("{}: a row of the form {}, but the file's first row has {}: keep the forms in separate files", place, name_of(form),
            name_of(form_));
     const Sample sample = form_ == Form::kIds
                               ? maker_.from(ids_of(row, encoder_.num_ids, place), place)
@@ -86,7 +86,7 @@ class BlockReader {
   std::string_view bytes_;
 };
 
-// False for a file without a row.
+// Returns false if the file has no row.
 bool first_form(const std::string& file, std::string_view bytes, Form& form) {
   size_t at = bytes.starts_with(data::kByteOrderMark) ? data::kByteOrderMark.size() : 0;
   for (; at < bytes.size(); at = std::min(bytes.find('\n', at), bytes.size()) + 1) {
@@ -119,7 +119,7 @@ SampleSet SampleSet::read(const std::vector<std::string>& files, const Settings&
   all.tokens = data::TokenStore(narrow(encoder));
   std::vector<Block> blocks;
   for (size_t file = 0; file < files.size(); ++file) {
-    if (!data::is_jsonl(files[file])) fail("data.paths: {}: samples are rows of JSON, in a file named .jsonl", files[file]);
+    if (!data::is_jsonl(files[file])) fail("data.paths: {}: expected a .jsonl file with a sample per line", files[file]);
     const data::MappedFile map(files[file]);
     Form form{};
     const bool any = first_form(files[file], map.bytes(), form);

@@ -15,21 +15,21 @@ namespace corral::sft {
 
 struct SampleSet {
   struct Span {
-    uint32_t begin, end;  // trained ids of a sample
+    uint32_t begin, end;  // a run of trained ids of a sample
   };
   struct Entry {
     uint64_t hash;  // of its ids and the seed
-    uint64_t at;    // byte of the file where its line starts
+    uint64_t at;    // file offset of its line
     uint64_t token, span;
     uint32_t tokens, spans, trained, file;
     Fault fault;
     bool truncated, trains_answer, trains_end;
-    // In a row each id but the last stands for itself, and predicts the next one.
+    // Token positions in a row: every id but the last, which is only a target.
     uint32_t places() const { return tokens > 0 ? tokens - 1 : 0; }
   };
 
   std::vector<std::string> files;
-  std::vector<Form> forms;  // of each file
+  std::vector<Form> forms;  // one per file
   std::vector<Entry> entries;
   data::TokenStore tokens;
   std::vector<Span> spans;
@@ -41,7 +41,7 @@ struct SampleSet {
     bool train_all = false;
     size_t block_bytes = size_t{1} << 20;
   };
-  // The form of a file's rows is that of its first one. Throws Error naming file and line of the first bad row.
+  // The first row of a file decides its form. Throws Error naming file and line of the first bad row.
   static SampleSet read(const std::vector<std::string>& files, const Settings& settings, const RowWriter& writer,
                         const data::Encoder& encoder);
 

@@ -23,7 +23,7 @@ SampleSet read(const std::string& file, size_t seq_length, const std::string& wa
   return SampleSet::read({file}, settings, writer, marked_encoder());
 }
 
-// The trained ids as text, marks as #.
+// The trained ids as text; special tokens as #.
 std::string trained(const SampleSet& set, const SampleSet::Entry& entry) {
   std::string text;
   for (const SampleSet::Span& span : set.spans_of(entry))
@@ -69,7 +69,7 @@ TEST(Samples, APlainSampleThatIsTooLongLosesTheEndOfTheQuestionAChatItsOwnEnd) {
   EXPECT_EQ(plain.tokens[3], '3');
   EXPECT_EQ(plain.tokens[4], ' ');
   const SampleSet answer = read(files.write("b.jsonl", R"({"input": "01", "output": "abcdefgh"})"), 4);
-  EXPECT_EQ(trained(answer, answer.entries[0]), "abcd");  // nothing is left before the answer, so its first token is no target
+  EXPECT_EQ(trained(answer, answer.entries[0]), "abcd");  // no token precedes the answer, so its first token is not a target
   EXPECT_FALSE(answer.entries[0].trains_end);
   const std::string chat = R"({"prompt": "q", "completion": "abcdef"})";
   const SampleSet whole = read(files.write("c.jsonl", chat), 100);
@@ -122,7 +122,7 @@ TEST(SampleSet, ARowOfAnotherFormIsRefusedWithItsLine) {
   const std::string file = files.write("a.jsonl", "{\"input\": \"a\", \"output\": \"b\"}\n\n{\"prompt\": \"a\", \"completion\": \"b\"}\n");
   EXPECT_EQ(
       message_of([&] { read(file, 50); }),
-      file + ":3: a row of the form prompt, completion, and the file's first row has input, output: keep the forms in separate files");
+      file + ":3: a row of the form prompt, completion, but the file's first row has input, output: keep the forms in separate files");
 }
 
 TEST(SampleSet, IsTheSameHoweverTheFileIsCutIntoBlocksAndThreads) {
@@ -145,7 +145,7 @@ TEST(SampleSet, RefusesFilesWithoutSamples) {
   const TestFiles files;
   const std::string empty = files.write("a.jsonl", "\n \n"), plain = files.write("a.txt", "text");
   EXPECT_EQ(message_of([&] { read(empty, 50); }), "data.paths: no sample in " + empty);
-  EXPECT_EQ(message_of([&] { read(plain, 50); }), "data.paths: " + plain + ": samples are rows of JSON, in a file named .jsonl");
+  EXPECT_EQ(message_of([&] { read(plain, 50); }), "data.paths: " + plain + ": expected a .jsonl file with a sample per line");
 }
 
 TEST(Packing, FillsRowsWithoutLosingOrSplittingASample) {
@@ -172,7 +172,7 @@ TEST(Packing, FillsRowsWithoutLosingOrSplittingASample) {
       }
     }
     for (size_t i = 0; i < lengths.size(); ++i) EXPECT_EQ(seen[i], lengths[i] > 0);
-    // First fit: at most one row is filled to less than half.
+    // First fit leaves at most one row less than half full.
     EXPECT_LE(std::count_if(used.begin(), used.end(), [&](uint32_t n) { return 2 * n < row_length; }), 1);
     EXPECT_EQ(pack(lengths, row_length).samples, packed.samples);
   }

@@ -1,4 +1,4 @@
-// Prompts with answers, and chats, as training data: of a sample only what the assistant says is trained.
+// Dataset of prompts with answers and of chats: only the assistant's tokens are trained.
 #include <optional>
 
 #include "corral/dataset.h"
@@ -21,14 +21,14 @@ using corral::data::RowSequence;
 using corral::sft::SampleRows;
 using corral::sft::SampleSet;
 
-// Of a special token, or nothing where the tokenizer has no such token.
+// The id of a special token, or nothing if the tokenizer does not have it.
 std::optional<int32_t> id_of(const char* token, const corral::data::Encoder& encoder) {
   std::vector<int32_t> ids;
   encoder.encode(token, ids);
   return ids.size() == 1 ? std::optional(ids[0]) : std::nullopt;
 }
 
-// What ends a turn of the template. Refuses a tokenizer for which the template's marks are ordinary text: nothing would ever end.
+// The id that ends a turn of the template. Throws Error if the template's marks are ordinary text to the tokenizer: no turn would ever end.
 int32_t end_of_turn(const corral::sft::ChatTemplate& chat, const corral::data::Encoder& encoder) {
   for (const char* mark : corral::sft::ChatTemplate::kMarks)
     if (!id_of(mark, encoder))
@@ -60,7 +60,7 @@ class SftInstance final : public corral::DatasetInstance {
                             .train_all = trains_all(options.loss)},
                            writer_, encoder);
     settle_ends(encoder);
-    say_what_is_there();
+    note_totals();
     make_parts(sources, source_of_file);
   }
 
@@ -89,7 +89,7 @@ class SftInstance final : public corral::DatasetInstance {
     if (plain) info_.stop_ids.push_back(encoder.end_of_text);
   }
 
-  void say_what_is_there() {
+  void note_totals() {
     for (size_t i = 0; i < set_.files.size(); ++i)
       info_.notices.push_back(corral::format("{}: rows of {}, {}", set_.files[i], name_of(set_.forms[i]), writer_.describe(set_.forms[i])));
     uint64_t tokens = 0, trained = 0, truncated = 0;

@@ -1,4 +1,4 @@
-// The plugin as the host sees it: through its one symbol and the C ABI.
+// Tests the plugin as the host uses it: through its one symbol and the C ABI.
 #include <gtest/gtest.h>
 
 #include <numeric>
@@ -78,7 +78,7 @@ TEST_F(SftPlugin, SaysTheFormTheTemplateWhatIsCutAndTheShareOfPadding) {
   const corral::DatasetInfo i = info();
   EXPECT_EQ(i.notices,
             (std::vector<std::string>{
-                file + ": rows of prompt, completion, written as chats with the template llama3 (by the marks in the tokenizer's own)",
+                file + ": rows of prompt, completion, written as chats with the template llama3 (recognized in the tokenizer's own)",
                 "2 samples, 107 tokens, 59 of them trained; 1 cut to train.seq_length = 80",
                 "train: 2 samples packed into 2 rows of 80, 34.38% padding"}));
   EXPECT_EQ(i.chat_template, r.chat_template);
@@ -123,7 +123,7 @@ TEST_F(SftPlugin, PackedAndUnpackedRowsHaveTheSameTargets) {
     EXPECT_EQ(data_->fetch(instance_, 0, 0, rows, &batch), CORRAL_OK);
     EXPECT_EQ(data_->close(instance_), CORRAL_OK);
     instance_ = nullptr;
-    // What a target is predicted from: the tokens of its row that it may see.
+    // For each target, the tokens that predict it: those of its row that it may see.
     std::vector<std::vector<int32_t>> found;
     for (size_t i = 0; i < all[1].size(); ++i) {
       if (all[1][i] < 0) continue;
@@ -175,7 +175,7 @@ TEST_F(SftPlugin, CallsBadRowsAndOptionsTheUsersInput) {
   const TestFiles files;
   corral::DatasetRequest r = request(files.write("a.jsonl", R"({"prompt": "q", "completion": 5})"), 500);
   EXPECT_EQ(open(r), CORRAL_INVALID);
-  EXPECT_EQ(host_.sentence(), r.paths[0] + ":1: \"completion\" is no string");
+  EXPECT_EQ(host_.sentence(), r.paths[0] + ":1: \"completion\" is not a string");
   corral::dataset::sft::Options options;
   options.loss = "assistent";
   r.options = options.encode();

@@ -1,4 +1,4 @@
-// A tokenizer for tests: one id a byte, and one for each special token of Llama 3 that a template writes.
+// A tokenizer for tests: one id per byte, and one per special token of Llama 3 that a template writes.
 #pragma once
 #include <array>
 

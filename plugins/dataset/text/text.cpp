@@ -1,4 +1,4 @@
-// Text and rows of ids as training data: the reading, splitting and shuffling is plugins/dataset/common.
+// Dataset of text and of given token ids; plugins/dataset/common reads, splits and shuffles.
 #include "corral/dataset.h"
 #include "options.wire.h"
 #include "plugins/dataset/common/messages.h"

@@ -1,4 +1,4 @@
-// The plugin as the host sees it: through its one symbol and the C ABI.
+// Tests the plugin as the host uses it: through its one symbol and the C ABI.
 #include <gtest/gtest.h>
 
 #include "corral/test_host.h"
@@ -9,7 +9,7 @@
 namespace {
 using corral::data::TestFiles;
 
-// One id a byte.
+// One id per byte.
 corral_status encode_bytes(const corral_encoder*, const char* text, uint64_t size, uint64_t, int32_t* ids, uint64_t capacity,
                            uint64_t* count) {
   if (capacity < size) return CORRAL_NO_SPACE;
@@ -73,7 +73,7 @@ TEST_F(TextPlugin, CallsBadDataTheUsersInput) {
   request.seq_length = 5;
   corral_dataset_instance* instance = nullptr;
   EXPECT_EQ(open(request, &instance), CORRAL_INVALID);
-  EXPECT_EQ(host_.sentence(), request.paths[0] + ":1: column 10: \"text\" is no string");
+  EXPECT_EQ(host_.sentence(), request.paths[0] + ":1: column 10: \"text\" is not a string");
   EXPECT_EQ(instance, nullptr);
 }
 }  // namespace

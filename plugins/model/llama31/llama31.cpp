@@ -1,4 +1,4 @@
-// Llama 3.1: which configurations are its own; sizes and defaults are in options.proto and presets.textproto.
+// Llama 3.1: recognises its configurations. Sizes and defaults are in options.proto and presets.textproto.
 #include "options.wire.h"
 #include "plugins/model/common/llama_plugin.h"
 

@@ -11,7 +11,7 @@ AddedFinder::AddedFinder(std::vector<AddedToken> tokens) : tokens_(std::move(tok
   if (std::count(starts_.begin(), starts_.end(), true) == 1) only_start_ = static_cast<unsigned char>(tokens_[0].content[0]);
 }
 
-// Narrows the sorted tokens byte by byte to those that begin as the text does.
+// Narrows the range of sorted tokens byte by byte to those that match the text.
 const AddedToken* AddedFinder::longest_at(std::string_view text, size_t at) const {
   auto low = tokens_.begin(), high = tokens_.end();
   const AddedToken* longest = nullptr;

@@ -1,4 +1,4 @@
-// Added tokens in a text: the leftmost, of those the longest.
+// Finds added tokens in a text: the leftmost one, and the longest of those that begin there.
 #pragma once
 #include <array>
 #include <string_view>
@@ -13,7 +13,7 @@ class AddedFinder {
   explicit AddedFinder(std::vector<AddedToken> tokens);
   bool empty() const { return tokens_.empty(); }
   struct Found {
-    size_t at;  // the text's size: none
+    size_t at;  // the text's size if none is found
     const AddedToken* token;
   };
   Found find(std::string_view text, size_t from) const;
@@ -21,7 +21,7 @@ class AddedFinder {
  private:
   const AddedToken* longest_at(std::string_view text, size_t at) const;
 
-  std::vector<AddedToken> tokens_;  // by content
+  std::vector<AddedToken> tokens_;  // sorted by content
   std::array<bool, 256> starts_{};
   int only_start_ = -1;
 };

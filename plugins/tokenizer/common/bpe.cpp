@@ -9,7 +9,7 @@
 namespace corral::tokenizer {
 namespace {
 
-// Looks at every pair for each merge: quickest for a word.
+// Searches all pairs for each merge: fastest for a word.
 size_t merge_short(std::span<int32_t> ids, const MergeTable& merges, MergeRoom& room) {
   size_t count = ids.size();
   room.ranks.resize(count);
@@ -36,7 +36,7 @@ size_t merge_short(std::span<int32_t> ids, const MergeTable& merges, MergeRoom& 
   return count;
 }
 
-// With a queue: n log n for a piece of any length.
+// Keeps the pairs in a heap: O(n log n) for a piece of any length.
 size_t merge_long(std::span<int32_t> ids, const MergeTable& merges, MergeRoom& room) {
   constexpr uint32_t kNone = ~0u;
   const auto later = [](const MergeRoom::Candidate& a, const MergeRoom::Candidate& b) {
@@ -64,7 +64,7 @@ size_t merge_long(std::span<int32_t> ids, const MergeTable& merges, MergeRoom& r
     std::pop_heap(queue.begin(), queue.end(), later);
     queue.pop_back();
     MergeRoom::Symbol& left = symbols[best.at];
-    // Another merge may have taken one of the two.
+    // Skip a candidate if another merge has changed one of its symbols.
     if (left.id != best.left || left.after == kNone || symbols[left.after].id != best.right) continue;
     MergeRoom::Symbol& right = symbols[left.after];
     left.id = best.result;
@@ -83,7 +83,7 @@ size_t merge_long(std::span<int32_t> ids, const MergeTable& merges, MergeRoom& r
 
 void TokenTable::reserve(size_t count) { slots_.assign(std::bit_ceil(std::max<size_t>(16, 2 * count)), Slot{}); }
 
-// The slot of the text, or the empty one where it belongs, with its hash.
+// The slot of the text, or an empty slot with the text's hash; `place` is its index.
 TokenTable::Slot TokenTable::seek(std::string_view text, size_t& place) const {
   const uint64_t hash = XXH3_64bits(text.data(), text.size());
   const auto tag = static_cast<uint32_t>(hash >> 32);
@@ -115,7 +115,7 @@ MergeTable::MergeTable(const std::vector<Merge>& merges) {
     const uint64_t key = key_of(m.left, m.right);
     size_t i = hash(key);
     while (slots_[i].key != key && slots_[i].key != kEmpty) i = (i + 1) & mask_;
-    slots_[i] = {key, m.rank, m.result};  // of two equal ones the later counts
+    slots_[i] = {key, m.rank, m.result};  // if a pair appears twice, the later merge wins
   }
 }
 

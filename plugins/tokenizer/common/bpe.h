@@ -1,4 +1,4 @@
-// Byte-pair merging of one piece of text.
+// Byte-pair merging within one piece of text.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -10,19 +10,19 @@
 
 namespace corral::tokenizer {
 
-// Ids of texts. Refers to the strings that it is given.
+// A hash table from texts to ids. Refers to the caller's strings.
 class TokenTable {
  public:
   explicit TokenTable(const std::vector<std::string>& tokens) : tokens_(&tokens) {}
   void reserve(size_t count);
-  // False where the text has an id already.
+  // False if the text has an id already.
   bool insert(int32_t id);
-  // -1: none.
+  // -1 if the text has no id.
   int32_t find(std::string_view text) const;
 
  private:
   struct Slot {
-    uint32_t hash = 0;  // tells most others apart without a look at their text
+    uint32_t hash = 0;  // tells most texts apart without comparing them
     int32_t id = -1;
   };
   Slot seek(std::string_view text, size_t& place) const;
@@ -61,8 +61,8 @@ class MergeTable {
   int shift_ = 0;
 };
 
-// Merges neighbours in `ids`, the lowest rank first, the first of equals, until none is left. The result stands at the front of `ids`;
-// returns how many. `room` is used again from call to call.
+// Replaces pairs of neighbours by their merge until no pair has one: the lowest rank first, among equals the leftmost. Returns the number
+// of ids left at the front of `ids`. `room` is scratch memory, reused between calls.
 struct MergeRoom {
   struct Symbol {
     int32_t id;

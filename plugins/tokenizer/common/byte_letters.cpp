@@ -6,7 +6,7 @@
 
 namespace corral::tokenizer {
 namespace {
-constexpr uint32_t kLetters = 256 + 68;  // 68 bytes are no printable character
+constexpr uint32_t kLetters = 256 + 68;  // 68 bytes are not printable characters
 
 struct Letters {
   std::array<uint16_t, 256> of_byte;
@@ -43,7 +43,7 @@ std::string letters_of(std::string_view bytes) {
 bool bytes_of(std::string_view letters, std::string& bytes) {
   bytes.clear();
   for (size_t i = 0; i < letters.size(); ++i) {
-    // All letters are below U+0144: one or two bytes.
+    // All letters are below U+0144, so they have one or two bytes.
     uint32_t code = static_cast<unsigned char>(letters[i]);
     if (code >= 0x80) {
       if ((code != 0xC2 && code != 0xC3 && code != 0xC4 && code != 0xC5) || i + 1 == letters.size()) return false;

@@ -10,7 +10,7 @@
 
 namespace corral::tokenizer {
 namespace {
-std::vector<AddedToken> those(const std::vector<AddedToken>& tokens, bool normalized) {
+std::vector<AddedToken> with_normalized(const std::vector<AddedToken>& tokens, bool normalized) {
   std::vector<AddedToken> result;
   for (const AddedToken& t : tokens)
     if (t.normalized == normalized) result.push_back(t);
@@ -20,8 +20,7 @@ std::vector<AddedToken> those(const std::vector<AddedToken>& tokens, bool normal
 
 void IdWriter::no_space() const { throw NoSpace(format("room for {} ids is too little for this text", end_ - begin_)); }
 
-// What one call needs, used again by later ones. Most text is made of few different pieces: their ids are remembered, each in the one place
-// that its bytes choose, a cache line.
+// A cache of pieces: most text consists of few different pieces. The bytes of a piece choose its only slot, which is one cache line.
 struct Encoder::Entry {
   static constexpr size_t kLongest = 24, kMostIds = 8;
   struct Key {
@@ -29,7 +28,7 @@ struct Encoder::Entry {
     bool operator==(const Key&) const = default;
   };
   alignas(64) Key key;
-  uint32_t length;  // 0: empty
+  uint32_t length;  // 0 if empty
   uint32_t count;
   int32_t ids[kMostIds];
 };
@@ -37,7 +36,7 @@ struct Encoder::Entry {
 struct Encoder::Room {
   using Key = Entry::Key;
   static constexpr int kPlaceBits = 16;
-  // Of pages that are zero until they are used: 4 MB, of which a short text touches little.
+  // 4 MB of lazily zeroed pages; a short text touches few of them.
   std::unique_ptr<void, decltype(&std::free)> pages{std::calloc((size_t{1} << kPlaceBits) + 1, sizeof(Entry)), &std::free};
   Entry* entries = aligned(pages.get());
   std::vector<int32_t> ids;
@@ -47,7 +46,7 @@ struct Encoder::Room {
     if (!pages) throw std::bad_alloc();
     return reinterpret_cast<Entry*>((reinterpret_cast<uintptr_t>(pages) + sizeof(Entry) - 1) / sizeof(Entry) * sizeof(Entry));
   }
-  // All bytes of a piece of up to 24, some of them twice; together with the length it is the piece.
+  // Packs up to 24 bytes into three words with overlapping loads. Together with the length, the key determines the piece.
   static Key key_of(std::string_view piece) {
     const char* const begin = piece.data();
     const size_t size = piece.size();
@@ -97,8 +96,8 @@ Encoder::Encoder(Definition definition)
       table_(definition_.tokens),
       merges_(definition_.merges),
       special_(definition_.tokens.size()),
-      first_(those(definition_.added, false)),
-      normalized_(those(definition_.added, true)) {
+      first_(with_normalized(definition_.added, false)),
+      normalized_(with_normalized(definition_.added, true)) {
   table_.reserve(definition_.tokens.size());
   for (size_t id = 0; id < definition_.tokens.size(); ++id)
     if (definition_.mergeable[id]) table_.insert(static_cast<int32_t>(id));
@@ -133,7 +132,7 @@ void Encoder::piece(std::string_view piece, Room& room, Entry* entry, IdWriter& 
   std::copy(room.ids.begin(), room.ids.end(), entry->ids);
 }
 
-// Some pieces at a time, so that what is remembered of the later ones comes from memory while the first are looked at.
+// Takes 16 pieces at a time, so that the cache entries of all are prefetched before the first is used.
 template <class Next>
 void Encoder::pieces(Next next, Room& room, IdWriter& out) const {
   struct Ahead {
@@ -191,7 +190,7 @@ void Encoder::added(std::string_view text, const AddedFinder& finder, bool last,
 }
 
 void Encoder::encode(std::string_view text, EncodeOptions options, IdWriter& out) const {
-  if (const size_t invalid = first_invalid_utf8(text); invalid != kAllValid) fail("the text is no UTF-8 at byte {}", invalid);
+  if (const size_t invalid = first_invalid_utf8(text); invalid != kAllValid) fail("the text is not UTF-8 at byte {}", invalid);
   Borrowed room(*this);
   if (options.add_special) out.put(definition_.prefix);
   if (options.plain)

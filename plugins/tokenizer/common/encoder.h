@@ -1,4 +1,4 @@
-// Text to ids and back.
+// Encodes text to ids, and ids to text.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -17,11 +17,11 @@
 
 namespace corral::tokenizer {
 
-// Ids into room of the caller.
+// Writes ids into the caller's array.
 class IdWriter {
  public:
   IdWriter(int32_t* ids, uint64_t capacity) : begin_(ids), at_(ids), end_(ids + capacity) {}
-  // Both throw NoSpace.
+  // Both throw NoSpace if the array is full.
   void put(int32_t id) { put(std::span<const int32_t>(&id, 1)); }
   void put(std::span<const int32_t> ids) {
     if (static_cast<size_t>(end_ - at_) < ids.size()) no_space();
@@ -35,8 +35,8 @@ class IdWriter {
 };
 
 struct EncodeOptions {
-  bool add_special = false;  // the post-processor's tokens around the text
-  bool plain = false;        // text that spells an added token is ordinary text
+  bool add_special = false;  // adds the post-processor's tokens around the text
+  bool plain = false;        // treats text that spells an added token as ordinary text
 };
 
 class Encoder {
@@ -45,13 +45,13 @@ class Encoder {
   ~Encoder();
   Encoder(const Encoder&) = delete;
 
-  // Both safe from any thread. Throws Error (2) for text that is no UTF-8.
+  // Both may be called from any thread. Throws Error (2) if the text is not UTF-8.
   void encode(std::string_view text, EncodeOptions options, IdWriter& out) const;
-  // The bytes of an id, "" for a special one where these are skipped; throws Error (2) for an id that is not there.
+  // The bytes of an id, or "" for a special id if `skip_special`. Throws Error (2) if the tokenizer does not have the id.
   std::string_view bytes_of(int32_t id, bool skip_special) const;
 
   const Definition& definition() const { return definition_; }
-  // Of the added token of this content, else of the token; -1: none.
+  // The id of the added token with this content, else of the ordinary token; -1 if there is none.
   int32_t id_of(std::string_view content) const;
 
  private:
@@ -72,9 +72,9 @@ class Encoder {
   std::vector<bool> special_;
   AddedFinder first_, normalized_;
   LlamaSplit llama_;
-  std::optional<Pattern> pattern_;  // where it is not Llama 3's
+  std::optional<Pattern> pattern_;  // unless it is Llama 3's
   mutable std::mutex mutex_;
-  mutable std::vector<std::unique_ptr<Room>> rooms_;  // idle
+  mutable std::vector<std::unique_ptr<Room>> rooms_;  // those not in use by a call
 };
 
 }  // namespace corral::tokenizer

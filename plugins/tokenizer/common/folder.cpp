@@ -45,7 +45,7 @@ bool is_file(const std::string& path) {
 std::string read_file(const std::string& path) {
   std::error_code error;
   if (!fs::exists(path, error)) fail("cannot read {}: no such file", path);
-  if (!fs::is_regular_file(path, error)) fail("cannot read {}: no regular file", path);
+  if (!fs::is_regular_file(path, error)) fail("cannot read {}: not a regular file", path);
   const uint64_t size = fs::file_size(path, error);
   if (!error && size > kLargest) fail("{} has {} bytes: expected at most {} for a tokenizer's file", path, size, kLargest);
   std::ifstream file(path, std::ios::binary);
@@ -57,7 +57,7 @@ std::string read_file(const std::string& path) {
 void check_new_folder(const std::string& path) {
   std::error_code error;
   if (fs::exists(path, error) && !(fs::is_directory(path, error) && fs::is_empty(path, error)))
-    fail("{}: holds something already: name a new folder", path);
+    fail("{}: exists and is not an empty folder: name a new one", path);
 }
 
 void write_folder(const std::string& path, const std::vector<WrittenFile>& files) {

@@ -1,4 +1,4 @@
-// The files of a tokenizer in a folder.
+// Reads and writes the files of a tokenizer's folder.
 #pragma once
 #include <string>
 #include <vector>
@@ -7,14 +7,14 @@
 
 namespace corral::tokenizer {
 
-// The whole of a file. Throws Error (2) where it is missing, no regular file, or unreasonably large.
+// Reads a file. Throws Error (2) if it is missing, not a regular file or larger than any tokenizer's.
 std::string read_file(const std::string& path);
-// False where there is none.
+// True for a regular file.
 bool is_file(const std::string& path);
 
-// Throws Error (2) where the folder holds something already.
+// Throws Error (2) unless the folder is missing or empty.
 void check_new_folder(const std::string& path);
-// The folder comes to be with all files in it, or not at all.
+// Creates the folder with all files, or leaves nothing behind.
 void write_folder(const std::string& path, const std::vector<WrittenFile>& files);
 
 }  // namespace corral::tokenizer

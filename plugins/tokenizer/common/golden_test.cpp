@@ -1,4 +1,4 @@
-// Ids of hard texts and chats as the tokenizers library gives them.
+// Compares ids of difficult texts and chats with those of the tokenizers library.
 #include <cstdlib>
 
 #include "plugins/tokenizer/common/test_files.h"
@@ -34,7 +34,7 @@ TEST(TokenizerGolden, GivesTheSameIdsForTheSameTokenizerAsTokenizerModel) {
   expect_golden(Encoder(parse_tokenizer_model(read_file(file), file, "3.1")), "small");
 }
 
-// $CORRAL_LLAMA3_TOKENIZER, or where the project's shared data lies: its licence keeps the file out of the project.
+// $CORRAL_LLAMA3_TOKENIZER, else a path in the project's shared data: the file's licence keeps it out of the repository.
 std::string llama3_model() {
   if (const char* path = std::getenv("CORRAL_LLAMA3_TOKENIZER")) return path;
   for (const char* path : {"/../shared/data/tokenizer-llama3/tokenizer.model", "/../../shared/data/tokenizer-llama3/tokenizer.model"})

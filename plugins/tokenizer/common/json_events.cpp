@@ -54,7 +54,7 @@ class Events final : public nlohmann::json_sax<json> {
     return true;
   }
   bool string(string_t& text) override {
-    if (in_ == Part::kVocab) wrong("the text " + json_text(text));
+    if (in_ == Part::kVocab) wrong("the string " + json_text(text));
     if (in_ == Part::kPair) return part_of_pair(text);
     if (in_ == Part::kMerges) return merge_line(text);
     return value(std::move(text));
@@ -69,7 +69,7 @@ class Events final : public nlohmann::json_sax<json> {
   bool null() override { return number_value(nullptr); }
   bool binary(binary_t&) override { return false; }
   bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception& e) override {
-    fail("{}: no JSON at byte {}: {}", file_, position, e.what());
+    fail("{}: not JSON at byte {}: {}", file_, position, e.what());
   }
 
  private:
@@ -99,7 +99,7 @@ class Events final : public nlohmann::json_sax<json> {
 
   bool merge_line(const std::string& text) {
     const size_t blank = text.find(' ');
-    if (blank == std::string::npos || text.find(' ', blank + 1) != std::string::npos) wrong("the text " + json_text(text));
+    if (blank == std::string::npos || text.find(' ', blank + 1) != std::string::npos) wrong("the string " + json_text(text));
     out_.merge_texts.append(text, 0, blank).append(text, blank + 1);
     out_.merge_sizes.emplace_back(blank, text.size() - blank - 1);
     return true;
@@ -110,7 +110,7 @@ class Events final : public nlohmann::json_sax<json> {
     json& parent = *stack_.back();
     if (parent.is_array()) return parent.emplace_back(std::move(given));
     const std::string& name = depth() <= 2 ? key_[depth() - 1] : deep_key_[depth()];
-    if (parent.contains(name)) fail("{}: {} is there twice in one object", file_, json_text(name));
+    if (parent.contains(name)) fail("{}: {} appears twice in one object", file_, json_text(name));
     return parent[name] = std::move(given);
   }
   bool value(json given) {
@@ -134,7 +134,7 @@ class Events final : public nlohmann::json_sax<json> {
 
   const std::string& file_;
   TokenizerJson& out_;
-  std::vector<json*> stack_;  // open containers of the tree; their addresses hold, because only the innermost grows
+  std::vector<json*> stack_;  // open containers of the tree; their addresses are stable, because only the innermost grows
   std::string key_[2], token_;
   std::vector<std::string> deep_key_;
   Part in_ = Part::kRest;

@@ -1,4 +1,4 @@
-// How Llama 3 cuts text before merging, by hand: the pieces that its pattern matches one after the other.
+// Llama 3's split of text into pieces before merging, written by hand: consecutive matches of its pattern.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace corral::tokenizer {
 
-// Contractions; letters after at most one other character; one to three digits; punctuation after at most one space, with the newlines
-// after it; blanks up to the last newline; blanks but the last before something else; blanks.
+// In order: contractions; letters after at most one other character; one to three digits; punctuation after at most one space, with the
+// newlines after it; white space up to the last newline; white space but its last character, if text follows; white space.
 inline constexpr std::string_view kLlamaPattern =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
@@ -20,7 +20,7 @@ class LlamaSplit {
     for (uint32_t c = 0; c < 128; ++c) ascii_[c] = classes_[c];
   }
 
-  // The end of the piece that starts at `at`, which is before `end`; both point into valid UTF-8.
+  // The end of the piece that begins at `at` < `end`; both point into valid UTF-8.
   const char* piece(const char* at, const char* end) const {
     const Next first = next(at);
     const char* after = at + first.size;
@@ -97,7 +97,7 @@ class LlamaSplit {
     return at == end || last == begin ? at : last;
   }
 
-  // The end of a contraction whose apostrophe is before `at`, or null. ſ is an s without case.
+  // The end of a contraction, given the byte after its apostrophe, or null. ſ (U+017F) counts as s, since the pattern ignores case.
   static const char* contraction_end(const char* at, const char* end) {
     if (at == end) return nullptr;
     const char first = static_cast<char>(*at | 0x20);

@@ -27,7 +27,7 @@ std::vector<std::string> by_pattern(const Pattern& pattern, const std::string& t
   return result;
 }
 
-// Blocks whose code points older Unicode versions class as the newest does.
+// Blocks whose code points have the same classes in old and new Unicode versions.
 constexpr CodePoints kBlocks[] = {{0x00, 0x7F},     {0x20, 0x40},     {0x09, 0x0D},     {0x80, 0x24F},      {0x370, 0x3FF},
                                   {0x400, 0x4FF},   {0x5D0, 0x5EA},   {0x620, 0x66F},   {0x900, 0x97F},     {0x1680, 0x1680},
                                   {0x180E, 0x180E}, {0x1F00, 0x1FFF}, {0x2000, 0x206F}, {0x2150, 0x218B},   {0x3000, 0x30FF},
@@ -58,15 +58,15 @@ TEST(LlamaSplit, KnowsLettersAndDigitsThatUnicode16HasAdded) {
   EXPECT_EQ(classes[0x1C89], Class::kLetter);   // Cyrillic, Unicode 16
   EXPECT_EQ(classes[0x31350], Class::kLetter);  // CJK extension H, Unicode 15
   EXPECT_EQ(classes[0x10D40], Class::kNumber);  // Garay, Unicode 16
-  EXPECT_EQ(classes[0x180E], Class::kOther);    // no space since Unicode 6.3
+  EXPECT_EQ(classes[0x180E], Class::kOther);    // not a space since Unicode 6.3
   EXPECT_EQ(classes[0x85], Class::kSpace);
   EXPECT_EQ(classes[0x10FFFF], Class::kOther);
 }
 
 TEST(Pattern, RefusesWhatIsNoPatternAndWhatMatchesNothing) {
   EXPECT_NE(message_of([] { Pattern("a(", "here"); }).find("here: the pattern a(: missing closing parenthesis"), std::string::npos);
-  EXPECT_EQ(message_of([] { Pattern("a*", "here"); }), "here: the pattern a* also matches nothing: not understood");
-  EXPECT_EQ(message_of([] { Pattern("[a\\S]", "here"); }), "here: \\S inside [ ] in the pattern [a\\S]: not understood");
+  EXPECT_EQ(message_of([] { Pattern("a*", "here"); }), "here: the pattern a* matches the empty text: not supported");
+  EXPECT_EQ(message_of([] { Pattern("[a\\S]", "here"); }), "here: \\S inside [ ] in the pattern [a\\S]: not supported");
 }
 
 TEST(Pattern, GivesAlsoWhatLiesBetweenTheMatches) {

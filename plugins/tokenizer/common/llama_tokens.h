@@ -1,4 +1,4 @@
-// The special tokens of Llama 3 under their names.
+// The names of Llama 3's special tokens.
 #pragma once
 #include <string>
 #include <string_view>
@@ -6,7 +6,7 @@
 
 namespace corral::tokenizer {
 
-// `count` names, the first for the id behind the last ordinary one. `version` is "3" or "3.1"; throws Error (2) for another.
+// `count` names, beginning with the id after the last ordinary one. `version` is "3" or "3.1"; throws Error (2) for any other.
 std::vector<std::string> llama_special_tokens(std::string_view version, size_t count);
 
 }  // namespace corral::tokenizer

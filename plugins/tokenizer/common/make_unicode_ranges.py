@@ -1,4 +1,4 @@
-"""Writes unicode_ranges.cpp: which code points are \\p{L} and \\p{N} to the `tokenizers` library (Unicode 16 in 0.23), whatever the system's PCRE2 knows.
+"""Writes unicode_ranges.cpp: the code points that the `tokenizers` library (Unicode 16 in 0.23) counts as \\p{L} and \\p{N}. They do not depend on the system's PCRE2.
 
     python make_unicode_ranges.py >unicode_ranges.cpp
 """

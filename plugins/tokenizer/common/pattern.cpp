@@ -18,7 +18,7 @@ std::string message_of(int code) {
   return pcre2_get_error_message(code, text, sizeof text) < 0 ? std::to_string(code) : reinterpret_cast<char*>(text);
 }
 
-// \s as Unicode's White_Space: PCRE2 counts U+180E too.
+// Replaces \s by Unicode's White_Space: PCRE2 also counts U+180E.
 std::string with_white_space(std::string_view pattern, const std::string& where) {
   constexpr std::string_view kMembers = "\\t-\\r\\x{85}\\p{Z}";
   std::string result;
@@ -30,7 +30,7 @@ std::string with_white_space(std::string_view pattern, const std::string& where)
       if (escaped == 's') {
         result.append(in_class ? "" : "[").append(kMembers).append(in_class ? "" : "]");
       } else if (escaped == 'S') {
-        if (in_class) fail("{}: \\S inside [ ] in the pattern {}: not understood", where, pattern);
+        if (in_class) fail("{}: \\S inside [ ] in the pattern {}: not supported", where, pattern);
         result.append("[^").append(kMembers).append("]");
       } else {
         result.append({c, escaped});
@@ -58,9 +58,9 @@ Pattern::Pattern(const std::string& pattern, const std::string& where) : text_(p
   pcre2_pattern_info(code, PCRE2_INFO_MATCHEMPTY, &matches_empty);
   if (matches_empty) {
     pcre2_code_free(code);
-    fail("{}: the pattern {} also matches nothing: not understood", where, pattern);
+    fail("{}: the pattern {} matches the empty text: not supported", where, pattern);
   }
-  pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // where it cannot, matching is slower
+  pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // without it, matching is only slower
 }
 
 Pattern::Pattern(Pattern&& other) noexcept : text_(std::move(other.text_)), code_(std::exchange(other.code_, nullptr)) {}
@@ -86,7 +86,7 @@ std::string_view Pattern::Pieces::next() {
       match_begin_ = ends[0];
       match_end_ = ends[1];
     } else if (found != PCRE2_ERROR_NOMATCH) {
-      // A match limit: the pattern takes too long on this text.
+      // Usually the match limit: the pattern takes too long on this text.
       fail("the tokenizer's pattern {} at byte {} of the text: {}", pattern_.text_, at_, message_of(found));
     }
     if (match_end_ <= at_) match_end_ = match_begin_ = text_.size();

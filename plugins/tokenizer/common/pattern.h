@@ -1,4 +1,4 @@
-// Any split pattern, through PCRE2.
+// Splits text by any pattern, with PCRE2.
 #pragma once
 #include <memory>
 #include <string>
@@ -8,19 +8,19 @@ namespace corral::tokenizer {
 
 class Pattern {
  public:
-  // Throws Error (2), naming `where`, for what is no pattern, or one that matches nothing at all somewhere.
+  // Throws Error (2), naming `where`, if the pattern is invalid or can match the empty text.
   Pattern(const std::string& pattern, const std::string& where);
   ~Pattern();
   Pattern(Pattern&&) noexcept;
   const std::string& text() const { return text_; }
 
-  // The pieces of one valid UTF-8 text: matches, and what lies between them.
+  // The pieces of a valid UTF-8 text: the matches and the text between them.
   class Pieces {
    public:
     Pieces(const Pattern& pattern, std::string_view text);
     ~Pieces();
     Pieces(const Pieces&) = delete;
-    // The next piece, empty at the end.
+    // The next piece; empty at the end.
     std::string_view next();
 
    private:

@@ -1,4 +1,4 @@
-// What the tests have in common.
+// Shared helpers of the tests.
 #pragma once
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -40,7 +40,7 @@ std::string message_of(F body) {
   return "no error";
 }
 
-// A folder for the files of one test, removed with it.
+// A temporary folder, removed at the end.
 class ScratchFolder {
  public:
   ScratchFolder() {

@@ -8,7 +8,7 @@ namespace corral::tokenizer {
 namespace {
 using nlohmann::ordered_json;
 
-// Each message between its headers; begins with the begin token and leaves the assistant's turn open where it is asked to.
+// The begin token, then each message between its header and end of turn; with add_generation_prompt, the header of the assistant's turn.
 constexpr char kChatTemplate[] =
     R"({{- bos_token -}}
 {%- for message in messages -%}
@@ -63,7 +63,7 @@ ordered_json post_processor(const Definition& d) {
   return {{"type", "TemplateProcessing"}, {"single", single}, {"pair", pair}, {"special_tokens", tokens}};
 }
 
-// A line for each token and merge: a vocabulary of 128,000 in a tree would be searched for every key.
+// One line per token and merge, written directly: a JSON tree would search a vocabulary of 128,000 for every key.
 std::string model(const Definition& d) {
   std::string text = R"({
   "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null, "end_of_word_suffix": null, "fuse_unk": false,

@@ -14,7 +14,7 @@ namespace corral::tokenizer {
 namespace {
 using nlohmann::json;
 
-// GPT-2's pattern, which the ByteLevel pre-tokenizer has built in.
+// GPT-2's pattern, built into the ByteLevel pre-tokenizer.
 constexpr char kByteLevelPattern[] = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
 std::string shown(const json& value) {
@@ -44,7 +44,7 @@ class Reader {
     fail("{}: {}", file_, key + format(text, values...));
   }
   [[noreturn]] void unknown(const std::string& key, const json& found, const char* known) const {
-    refuse(key, " is {}, which is not understood: {} is", shown(found), known);
+    refuse(key, " is {}, expected {}", shown(found), known);
   }
 
   static const json& at(const json& object, const char* key) {
@@ -59,7 +59,7 @@ class Reader {
     return type.is_string() ? type.get<std::string>() : "";
   }
 
-  // A key that must have this value, or be missing.
+  // The key must be missing or have the value `wanted`.
   void require(const json& object, const std::string& where, const char* key, const json& wanted) const {
     const json& found = at(object, key);
     if (!found.is_null() && found != wanted) unknown(where + "." + key, found, shown(wanted).c_str());
@@ -106,12 +106,12 @@ class Reader {
     const json& ignore = at(model, "ignore_merges");
     if (!ignore.is_null() && !ignore.is_boolean()) unknown("model.ignore_merges", ignore, "true or false");
     definition_.ignore_merges = ignore == true;
-    if (!at(model, "vocab").is_object()) refuse("model.vocab", " is missing, or no object");
-    if (!at(model, "merges").is_array()) refuse("model.merges", " is missing, or no list");
+    if (!at(model, "vocab").is_object()) refuse("model.vocab", " is missing or not an object");
+    if (!at(model, "merges").is_array()) refuse("model.merges", " is missing or not a list");
     if (parts_.vocab.empty()) refuse("model.vocab", " is empty");
   }
 
-  // Ids leave no gap, so there are no more of them than tokens in the file.
+  // Requires ids from 0 without a gap, which bounds them by the number of tokens in the file.
   void read_vocab() {
     const size_t count = parts_.vocab.size();
     if (count > kMostTokens) refuse("model.vocab", " has {} tokens, expected at most {}", count, kMostTokens);
@@ -148,14 +148,14 @@ class Reader {
       const std::string where = "added_tokens[" + std::to_string(i) + "]";
       const json &token = list[i], &id = at(token, "id"), &content = at(token, "content");
       if (!id.is_number_unsigned()) refuse(where + ".id", " is {}, expected an id", shown(id));
-      if (!content.is_string() || content == "") refuse(where + ".content", " is {}, expected a text", shown(content));
+      if (!content.is_string() || content == "") refuse(where + ".content", " is {}, expected a string", shown(content));
       for (const char* key : {"lstrip", "rstrip", "single_word"}) require(token, where, key, false);
-      if (!contents.insert(content.get<std::string>()).second) refuse(where, ": {} is there twice", shown(content));
-      // Other programs number the ones that model.vocab lacks in their order, whatever is written.
+      if (!contents.insert(content.get<std::string>()).second) refuse(where, ": {} appears twice", shown(content));
+      // Other programs ignore the ids written here: they number tokens that model.vocab lacks in their order.
       const auto in_vocab = vocab.find(content.get<std::string>());
       const uint64_t expected = in_vocab != vocab.end() ? in_vocab->second : definition_.tokens.size();
       if (id != expected) refuse(where + ".id", " = {}, expected {} for {}", shown(id), expected, shown(content));
-      // One that model.vocab has keeps the bytes that its letters stand for, as other programs decode it.
+      // A token of model.vocab keeps the bytes of its letters, because other programs decode it so.
       if (in_vocab == vocab.end()) {
         definition_.tokens.push_back(content.get<std::string>());
         definition_.mergeable.push_back(false);
@@ -177,7 +177,7 @@ class Reader {
       begin += left_size + right_size;
       const auto id_of = [&](bool known, const std::string& bytes, std::string_view letters) {
         const int32_t id = known ? table_.find(bytes) : -1;
-        if (id < 0) refuse("model.merges[" + std::to_string(i) + "]", ": {} is no token of model.vocab", shown(letters));
+        if (id < 0) refuse("model.merges[" + std::to_string(i) + "]", ": {} is not a token of model.vocab", shown(letters));
         return id;
       };
       const int32_t a = id_of(bytes_of(first, left), left, first), b = id_of(bytes_of(second, right), right, second);
@@ -202,7 +202,7 @@ class Reader {
   }
 
   void read_processor(const json& processor, const std::string& where) {
-    if (type_of(processor) == "ByteLevel") return;  // changes no ids
+    if (type_of(processor) == "ByteLevel") return;  // does not change ids
     if (type_of(processor) != "TemplateProcessing") unknown(where, processor, "TemplateProcessing");
     if (has_template_) refuse(where, ": a second TemplateProcessing");
     has_template_ = true;

@@ -1,4 +1,4 @@
-// tokenizer.json: byte-level BPE as Llama 3 has it.
+// Parses tokenizer.json: byte-level BPE in the form of Llama 3.
 #pragma once
 #include <string_view>
 
@@ -6,7 +6,7 @@
 
 namespace corral::tokenizer {
 
-// Throws Error (2), naming `file` and the key, for what is broken and for what would be tokenized otherwise than by this library.
+// Throws Error (2) naming `file` and the key, for damage and for any setting that this library would tokenize differently.
 Definition parse_tokenizer_json(std::string_view text, const std::string& file);
 
 }  // namespace corral::tokenizer

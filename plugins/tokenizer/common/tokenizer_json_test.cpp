@@ -12,7 +12,7 @@ namespace corral::tokenizer {
 namespace {
 using nlohmann::json;
 
-// The words "ab" and "abc" and 16 special tokens.
+// A byte vocabulary with the words "ab" and "abc" and 16 special tokens.
 const json& small() {
   static const json content = [] {
     bool given = false;
@@ -29,30 +29,25 @@ std::string error_of(const json& content) {
 
 TEST(TokenizerJson, RefusesByNameWhatItDoesNotUnderstand) {
   const std::vector<std::tuple<std::string, json, std::string>> cases{
-      {"/model/type", "Unigram", "f: model.type is \"Unigram\", which is not understood: \"BPE\" is"},
-      {"/model/dropout", 0.1, "f: model.dropout is 0.1, which is not understood: null is"},
-      {"/model/byte_fallback", true, "f: model.byte_fallback is true, which is not understood: false is"},
-      {"/model/end_of_word_suffix", "</w>", "f: model.end_of_word_suffix is \"</w>\", which is not understood: \"\" is"},
-      {"/model/ignore_merges", 1, "f: model.ignore_merges is 1, which is not understood: true or false is"},
-      {"/normalizer", {{"type", "NFC"}}, "f: normalizer is {\"type\":\"NFC\"}, which is not understood: null is"},
+      {"/model/type", "Unigram", "f: model.type is \"Unigram\", expected \"BPE\""},
+      {"/model/dropout", 0.1, "f: model.dropout is 0.1, expected null"},
+      {"/model/byte_fallback", true, "f: model.byte_fallback is true, expected false"},
+      {"/model/end_of_word_suffix", "</w>", "f: model.end_of_word_suffix is \"</w>\", expected \"\""},
+      {"/model/ignore_merges", 1, "f: model.ignore_merges is 1, expected true or false"},
+      {"/normalizer", {{"type", "NFC"}}, "f: normalizer is {\"type\":\"NFC\"}, expected null"},
       {"/pre_tokenizer",
        {{"type", "Whitespace"}},
-       "f: pre_tokenizer is {\"type\":\"Whitespace\"}, which is not understood: a Sequence of Split, by a regular expression, and "
-       "ByteLevel is"},
+       "f: pre_tokenizer is {\"type\":\"Whitespace\"}, expected a Sequence of Split, by a regular expression, and "
+       "ByteLevel"},
       {"/pre_tokenizer/pretokenizers/0/behavior", "Removed",
-       "f: pre_tokenizer.pretokenizers[0].behavior is \"Removed\", which is not understood: \"Isolated\" is"},
-      {"/pre_tokenizer/pretokenizers/1/use_regex", true,
-       "f: pre_tokenizer.pretokenizers[1].use_regex is true, which is not understood: false is"},
+       "f: pre_tokenizer.pretokenizers[0].behavior is \"Removed\", expected \"Isolated\""},
+      {"/pre_tokenizer/pretokenizers/1/use_regex", true, "f: pre_tokenizer.pretokenizers[1].use_regex is true, expected false"},
       {"/pre_tokenizer/pretokenizers/1/add_prefix_space", true,
-       "f: pre_tokenizer.pretokenizers[1].add_prefix_space is true, which is not understood: false is"},
-      {"/decoder",
-       {{"type", "Metaspace"}},
-       "f: decoder is {\"type\":\"Metaspace\"}, which is not understood: {\"type\": \"ByteLevel\"} is"},
-      {"/post_processor",
-       {{"type", "BertProcessing"}},
-       "f: post_processor is {\"type\":\"BertProcessing\"}, which is not understood: TemplateProcessing is"},
-      {"/added_tokens/0/lstrip", true, "f: added_tokens[0].lstrip is true, which is not understood: false is"},
-      {"/added_tokens/2/single_word", true, "f: added_tokens[2].single_word is true, which is not understood: false is"},
+       "f: pre_tokenizer.pretokenizers[1].add_prefix_space is true, expected false"},
+      {"/decoder", {{"type", "Metaspace"}}, "f: decoder is {\"type\":\"Metaspace\"}, expected {\"type\": \"ByteLevel\"}"},
+      {"/post_processor", {{"type", "BertProcessing"}}, "f: post_processor is {\"type\":\"BertProcessing\"}, expected TemplateProcessing"},
+      {"/added_tokens/0/lstrip", true, "f: added_tokens[0].lstrip is true, expected false"},
+      {"/added_tokens/2/single_word", true, "f: added_tokens[2].single_word is true, expected false"},
   };
   ASSERT_EQ(error_of(small()), "no error");
   for (const auto& [where, value, message] : cases) {
@@ -68,21 +63,21 @@ TEST(TokenizerJson, SaysWhichTokenOrMergeIsWrong) {
        "f: model.vocab[\"!\"] = 4000000000, but there are 258 tokens: ids go from 0 without a gap"},
       {[](json& c) { c["model"]["vocab"]["\\"] = 0; }, "f: model.vocab[\"\\\\\"] = 0, an id that another token has"},
       {[](json& c) { c["model"]["vocab"]["!"] = -1; }, "f: model.vocab[\"!\"] is -1, expected an id"},
-      {[](json& c) { c["model"]["vocab"]["!"] = "x"; }, "f: model.vocab[\"!\"] is the text \"x\", expected an id"},
+      {[](json& c) { c["model"]["vocab"]["!"] = "x"; }, "f: model.vocab[\"!\"] is the string \"x\", expected an id"},
       {[](json& c) { c["model"]["vocab"]["!"] = json::array(); }, "f: model.vocab[\"!\"] is a list, expected an id"},
       {[](json& c) { c["model"]["vocab"].erase("!"), c["model"]["vocab"]["??"] = 0; },
        "f: model.vocab has no token for the byte 33, \"!\": expected a byte-level vocabulary"},
       {[](json& c) { c["model"]["vocab"] = json::object(); }, "f: model.vocab is empty"},
-      {[](json& c) { c["model"]["vocab"] = json::array(); }, "f: model.vocab is missing, or no object"},
-      {[](json& c) { c["model"].erase("merges"); }, "f: model.merges is missing, or no list"},
+      {[](json& c) { c["model"]["vocab"] = json::array(); }, "f: model.vocab is missing or not an object"},
+      {[](json& c) { c["model"].erase("merges"); }, "f: model.merges is missing or not a list"},
       {[](json& c) { c.erase("model"); }, "f: model is missing"},
       {[](json& c) {
          c["model"]["merges"].push_back({"a", "zz"});
        },
-       "f: model.merges[2]: \"zz\" is no token of model.vocab"},
-      {[](json& c) { c["model"]["merges"].push_back("b a"); }, "f: model.merges[2]: \"ba\" is no token of model.vocab"},
+       "f: model.merges[2]: \"zz\" is not a token of model.vocab"},
+      {[](json& c) { c["model"]["merges"].push_back("b a"); }, "f: model.merges[2]: \"ba\" is not a token of model.vocab"},
       {[](json& c) { c["model"]["merges"].push_back("a b c"); },
-       "f: model.merges[2] is the text \"a b c\", expected \"LEFT RIGHT\" or [\"LEFT\", \"RIGHT\"]"},
+       "f: model.merges[2] is the string \"a b c\", expected \"LEFT RIGHT\" or [\"LEFT\", \"RIGHT\"]"},
       {[](json& c) { c["model"]["merges"].push_back({"a"}); }, "f: model.merges[2] has 1 parts, expected 2"},
       {[](json& c) {
          c["model"]["merges"].push_back({"a", "b", "c"});
@@ -90,8 +85,8 @@ TEST(TokenizerJson, SaysWhichTokenOrMergeIsWrong) {
        "f: model.merges[2] has more than 2 parts"},
       {[](json& c) { c["model"]["merges"].push_back(7); }, "f: model.merges[2] is 7, expected \"LEFT RIGHT\" or [\"LEFT\", \"RIGHT\"]"},
       {[](json& c) { c["added_tokens"][3]["id"] = 500; }, "f: added_tokens[3].id = 500, expected 261 for \"<|reserved_special_token_1|>\""},
-      {[](json& c) { c["added_tokens"][1]["content"] = "<|begin_of_text|>"; }, "f: added_tokens[1]: \"<|begin_of_text|>\" is there twice"},
-      {[](json& c) { c["added_tokens"][1]["content"] = ""; }, "f: added_tokens[1].content is \"\", expected a text"},
+      {[](json& c) { c["added_tokens"][1]["content"] = "<|begin_of_text|>"; }, "f: added_tokens[1]: \"<|begin_of_text|>\" appears twice"},
+      {[](json& c) { c["added_tokens"][1]["content"] = ""; }, "f: added_tokens[1].content is \"\", expected a string"},
       {[](json& c) { c["added_tokens"] = 3; }, "f: added_tokens is 3, expected a list"},
       {[](json& c) { c["post_processor"]["special_tokens"]["<|begin_of_text|>"]["ids"] = {999}; },
        "f: post_processor.special_tokens[\"<|begin_of_text|>\"].ids has 999, but ids go from 0 to 273"},
@@ -110,12 +105,12 @@ TEST(TokenizerJson, RefusesWhatIsNoJsonWhereverItEndsAndHoweverDeepItIs) {
   const std::string whole = small().dump();
   for (size_t size = 0; size < whole.size(); size += 1 + size / 50) {
     const std::string message = message_of([&] { parse_tokenizer_json(whole.substr(0, size), "f"); });
-    EXPECT_TRUE(message.starts_with("f: no JSON at byte ")) << size << " " << message;
+    EXPECT_TRUE(message.starts_with("f: not JSON at byte ")) << size << " " << message;
   }
   EXPECT_EQ(message_of([] { parse_tokenizer_json(std::string(1 << 20, '['), "f"); }), "f: nested more than 32 deep");
   EXPECT_EQ(message_of([] { parse_tokenizer_json("[]", "f"); }), "f: expected an object");
   EXPECT_EQ(message_of([] { parse_tokenizer_json(R"({"model": {"vocab": {}, "vocab": {}}})", "f"); }),
-            "f: \"vocab\" is there twice in one object");
+            "f: \"vocab\" appears twice in one object");
 }
 
 TEST(TokenizerJson, ReadsMergesAsTextsAndAsPairsAndAVocabularyBehindThem) {
@@ -144,7 +139,7 @@ TEST(Encoder, PutsTheTemplatesTokensAroundATextOnlyWhereItIsAskedTo) {
 
 TEST(Encoder, TakesTheMergesOrTheWholePieceAsIgnoreMergesSays) {
   json content = small();
-  content["model"]["merges"].erase(1);  // "abc" stays a token that no merge makes
+  content["model"]["merges"].erase(1);  // "abc" is now a token that no merge makes
   EXPECT_EQ(ids_of(Encoder(parse_tokenizer_json(content.dump(), "f")), "abc").size(), 1u);
   content["model"]["ignore_merges"] = false;
   EXPECT_EQ(ids_of(Encoder(parse_tokenizer_json(content.dump(), "f")), "abc").size(), 2u);
@@ -163,14 +158,14 @@ TEST(Encoder, FindsTheLeftmostLongestAddedTokenAndNormalizedOnesInWhatIsLeft) {
   const Encoder encoder(parse_tokenizer_json(content.dump(), "f"));
   EXPECT_EQ(ids_of(encoder, "xxyz"), (std::vector<int32_t>{275, ids_of(encoder, "z")[0]}));
   EXPECT_EQ(ids_of(encoder, "xxx")[0], 274);
-  EXPECT_EQ(ids_of(encoder, "yzab"), (std::vector<int32_t>{276, ids_of(encoder, "ab")[0]}));  // the other would begin one byte later
+  EXPECT_EQ(ids_of(encoder, "yzab"), (std::vector<int32_t>{276, ids_of(encoder, "ab")[0]}));  // the other token begins one byte later
   EXPECT_EQ(ids_of(encoder, "zabc")[0], 277);
   EXPECT_EQ(ids_of(encoder, "xx", {.plain = true}).size(), 2u);
 }
 
 TEST(Encoder, LeavesABytesTokenToTheByteWhereItIsAnAddedTokenToo) {
   json content = small();
-  const auto id = content["model"]["vocab"]["\u00ef"].get<int32_t>();  // stands for the byte EF
+  const auto id = content["model"]["vocab"]["\u00ef"].get<int32_t>();  // the letter of the byte EF
   content["added_tokens"].push_back({{"id", id}, {"content", "\u00ef"}});
   const Encoder encoder(parse_tokenizer_json(content.dump(), "f"));
   EXPECT_EQ(ids_of(encoder, "\u00ef"), (std::vector<int32_t>{id}));
@@ -179,7 +174,7 @@ TEST(Encoder, LeavesABytesTokenToTheByteWhereItIsAnAddedTokenToo) {
   EXPECT_EQ(text_of(encoder, ids_of(encoder, text)), text);
 }
 
-// By the definition: again and again the pair of the lowest rank, the first of equals.
+// The definition: merge the pair of the lowest rank, among equals the leftmost, until no pair has a rank.
 std::vector<int32_t> merge_slowly(std::vector<int32_t> ids, const MergeTable& merges) {
   for (;;) {
     MergeTable::Found best;
@@ -201,7 +196,7 @@ TEST(Merge, FollowsItsDefinitionForPiecesOfAnyLength) {
   size_t merged = 0;
   for (size_t size = 1; size < 300; ++size) {
     std::vector<int32_t> ids(size);
-    for (int32_t& id : ids) id = static_cast<int32_t>(64 + random() % (size % 3 == 0 ? 3 : 26));  // letters, or few of them
+    for (int32_t& id : ids) id = static_cast<int32_t>(64 + random() % (size % 3 == 0 ? 3 : 26));  // of three letters or of all
     const std::vector<int32_t> expected = merge_slowly(ids, merges);
     merged += size - expected.size();
     ids.resize(merge(ids, merges, room));
@@ -214,12 +209,12 @@ TEST(Encoder, TakesTimeInProportionForOnePieceOfMegabytes) {
   const std::string file = kGolden + "/small/tokenizer.json";
   const Encoder encoder(parse_tokenizer_json(read_file(file), file));
   const std::string letters(3 << 20, 'a');
-  EXPECT_EQ(text_of(encoder, ids_of(encoder, letters)), letters);  // not quadratic: that would take hours
+  EXPECT_EQ(text_of(encoder, ids_of(encoder, letters)), letters);  // quadratic merging would take hours
 }
 
 TEST(Encoder, RefusesTextThatIsNoUtf8AndIdsThatAreNotThere) {
   const Encoder encoder(parse_tokenizer_json(small().dump(), "f"));
-  EXPECT_EQ(message_of([&] { ids_of(encoder, "ab\xC3"); }), "the text is no UTF-8 at byte 2");
+  EXPECT_EQ(message_of([&] { ids_of(encoder, "ab\xC3"); }), "the text is not UTF-8 at byte 2");
   EXPECT_EQ(message_of([&] { encoder.bytes_of(274, false); }), "id 274: the tokenizer has ids 0 to 273");
   EXPECT_EQ(message_of([&] { encoder.bytes_of(-1, false); }), "id -1: the tokenizer has ids 0 to 273");
 }
@@ -236,8 +231,8 @@ TEST(TokenizerModel, SaysWhichLineIsWrong) {
   EXPECT_EQ(error("IQ== 0\nIg=! 1\n"), "m:2: expected a token in base64, a blank and its rank");
   EXPECT_EQ(error("IQ== 0\nIg==\n"), "m:2: expected a token in base64, a blank and its rank");
   EXPECT_EQ(error("IQ== 0\nIg== 7\n"), "m:2: rank 7, but there are 2 tokens: ranks go from 0 without a gap");
-  EXPECT_EQ(error("IQ== 0\nIg== 0\n"), "m:2: rank 0 is there twice");
-  EXPECT_EQ(error("IQ== 0\nIQ== 1\n"), "m: the token of rank 1 is there twice");
+  EXPECT_EQ(error("IQ== 0\nIg== 0\n"), "m:2: rank 0 appears twice");
+  EXPECT_EQ(error("IQ== 0\nIQ== 1\n"), "m: the token of rank 1 appears twice");
   EXPECT_EQ(error("IQ== 0\n"), "m: no token for the byte 0");
   EXPECT_EQ(message_of([&] { parse_tokenizer_model(good, "m", "4"); }), "tokenizer.special_tokens = \"4\": expected 3 or 3.1");
 }

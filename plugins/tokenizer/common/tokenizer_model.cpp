@@ -47,7 +47,7 @@ Line parts_of(std::string_view line) {
   return blank == std::string_view::npos ? Line{} : Line{line.substr(0, blank), line.substr(blank + 1)};
 }
 
-// Each way to make a token of two others, ordered by the token, then by its parts; merging the lowest token first is merging by rank.
+// All pairs of tokens whose concatenation is a token, ranked by that token: merging by rank is merging the lowest token first.
 std::vector<Merge> merges_of(const std::vector<std::string>& tokens, const TokenTable& table) {
   std::vector<Merge> merges;
   for (size_t id = 0; id < tokens.size(); ++id) {
@@ -88,13 +88,13 @@ Definition parse_tokenizer_model(std::string_view text, const std::string& file,
     if (bytes.empty() || bytes.size() > kLongestToken)
       fail("{}:{}: a token of {} bytes, expected 1 to {}", file, number, bytes.size(), kLongestToken);
     if (rank >= lines) fail("{}:{}: rank {}, but there are {} tokens: ranks go from 0 without a gap", file, number, rank, lines);
-    if (!tokens[rank].empty()) fail("{}:{}: rank {} is there twice", file, number, rank);
+    if (!tokens[rank].empty()) fail("{}:{}: rank {} appears twice", file, number, rank);
     tokens[rank] = bytes;
   }
   TokenTable table(tokens);
   table.reserve(lines);
   for (size_t id = 0; id < lines; ++id)
-    if (!table.insert(static_cast<int32_t>(id))) fail("{}: the token of rank {} is there twice", file, id);
+    if (!table.insert(static_cast<int32_t>(id))) fail("{}: the token of rank {} appears twice", file, id);
   for (int byte = 0; byte < 256; ++byte) {
     const char c = static_cast<char>(byte);
     if (table.find({&c, 1}) < 0) fail("{}: no token for the byte {}", file, byte);

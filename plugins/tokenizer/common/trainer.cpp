@@ -19,10 +19,10 @@ namespace {
 
 constexpr uint32_t kSpecialTokens = 16, kMostIds = 1 << 24;
 constexpr size_t kBatchBytes = 4 << 20;
-// A longer piece is counted in parts: one of megabytes would be gone through for every merge.
+// Longer pieces are counted in parts: a piece of megabytes would be scanned for every merge.
 constexpr size_t kLongestWord = 1024;
 
-// Counts the pieces of all documents on some threads, each with its own counts.
+// Counts the pieces of all documents; each thread has its own counts.
 class Counter {
  public:
   Counter(unsigned threads, const std::vector<AddedToken>& special) : special_(special), counts_(threads) {}
@@ -30,7 +30,7 @@ class Counter {
   void add(std::string_view document) {
     ++number_;
     if (const size_t invalid = first_invalid_utf8(document); invalid != kAllValid)
-      fail("document {} of the training text is no UTF-8 at its byte {}", number_, invalid);
+      fail("document {} of the training text is not UTF-8 at its byte {}", number_, invalid);
     ends_.push_back(text_.append(document).size());
     if (text_.size() >= kBatchBytes * counts_.size()) count_batch();
   }
@@ -43,7 +43,7 @@ class Counter {
   }
 
  private:
-  // Each thread takes documents that begin in its share of the bytes.
+  // Each thread counts the documents that begin in its share of the bytes.
   void count_batch() {
     std::vector<std::jthread> workers;
     std::vector<std::exception_ptr> errors(counts_.size());
@@ -106,7 +106,7 @@ class Merger {
     for (const auto& [pair, place] : pairs_) queue_.push({place.count, pair});
   }
 
-  // Until there are `ids` tokens, or no pair is left.
+  // Merges until there are `ids` tokens or no pair is left.
   void run(size_t ids) {
     while (definition_.tokens.size() < ids && !queue_.empty()) {
       const Candidate best = queue_.top();
@@ -125,16 +125,16 @@ class Merger {
   static Pair pair_of(int32_t left, int32_t right) { return static_cast<uint64_t>(left) << 32 | static_cast<uint32_t>(right); }
 
   struct Word {
-    size_t begin;  // in symbols_
+    size_t begin;  // index into symbols_
     uint32_t size;
     int64_t count;
   };
   struct Place {
     int64_t count = 0;
-    std::vector<uint32_t> words;  // where it is, or was; the last may be there again
+    std::vector<uint32_t> words;  // words that contain the pair or did; the last may appear twice
   };
   struct Candidate {
-    int64_t count;  // as it was when queued; the pair may have become rarer
+    int64_t count;  // when it was queued; the pair may be rarer now
     Pair pair;
     bool operator<(const Candidate& other) const { return count != other.count ? count < other.count : pair > other.pair; }
   };
@@ -164,7 +164,7 @@ class Merger {
     pairs_.erase(pair);
     more_frequent_.clear();
     for (const uint32_t number : where) merge_in(number, left, right, both);
-    pairs_.erase(pair);  // neighbours like themselves (a a a) counted it down below
+    pairs_.erase(pair);  // merging overlapping pairs (a a a) decremented it again
     std::sort(more_frequent_.begin(), more_frequent_.end());
     more_frequent_.erase(std::unique(more_frequent_.begin(), more_frequent_.end()), more_frequent_.end());
     for (const Pair p : more_frequent_)

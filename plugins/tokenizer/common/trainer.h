@@ -1,4 +1,4 @@
-// Trains byte-level BPE: again and again the most frequent pair of neighbours becomes a token; of equally frequent ones that of the
+// Trains byte-level BPE: repeatedly makes the most frequent pair of neighbours a token, among equally frequent pairs the one with the
 // smallest ids.
 #pragma once
 #include <cstdint>
@@ -12,12 +12,12 @@
 namespace corral::tokenizer {
 
 struct TrainSettings {
-  uint32_t vocab_size;   // bytes, merged tokens and special ones
+  uint32_t vocab_size;   // 256 bytes, merged tokens and special tokens together
   unsigned threads = 0;  // 0: all cores; the result does not depend on it
 };
 
-// With Llama 3's pattern, its special tokens, and <|begin_of_text|> before each text. Special tokens that the text spells are not learned
-// from. Throws Error (2) where the size is too small, or larger than the text yields.
+// Uses Llama 3's pattern and special tokens, and puts <|begin_of_text|> before each text. Special tokens spelled in the text are skipped.
+// Throws Error (2) if the size is too small or larger than the text yields.
 Definition train(const TrainSettings& settings, const std::function<bool(std::string_view& document)>& next);
 
 }  // namespace corral::tokenizer

@@ -19,7 +19,7 @@ Definition train_on(const std::vector<std::string>& documents, uint32_t vocab_si
 std::vector<std::string> merged_tokens(const Definition& d) { return {d.tokens.begin() + 256, d.tokens.end() - 16}; }
 
 TEST(Trainer, MergesTheMostFrequentPairFirstAndOfEqualOnesThatOfTheSmallestIds) {
-  // cd is there five times; of a b, b a and " a", each three times, a b has the smallest ids.
+  // "cd" appears five times. Of "ab", "ba" and " a", three times each, "ab" has the smallest ids.
   const Definition d = train_on({"cd cd cd cd cd abab ab"}, 256 + 16 + 3);
   EXPECT_EQ(merged_tokens(d), (std::vector<std::string>{"cd", " cd", "ab"}));
 }
@@ -65,7 +65,7 @@ TEST(Trainer, RefusesASizeThatTheBytesOrTheTextDoNotAllow) {
   EXPECT_EQ(message_of([] { train_on({"abc"}, 4096); }),
             "--vocab-size = 4096: the text yields no more than 274 ids\n       give more text, or --vocab-size 274");
   EXPECT_EQ(train_on({}, 272).tokens.size(), 272u);
-  EXPECT_EQ(message_of([] { train_on({"ok", "a\xFF"}, 300); }), "document 2 of the training text is no UTF-8 at its byte 1");
+  EXPECT_EQ(message_of([] { train_on({"ok", "a\xFF"}, 300); }), "document 2 of the training text is not UTF-8 at its byte 1");
 }
 
 }  // namespace

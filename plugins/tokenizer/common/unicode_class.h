@@ -1,4 +1,4 @@
-// Classes of code points as split patterns see them.
+// The classes of code points that split patterns distinguish.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -15,11 +15,11 @@ enum class Class : uint8_t {
   kOther,
   kLetter,   // \p{L}
   kNumber,   // \p{N}
-  kSpace,    // \s without the two below
+  kSpace,    // \s except newlines
   kNewline,  // \r and \n
 };
 
-// Two stages: blocks of 256 code points, each different block stored once.
+// A two-stage table: an index of blocks of 256 code points; equal blocks are stored once.
 class ClassTable {
  public:
   static const ClassTable& get();

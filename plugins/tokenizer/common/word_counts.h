@@ -1,4 +1,4 @@
-// How often each piece of a training text is there.
+// A hash table of the pieces of a training text and their counts.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -10,15 +10,15 @@ namespace corral::tokenizer {
 class WordCounts {
  public:
   struct Word {
-    uint64_t begin;  // in the bytes of all words
+    uint64_t begin;  // index into the bytes of all words
     uint32_t size;
-    uint64_t count;  // 0: an empty slot
+    uint64_t count;  // 0 in an empty slot
   };
   WordCounts();
   void add(std::string_view word, uint64_t count = 1);
   void add(const WordCounts& other);
   std::string_view text(const Word& word) const { return std::string_view(bytes_).substr(word.begin, word.size); }
-  // Sorted, so that the order in which they were found does not matter.
+  // Sorted by text, so that the result does not depend on the order of insertion.
   std::vector<Word> sorted() const;
 
  private:

@@ -1,4 +1,4 @@
-// Tokenizers as Hugging Face folders have them, and Meta's tokenizer.model.
+// Tokenizers in Hugging Face folders, and Meta's tokenizer.model.
 #include <algorithm>
 #include <filesystem>
 
@@ -17,14 +17,14 @@ namespace fs = std::filesystem;
 using namespace corral::tokenizer;
 
 constexpr char kEndOfText[] = "<|end_of_text|>";
-// Each ends a text, whichever of them the configuration names.
+// Each of these ends a text, in addition to the token that the configuration names.
 constexpr const char* kEnds[] = {kEndOfText, "<|eom_id|>", "<|eot_id|>"};
-// What belongs to a tokenizer, in the folder of its tokenizer.json.
+// The files of a tokenizer that may be beside its tokenizer.json.
 constexpr const char* kFiles[] = {"tokenizer.json",      "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
                                   "chat_template.jinja", "chat_template.json",    "tokenizer.model"};
 
 struct Place {
-  std::string folder, json, model;  // "": there is none
+  std::string folder, json, model;  // "" if missing
 };
 
 Place find(const std::string& path) {
@@ -47,7 +47,7 @@ class HfInstance final : public corral::TokenizerInstance {
     info_.description = std::move(description);
     const auto named = [&](const std::string& name, const char* key, const std::string& file) {
       const int32_t id = encoder_.id_of(name);
-      if (id < 0) corral::fail("{}: {} = \"{}\": no token of the tokenizer", file, key, name);
+      if (id < 0) corral::fail("{}: {} = \"{}\" is not a token of the tokenizer", file, key, name);
       return id;
     };
     if (!names.bos.empty())
@@ -69,7 +69,7 @@ class HfInstance final : public corral::TokenizerInstance {
   }
 
   corral::TokenizerInfo info() override { return info_; }
-  // A tokenizer.model alone opens in few programs: the files that others want are made beside it.
+  // Few programs open a tokenizer.model alone, so tokenizer.json and its companions are generated.
   corral::FileList files() override {
     corral::FileList all = files_;
     const auto there = [&](const std::string& name) {
@@ -136,7 +136,7 @@ class Hf final : public corral::Tokenizer<corral::tokenizer::hf::Options> {
       named.content = read_file(file);
     };
     add(main);
-    // The main file goes by the name under which other programs look for it.
+    // The main file gets the name that other programs look for.
     files.files[0].name = json ? "tokenizer.json" : "tokenizer.model";
     for (const char* name : kFiles)
       if (const std::string file = place.folder + "/" + name; file != main && is_file(file) && files.files[0].name != name) add(file);

@@ -1,4 +1,4 @@
-// The plugin as the host sees it: through its one symbol and the C ABI.
+// Tests the plugin as the host uses it: through its one symbol and the C ABI.
 #include <thread>
 
 #include "corral/test_host.h"
@@ -48,7 +48,7 @@ TEST_F(HfTokenizer, SaysWhichIdsBeginAndEndATextAndGivesItsFilesByteForByte) {
   const auto info = ask<TokenizerInfo>(hf_->info, instance_);
   EXPECT_EQ(info.num_ids, 4096u);
   EXPECT_EQ(info.bos_ids, (std::vector<int64_t>{3840}));
-  EXPECT_EQ(info.eos_ids, (std::vector<int64_t>{3849, 3841, 3848}));  // the configuration's, then the others
+  EXPECT_EQ(info.eos_ids, (std::vector<int64_t>{3849, 3841, 3848}));  // the configuration's first, then the others
   EXPECT_EQ(info.end_of_text_id, 3841);
   EXPECT_EQ(info.special_tokens.size(), 256u);
   EXPECT_EQ(info.special_ids[0], 3840);
@@ -69,7 +69,7 @@ TEST_F(HfTokenizer, MakesTheFilesThatOthersWantOfATokenizerModelAlone) {
   ASSERT_EQ(files.files.size(), 4u);
   EXPECT_EQ(files.files[0].content, read_file(model));
   ASSERT_EQ(files.files[1].name, "tokenizer.json");
-  // The same as the oracle made of the same ranks.
+  // Equal to the golden, which another library made of the same ranks.
   const auto merges = [](const std::string& content) {
     std::vector<std::string> all;
     for (const nlohmann::json& merge : nlohmann::json::parse(content)["model"]["merges"])
@@ -166,7 +166,7 @@ TEST_F(HfTokenizer, TrainsIntoAFolderThatIsWholeOrNotThere) {
   EXPECT_EQ(FileList::decode(trained.data(), trained.size()).files.size(), 3u);
   EXPECT_FALSE(std::filesystem::exists(request.out + ".partial"));
   EXPECT_EQ(train({3, false}), 2);
-  EXPECT_EQ(host_.sentence(), request.out + ": holds something already: name a new folder");
+  EXPECT_EQ(host_.sentence(), request.out + ": exists and is not an empty folder: name a new one");
   ASSERT_EQ(open(request.out), CORRAL_OK) << host_.sentence();
   EXPECT_EQ(encode("abc", CORRAL_ADD_SPECIAL), (std::vector<int32_t>{258, 257}));
 }
@@ -176,7 +176,7 @@ TEST_F(HfTokenizer, RefusesAConfigurationThatNamesATokenThatIsNotThere) {
   scratch.write("tokenizer.json", read_file(kSmall + "/tokenizer.json"));
   scratch.write("tokenizer_config.json", R"({"eos_token": {"content": "</s>"}})");
   EXPECT_EQ(open(scratch.path()), CORRAL_INVALID);
-  EXPECT_EQ(host_.sentence(), scratch.path() + "/tokenizer_config.json: eos_token = \"</s>\": no token of the tokenizer");
+  EXPECT_EQ(host_.sentence(), scratch.path() + "/tokenizer_config.json: eos_token = \"</s>\" is not a token of the tokenizer");
   scratch.write("tokenizer_config.json", "[1]");
   EXPECT_EQ(open(scratch.path()), CORRAL_INVALID);
   EXPECT_EQ(host_.sentence(), scratch.path() + "/tokenizer_config.json: expected an object");

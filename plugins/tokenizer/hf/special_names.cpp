@@ -25,7 +25,7 @@ json read_object(const std::string& path) {
   return content;
 }
 
-// A token is its text, or an object with its content.
+// A token is given by its text or as an object with its content.
 std::string name_in(const json& object, const char* key, const std::string& path) {
   const auto found = object.find(key);
   if (found == object.end() || found->is_null()) return "";

@@ -1,15 +1,15 @@
-// The begin and end tokens that tokenizer_config.json and special_tokens_map.json name.
+// The begin and end tokens named by tokenizer_config.json and special_tokens_map.json.
 #pragma once
 #include <string>
 
 namespace corral::tokenizer {
 
 struct SpecialNames {
-  std::string bos, eos;  // "": none is named
+  std::string bos, eos;  // "" if not named
   std::string bos_file, eos_file;
 };
 
-// Of the files beside `tokenizer_json` that are there. Throws Error (2) for a file that is no JSON object.
+// Reads those of the two files that exist in the folder. Throws Error (2) if one is not a JSON object.
 SpecialNames read_special_names(const std::string& folder);
 
 }  // namespace corral::tokenizer

@@ -11,11 +11,11 @@ struct Scalar {
   double value;
 };
 
-// An event file: TFRecords (length, masked CRC-32C, bytes, masked CRC-32C; little endian) of tensorflow.Event messages. Every event is
-// handed to the system whole as soon as it is written. Throws Error (exit code 3) when the disk refuses.
+// Writes an event file: TFRecords (length, masked CRC-32C, bytes, masked CRC-32C; little-endian) of tensorflow.Event messages. Each event
+// is passed to the system in one write. Throws Error (3) if writing fails.
 class EventFile {
  public:
-  // Makes folder/events.out.tfevents.SECONDS.HOST.PID.N.
+  // Creates folder/events.out.tfevents.SECONDS.HOST.PID.N.
   EventFile(const std::string& folder, double wall_time);
   ~EventFile();
   EventFile(const EventFile&) = delete;
@@ -29,7 +29,7 @@ class EventFile {
   void write_event();
   std::string path_;
   int file_ = -1;
-  std::string value_, summary_, event_, record_;  // kept, so that a step allocates nothing
+  std::string value_, summary_, event_, record_;  // reused, so that a step allocates nothing
 };
 
 }  // namespace corral::tensorboard

@@ -1,4 +1,4 @@
-// Event files that TensorBoard reads: `tensorboard --logdir RUN/tensorboard`.
+// Writes event files for TensorBoard: `tensorboard --logdir RUN/tensorboard`.
 #include <filesystem>
 
 #include "corral/tracker.h"

@@ -38,7 +38,7 @@ uint64_t little_endian(std::string_view bytes) {
   return number;
 }
 
-// Written from the definition of CRC-32C, bit by bit, apart from the code under test.
+// Computes CRC-32C bit by bit from its definition, independent of the code under test.
 uint32_t slow_masked_crc(std::string_view bytes) {
   uint32_t crc = 0xFFFFFFFFu;
   for (const unsigned char byte : bytes)
@@ -109,7 +109,7 @@ TEST(EventFile, HoldsEveryScalarWithItsStepAndSoundChecksums) {
   EventFile file(folder.path(), 1700000000.5);
   file.scalars(1700000001.25, 10, {{"loss", 2.5}, {"lr", 3e-4}, {"grad_norm", 0.75}, {"tokens_per_second", 1234.5}});
   file.scalars(1700000002.25, 20, {{"eval_loss", 2.25}});
-  const std::vector<std::string> records = records_of(bytes_of(file.path()));  // on disk before the file is closed
+  const std::vector<std::string> records = records_of(bytes_of(file.path()));  // complete before the file is closed
   ASSERT_EQ(records.size(), 3u);
   EXPECT_EQ(parse(records[0]).version, "brain.Event:2");
   EXPECT_EQ(parse(records[1]).step, 10);
