@@ -32,21 +32,21 @@ std::vector<Line> lines_of(const std::string& folder) {
   return lines;
 }
 
-// What an #include "..." names, or "".
+// The file that an #include "..." names, or "".
 std::string included(const std::string& text) {
   const size_t word = text.find("include"), begin = text.find('"');
   if (word == std::string::npos || begin == std::string::npos || text.find_first_not_of(" \t#") != word || text.find('#') > word) return "";
   return text.substr(begin + 1, text.find('"', begin + 1) - begin - 1);
 }
 
-// A plugin of the folder plugins/KIND/NAME may include this.
+// True if a plugin in `folder`, which is plugins/KIND/NAME, may include `name`.
 bool plugin_may_include(const std::string& name, const std::string& kind, const std::string& folder) {
   const bool from_top = name.find('/') != std::string::npos;
   return name.starts_with("corral/") || name.starts_with(folder + "/") || name.starts_with("plugins/" + kind + "/common/") ||
          (!from_top && (name.ends_with(".wire.h") || fs::exists(fs::path(CORRAL_SOURCE_DIR) / folder / name)));
 }
 
-// A word that belongs to a model, a method, a format or a device, or "". It may end in anything: llama32, lora_test.
+// The first name of a model, a method, a format or a device in `text`, or "". Digits and underscores may follow it: llama32, lora_test.
 std::string foreign_word(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   for (const std::string word : {"llama", "lora", "dora", "safetensors", "huggingface", "hugging face", "megatron", "tensorboard", "wandb",
@@ -90,8 +90,7 @@ TEST(Layering, TheKernelNamesNoModelMethodFormatOrDevice) {
   for (const Line& line : lines) EXPECT_EQ(foreign_word(line.text), "") << line;
 }
 
-// The rules can be broken.
-TEST(Layering, SeesWhatIsForbidden) {
+TEST(Layering, SeesAForbiddenIncludeAndAForeignWord) {
   EXPECT_FALSE(plugin_may_include("kernel/graph/op.h", "model", "plugins/model/llama3"));
   EXPECT_FALSE(plugin_may_include("plugins/model/llama31/llama31.h", "model", "plugins/model/llama3"));
   EXPECT_FALSE(plugin_may_include("plugins/dataset/common/rows.h", "model", "plugins/model/llama3"));
@@ -108,7 +107,7 @@ TEST(Layering, EveryFlagOfACommandIsAskedForByItsName) {
   size_t flags = 0;
   for (const Line& line : lines) {
     const size_t kind = line.text.find("\", Flag::k");
-    // Of these every name is gone through.
+    // The program loops over all names of these two tables.
     if (kind == std::string::npos || line.file == "bin/terminal/sampling.h" || line.file == "bin/terminal/shared_flags.cpp") continue;
     const size_t begin = line.text.rfind('"', kind - 1);
     const std::string name = line.text.substr(begin, kind - begin + 1);
