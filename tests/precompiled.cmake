@@ -1,4 +1,4 @@
-# What nearly every test includes, compiled once. A test's own code is compiled as it stands (-O0): what it tests comes from libraries.
+# Headers that nearly every test includes, compiled once. A test's own code is compiled with -O0: the code under test is in libraries.
 add_executable(corral-test-headers EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/precompiled.cpp)
 target_link_libraries(corral-test-headers PRIVATE GTest::gtest GTest::gtest_main)
 target_compile_options(corral-test-headers PRIVATE -O0 -fpch-preprocess)

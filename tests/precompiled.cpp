@@ -1,1 +1,1 @@
-// Has nothing of its own: tests/precompiled.cmake compiles headers with it.
+// An empty source: tests/precompiled.cmake compiles headers with it.

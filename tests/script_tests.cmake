@@ -1,5 +1,5 @@
-# corral_add_script_test(NAME COMMAND … [LABELS …] [TIMEOUT seconds]): a test that is a program. It ends with 0, or with 77 where it cannot run here,
-# after a line `skipped: REASON`. Labels: `interop` runs with bin/test --interop, `long` with bin/test --long, all others always.
+# corral_add_script_test(NAME COMMAND … [LABELS …] [TIMEOUT seconds]): a test that is a program. It passes with exit code 0, and is skipped with 77 after
+# a line `skipped: REASON`. The label `interop` runs with bin/test --interop, `long` with bin/test --long; tests without a label always run.
 function(corral_add_script_test name)
   cmake_parse_arguments(S "" "TIMEOUT" "COMMAND;LABELS" ${ARGN})
   if(NOT S_TIMEOUT)
@@ -9,12 +9,12 @@ function(corral_add_script_test name)
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT ${S_TIMEOUT} LABELS "${S_LABELS}"
                                           ENVIRONMENT "CORRAL=${CMAKE_BINARY_DIR}/bin/corral;CORRAL_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
   if(long IN_LIST S_LABELS)
-    set_tests_properties(${name} PROPERTIES RUN_SERIAL TRUE) # they look at the clock
+    set_tests_properties(${name} PROPERTIES RUN_SERIAL TRUE) # they measure time
   endif()
 endfunction()
 
-# corral_add_python_test(NAME light|heavy SCRIPT arguments …): a script that compares with other programs, run with the Python of bin/test.
-# A heavy one carries the label `interop`.
+# corral_add_python_test(NAME light|heavy SCRIPT arguments …): a script that compares with other programs, run by tests/run_python. A heavy one gets
+# the label `interop`.
 function(corral_add_python_test name weight script)
   set(labels)
   set(timeout 600)

@@ -1,10 +1,10 @@
-"""Import and export of a model of Llama 3.2 1B's true shape, against cp of the same bytes and against a conversion in Python.
+"""Import and export of a model in the true shape of Llama 3.2 1B, against cp of the same bytes and against a conversion in Python.
 
     python conversion.py --corral build/bin/corral [--work DIR] [--model FOLDER] [--repeats 3] [--only cp|python] [--check]
 
-Every time is that of the whole program and of `sync -f` after it, the best of several; cold is after the source's pages were given back
-(posix_fadvise). cp runs as `cp --reflink=never --sparse=never`. The conversion in Python is transformers' from_pretrained and
-torch.distributed.checkpoint's save of Megatron's tensors, which are compared. Prints one table; --check ends with 1 where an aim is missed.
+A time is the best of --repeats, for the whole program and the `sync -f` after it. Cold: the source's pages were dropped before (posix_fadvise).
+cp runs as `cp --reflink=never --sparse=never`. The conversion in Python is transformers' from_pretrained and torch.distributed.checkpoint's save of
+Megatron's tensors; its tensors are compared with Corral's. Prints one table; --check ends with 1 if an aim is missed.
 """
 import argparse
 import os
@@ -46,7 +46,7 @@ def size_of(folder):
 
 
 def forget(folder):
-    """Gives the pages of all files back, so that they are read from the disk."""
+    """Drops all files of a folder from the page cache, so that they are read from the disk."""
     for path in Path(folder).rglob("*"):
         if path.is_file():
             with open(path, "rb") as f:
@@ -63,7 +63,7 @@ def warm(folder):
 
 
 def timed(words, target):
-    """Seconds with the sync, and the largest resident size of the program."""
+    """Runs a program; returns its seconds with the sync, and its largest resident size."""
     shutil.rmtree(target, ignore_errors=True)
     subprocess.run(["sync", "-f", str(Path(target).parent)], check=True)
     begin = time.monotonic()

@@ -1,5 +1,5 @@
-// How fast one core gets rows out of a pair of an index and its tokens, through the plugin's C interface, and makes one. The pair is in the
-// cache of the system. --check ends with 1 below 200 MB/s of tokens.
+// Speed of one core that reads rows of a Megatron data pair through the plugin's C interface, and that writes a pair. The pair is in the
+// page cache. --check ends with 1 below 200 MB/s of tokens.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -20,7 +20,7 @@ constexpr int kPasses = 3;
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-// Documents of 1 to 2000 tokens, as the format has them.
+// Writes a pair with documents of 1 to 2000 random tokens.
 template <class T>
 void write_pair(const std::string& prefix, uint8_t code) {
   std::mt19937 random(1);

@@ -1,4 +1,4 @@
-// How near the products of the CPU device come to what the processor and its memory can do: one table.
+// Speed of the CPU device's matrix products beside the limits of the processor and its memory: one table.
 //   bench-device-cpu [threads]      CORRAL_CPU chooses the instruction set
 #include <dnnl.h>
 #include <immintrin.h>
@@ -17,7 +17,7 @@
 namespace corral {
 namespace {
 
-// Seconds of the fastest of some calls, a quarter of a second of them.
+// Seconds of the fastest call among those that fit into a quarter of a second.
 template <class F>
 double fastest(F f) {
   using Clock = std::chrono::steady_clock;
@@ -31,7 +31,7 @@ double fastest(F f) {
   return best;
 }
 
-// Twelve independent sums of eight: what two units of a latency of four need, and more.
+// Twelve independent sums of eight floats, as two units with a latency of four cycles need eight to stay busy.
 __attribute__((target("avx2,fma"))) void add_products(int64_t times, float* out) {
   __m256 total[12];
   for (int i = 0; i < 12; ++i) total[i] = _mm256_set1_ps(static_cast<float>(i));
@@ -81,7 +81,7 @@ struct Product {
   int64_t rows, n, k;
 };
 
-// Seconds of one product of the device.
+// Seconds of one matrix product on the device.
 double seconds(const std::shared_ptr<const DeviceHandle>& device, const Product& p, DType dtype) {
   Graph g;
   GraphBuilder b(g);

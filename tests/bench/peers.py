@@ -5,14 +5,14 @@ one table with ratios.
                     [--rounds 1]
 
 Shape: hidden 768, 12 layers, 12 heads, 4 key/value heads, ffn 2048, vocabulary 32,000, sequence 512, 2,048 tokens a step. Each figure comes from a
-process of its own; best of the steps after the first. --under: what each is run by, such as taskset. llama.cpp is measured where the Python of
---llama-python has the packages cyllama and gguf; it runs f32, and f16 as its fastest type of 16 bits. PyTorch's bf16 on a processor without
-bf16 instructions is timed on one step of 128 tokens and marked *. Generation: best of --rounds, all programs by turns, because a virtual machine may
-run both threads on one core for seconds, at half the speed; "cores" is how much of two cores each round's threads had. Mixed is PyTorch's autocast: bf16 products over fp32 weights, gradients and moments,
-which is what Corral's bf16 keeps; PyTorch's bf16 keeps all of them in bf16.
+process of its own and is the best of the steps after the first. --under: a command that runs each process, such as taskset. llama.cpp is measured if the
+Python of --llama-python has the packages cyllama and gguf; it runs f32, and f16 as its fastest type of 16 bits. PyTorch's bf16 on a processor without
+bf16 instructions is timed on one step of 128 tokens and marked *. Generation is the best of --rounds, all programs by turns, because a virtual machine may
+run both threads on one core for seconds, at half the speed; "cores" is how many of two cores the threads of a round had. Mixed is PyTorch's autocast:
+bf16 products over fp32 weights, gradients and moments, the types that Corral's bf16 stores; PyTorch's bf16 stores all of them in bf16.
 
-Fine-tuning: samples of 32 to 480 tokens, the second half of each trained; two share a row of 512 (packed), or each has one to itself (padded). LoRA has
-rank 16 on all seven linear layers. Tokens are places of rows, padding among them, for both programs.
+Fine-tuning: samples of 32 to 480 tokens, the second half of each trained. Two samples share a sequence of 512 (packed), or each has its own (padded).
+LoRA has rank 16 on all seven linear layers. Tokens are counted with padding for both programs.
 """
 import argparse
 import json
@@ -33,7 +33,7 @@ PARAMETERS = 12 * (2 * 768 * 768 + 2 * 256 * 768 + 3 * 768 * 2048) + 32000 * 768
 
 
 def flop_per_token():
-    """6 a parameter of the matrix products, and causal attention forward and backward."""
+    """Operations per token: 6 per parameter of the matrix products, and causal attention forward and backward."""
     return 6 * PARAMETERS + 6 * SHAPE["num_hidden_layers"] * SHAPE["hidden_size"] * SEQ
 
 
@@ -62,7 +62,7 @@ def corral_train(args, work, precision):
 
 
 def samples(count):
-    """Pairs of lengths that fill a row: (question, answer) of each sample, the longer one of a pair first. A sample of n tokens takes n - 1 places."""
+    """Lengths of (question, answer), in pairs of samples that fill a sequence, the longer one first. A sample of n tokens takes n - 1 positions."""
     generator = random.Random(2)
     for _ in range(count):
         first = generator.randrange(SEQ // 2, SEQ - 32)
@@ -71,7 +71,7 @@ def samples(count):
 
 
 def sample_rows(args, packed):
-    """What both programs train on: lists of (ids, length of the question) that share a row."""
+    """The training data of both programs: for each sequence a list of (ids, length of the question)."""
     generator = random.Random(3)
     each = [([generator.randrange(32000) for _ in range(question + answer)], question) for question, answer in samples(ROWS * args.steps // (1 if packed else 2))]
     return [each[i : i + 2] for i in range(0, len(each), 2)] if packed else [[sample] for sample in each]
@@ -114,7 +114,7 @@ def torch_finetune(args, work, precision, method, form):
         for r, row in enumerate(every[step * ROWS : (step + 1) * ROWS]):
             at = 0
             for sample, question in row:
-                n = len(sample) - 1  # as in Corral's row, where the last token is only a target
+                n = len(sample) - 1  # as in Corral, where the last token is only a target
                 ids[r, at : at + n], mask[r, at : at + n] = torch.tensor(sample[:n]), 1
                 labels[r, at + question : at + n], positions[r, at : at + n] = torch.tensor(sample[question:n]), torch.arange(n)
                 at += n
@@ -205,7 +205,7 @@ def torch_generate(args, work, precision):
 
 
 def write_gguf(path, type_of_weights):
-    """Random weights of the shape, for llama.cpp."""
+    """Writes random weights in the shape for llama.cpp."""
     import gguf
     import numpy
 
@@ -254,7 +254,7 @@ def llama_generate(args, work, precision):
     context = llama.LlamaContext(model, settings, verbose=False)
     tokens = [random.Random(1).randrange(32000) for _ in range(PREFILL)]
     prefill = 0.0
-    for _ in range(3):  # the first also touches the weights
+    for _ in range(3):  # the first round also loads the weights
         context.kv_cache_clear()
         begin = time.perf_counter()
         context.decode(llama.llama_batch_get_one(tokens, 0))
@@ -272,7 +272,7 @@ def has_llama(python):
 
 
 def measured(args, work, what, *case):
-    """The figures of one function above, from a process of its own."""
+    """Runs one of the functions above in a process of its own; returns its figures."""
     python = args.llama_python if what.startswith("llama") else sys.executable
     command = [*shlex.split(args.under), python, __file__, "--corral", args.corral, "--threads", str(args.threads), "--steps", str(args.steps),
                "--measure", what, str(work), *case]
@@ -284,7 +284,7 @@ def measured(args, work, what, *case):
 
 
 def row(name, ours, theirs, rest=""):
-    """`theirs`: (peer, figure) pairs; the ratio is against the best."""
+    """Prints a row with the ratio to the best peer. `theirs`: (peer, figure) pairs."""
     known = [(peer, figure) for peer, figure in theirs if figure]
     best = max((figure for _, figure in known), default=None)
     print(f"{name:18} {ours:9.1f}  {f'{ours / best:5.2f}x' if best else '     -'}  {', '.join(f'{peer} {figure:.1f}' for peer, figure in known):48} {rest}",
@@ -300,7 +300,7 @@ def training_rows(args, work):
     ours = {p: measured(args, work, "corral_train", p) for p in kinds}
     torch = {q: measured(args, work, "torch_train", q) for q in kinds[args.precision[-1]]}
     for p in kinds:
-        # In bf16 the best that PyTorch can do may be fp32. Memory is compared with what keeps the same numbers.
+        # PyTorch's best speed for bf16 may be its fp32. Memory is compared with the peer that stores the same types.
         peers = [(f"PyTorch {q}{'*' if torch[q]['slow'] else ''}", torch[q]["speed"]) for q in kinds[p] if torch[q]]
         row(f"training {p}", ours[p]["speed"], peers, f"{ours[p]['speed'] * flop_per_token() / 1e9:.0f} GFLOP/s, {memory(ours[p], torch[kinds[p][-1]])}")
 
@@ -315,7 +315,7 @@ def finetuning_rows(args, work):
 
 
 def busy_loop(_):
-    """Counts that one thread reaches in a tenth of a second."""
+    """The count that one thread reaches in a tenth of a second."""
     count, end = 0, time.perf_counter() + 0.1
     while time.perf_counter() < end:
         count += sum(range(1000)) > 0
@@ -323,7 +323,7 @@ def busy_loop(_):
 
 
 def cores(threads):
-    """What so many threads at once reach, of what one reaches alone."""
+    """The counts of that many threads at once over the count of one alone: how many cores they had."""
     with multiprocessing.Pool(threads) as pool:
         pool.map(busy_loop, range(threads), 1)
         alone = pool.apply(busy_loop, (0,))

@@ -2,9 +2,9 @@
 
     python tokenizer.py --corral build/bin/corral [--tokenizer PATH/tokenizer.model] [--prose FILE] [--code FILE] [--only-corral] [--check]
 
-Without --tokenizer it is the small one of tests/golden. Prose is what WordNet's glosses make unless given, code this Python's standard library. Best of
-five passes each. Corral's figure is that of `corral tokenizer encode`: through the plugin's C interface, without reading files and printing. --check ends with 1 unless it is at least
-25 MB/s and 4 times tiktoken's.
+The default tokenizer is the small one of tests/golden; default prose are WordNet's glosses, default code is this Python's standard library. Each figure is
+the best of five passes. Corral's is printed by `corral tokenizer encode`: through the plugin's C interface, without reading files and printing. --check
+ends with 1 unless it is at least 25 MB/s and 4 times tiktoken's.
 """
 import argparse
 import json
@@ -38,7 +38,7 @@ def code():
 
 
 def documents(text):
-    """Pieces of some kilobytes, as documents are."""
+    """Cuts a text into documents of 4,000 characters."""
     return [text[i : i + 4000] for i in range(0, len(text), 4000)]
 
 

@@ -1,4 +1,4 @@
-// Weights between Hugging Face and Megatron: both formats, both maps of the Llama family and the engine that runs them.
+// Weights between Hugging Face and Megatron: both checkpoint formats, both weight maps of Llama, and the engine that applies a map.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -102,7 +102,7 @@ WeightMap map_of(const LlamaShape& m, const std::string& dialect, const std::vec
   return llama::weight_map(m, request);
 }
 
-// The parameters as a folder stores them, each bit.
+// Reads the parameters of a folder, in the types that it stores.
 MemoryTensors load(CheckpointReader& reader, const LlamaShape& m, const std::string& dialect) {
   Reading source(reader);
   const WeightMap map = map_of(m, dialect, source.tensors());
@@ -131,7 +131,7 @@ TEST_P(Golden, AFolderOfMegatronCoreHasTheWeightsOfItsTwin) {
 INSTANTIATE_TEST_SUITE_P(Conversion, Golden, testing::Values("tied", "tensor_parallel", "per_layer", "singleton", "optimizer", "buckets"),
                          [](const auto& info) { return std::string(info.param); });
 
-// Writes what one folder holds as another, as `corral import` and `corral export` do.
+// Converts a folder from dialect `from` into a folder of dialect `to`, as `corral import` and `corral export` do.
 template <class Writer>
 void convert(CheckpointReader& reader, const LlamaShape& m, const char* from, const std::string& folder, const char* to,
              CheckpointWriteRequest request) {
@@ -143,7 +143,7 @@ void convert(CheckpointReader& reader, const LlamaShape& m, const char* from, co
   request.tensors.tensors = written_externals(writes, parameters.tensors());
   Writer writer(folder, request);
   Writing sink(writer, request.tensors.tensors);
-  write_externals(writes, parameters, sink, 4096);  // many small pieces, for several threads
+  write_externals(writes, parameters, sink, 4096);  // a small buffer makes many pieces, for several threads
   writer.finish();
 }
 
@@ -163,7 +163,7 @@ TEST_P(Model, ComesBackFromMegatronByteForByte) {
   safetensors::FolderReader again(back);
   const MemoryTensors before = load(hf, m, "hf"), after = load(again, m, "hf");
   for (size_t i = 0; i < before.tensors().size(); ++i) EXPECT_EQ(before.bytes[i], after.bytes[i]) << before.tensors()[i].name;
-  // What another program needs to build the model.
+  // The written configuration describes the same model.
   const llama::LlamaConfig a = llama::read_config_json(text_of(model / "config.json")),
                            b = llama::read_megatron_config(reader.info().config);
   EXPECT_EQ(shape_of(a).vocab_size, shape_of(b).vocab_size);
@@ -185,7 +185,7 @@ INSTANTIATE_TEST_SUITE_P(Conversion, Model, testing::Values("models/llama3", "mo
                            return name;
                          });
 
-// A shape and a layout of one's choice: which names are there tells the map which release wrote them.
+// Random shapes and random layouts: the map finds the layout from the names that are present.
 TEST(MegatronMap, CoversEveryElementOnceForRandomShapesAndLayouts) {
   std::mt19937 random(7);
   const auto pick = [&](int64_t low, int64_t high) { return low + static_cast<int64_t>(random() % static_cast<uint64_t>(high - low + 1)); };
@@ -210,7 +210,7 @@ TEST(MegatronMap, CoversEveryElementOnceForRandomShapesAndLayouts) {
     for (const TensorInfo& t : present)
       EXPECT_TRUE(std::any_of(map.externals.begin(), map.externals.end(), [&](const TensorInfo& x) { return x.name == t.name; })) << t.name;
 
-    // Numbers that are all different go there and back.
+    // Every element has its own number, so a misplaced one is seen after the way back.
     MemoryTensors before(parameters_of(m)), after(parameters_of(m));
     float next = 0;
     for (size_t i = 0; i < before.tensors().size(); ++i) {
@@ -225,8 +225,8 @@ TEST(MegatronMap, CoversEveryElementOnceForRandomShapesAndLayouts) {
   }
 }
 
-// One layer with two groups of two query heads of two features: where each row goes, written out.
-TEST(MegatronMap, HeadsOfAGroupStandTogetherAndGateIsBeforeUp) {
+// One layer with two groups of two query heads of two features; the expected order of rows is written out.
+TEST(MegatronMap, PutsTheHeadsOfAGroupTogetherAndGateBeforeUp) {
   const LlamaShape m{1, 1, 2, 4, 2, 2, 1, true, 1e-5, 0.02, 0, {}};
   MemoryTensors parameters(parameters_of(m));
   const std::string layer = "model.layers.0.";
@@ -245,8 +245,8 @@ TEST(MegatronMap, HeadsOfAGroupStandTogetherAndGateIsBeforeUp) {
   EXPECT_LT(find_tensor(stored.tensors(), "decoder.layers.self_attention.core_attention._extra_state/shard_0_1"), stored.tensors().size());
 }
 
-// A reader that fails in the middle: the error comes out, once, and no thread goes on.
-TEST(Engine, AnErrorOfAnyThreadIsTheErrorOfTheWhole) {
+// A sink fails in the middle: its error is thrown once, and no thread continues.
+TEST(Engine, AnErrorInAnyThreadEndsTheConversion) {
   const LlamaShape m = shape_of(kGolden / "models/llama3");
   safetensors::FolderReader hf((kGolden / "models/llama3").string());
   class Failing final : public TensorSink {
@@ -267,7 +267,7 @@ TEST(Engine, AnErrorOfAnyThreadIsTheErrorOfTheWhole) {
   EXPECT_THROW(read_parameters(map_of(m, "hf", source.tensors()), source, sink), NoSpace);
 }
 
-TEST(MegatronConfig, ReadsBothProgramsAndRefusesWhatIsNoLlama) {
+TEST(MegatronConfig, ReadsTheFilesOfBothProgramsAndRefusesOtherModels) {
   const auto read = [](const std::string& section, const std::string& more) {
     return llama::read_megatron_config("{\"" + section +
                                        R"(":{"num_layers":2,"hidden_size":32,"ffn_hidden_size":48,"num_attention_heads":4)" + more + "}}");

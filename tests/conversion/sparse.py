@@ -1,9 +1,9 @@
-"""True shapes as sparse files: marks at the first, last and 64 seeded pages of each tensor are after import where this program's own
-computation of the map says, after export where they were, and all else is zeros that take no place on the disk.
+"""Import and export of sparse files in true shapes. The first, the last and 64 random pages of each tensor carry a mark. After import each mark
+is where this program's own computation of the map says; after export it is where it was. All other pages are holes that need no disk.
 
     python sparse.py --corral build/bin/corral --shape 1b|8b|70b|405b [--layers 2] [--work DIR]
 
-Needs nothing beyond Python. Prints seconds, memory and allocated bytes of both directions; ends with 1 where anything is not so.
+Needs Python's standard library only. Prints seconds, memory and allocated bytes of both directions; ends with 1 if a claim fails.
 """
 import argparse
 import json
@@ -54,7 +54,7 @@ def bytes_of(shape):
 
 
 def make_folder(folder, shape, layers):
-    """Files of about 100 GB; gives the offset of every mark, by tensor."""
+    """Writes files of about 100 GB; returns the number of each tensor and the offsets of its marks."""
     _, hidden, heads, groups, d, mlp, tied = shape
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps({
@@ -76,7 +76,7 @@ def make_folder(folder, shape, layers):
             weight_map[name] = file
             at += bytes_of(dims)
         text = json.dumps(header).encode()
-        text += b" " * (-(len(text) + 8) % PAGE)  # data on a page, as the marks
+        text += b" " * (-(len(text) + 8) % PAGE)  # data begins at a page, so that marks are whole pages
         with open(folder / file, "wb") as out:
             out.write(struct.pack("<Q", len(text)) + text)
             out.truncate(8 + len(text) + at)
@@ -95,7 +95,7 @@ def make_folder(folder, shape, layers):
 
 
 def megatron_place(name, offset, shape):
-    """Name and byte in Megatron's tensor of a byte of a Hugging Face tensor."""
+    """The tensor of Megatron, and the byte in it, where a byte of a Hugging Face tensor is stored."""
     _, hidden, heads, groups, d, mlp, _ = shape
     q, row_bytes = heads // groups, 2 * hidden
     if not name.startswith("model.layers."):
@@ -120,7 +120,7 @@ def megatron_place(name, offset, shape):
 
 
 class Stub:
-    """Any class that .metadata names; nothing of it is looked up."""
+    """Stands in for every class that .metadata names, so that nothing is imported."""
     def __init__(self, *arguments):
         self.arguments = arguments
 
@@ -138,7 +138,7 @@ class Unpickler(pickle.Unpickler):
 
 
 def pieces_of(folder):
-    """By tensor: first byte, bytes, file and place in the file of each piece."""
+    """Pieces by tensor: each has its first byte, size, file and offset in the file."""
     with open(folder / ".metadata", "rb") as f:
         metadata = Unpickler(f).load().state
     shapes = {n: m.state for n, m in metadata["state_dict_metadata"].items() if hasattr(m, "state")}
@@ -172,7 +172,7 @@ def pieces_of(folder):
 
 
 def marks_in(path):
-    """How many records of marks a file holds, among what of it is on the disk."""
+    """Counts records of marks in the allocated parts of a file."""
     found = 0
     with open(path, "rb") as f:
         end = at = 0
@@ -184,7 +184,7 @@ def marks_in(path):
                 return found
             end = os.lseek(f.fileno(), at, os.SEEK_HOLE)
             if end - at > 1 << 28:
-                return -1  # no mark is that long
+                return -1  # marks are shorter: the file has lost its holes
             found += os.pread(f.fileno(), min(end, size) - at, at).count(struct.pack("<I", MAGIC))
 
 

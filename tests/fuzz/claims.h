@@ -1,4 +1,4 @@
-// What fuzz programs claim of a reader; a claim that does not hold ends the program, which libFuzzer reports with the input.
+// Claims of fuzz programs about a reader. A false claim aborts the program, and libFuzzer reports the input.
 #pragma once
 
 #include <cstdlib>
@@ -9,7 +9,7 @@ inline void require(bool claim) {
   if (!claim) std::abort();
 }
 
-// Whatever `read` is given, it comes to an end, or is refused as the user's input with a sentence.
+// Claims that `read` returns, or refuses its input as the user's with a message.
 template <class F>
 void ends_or_is_refused(F&& read) {
   try {

@@ -1,5 +1,5 @@
-// Rows of samples and chats: whatever the line, it is refused with a sentence, or written with any template into a sample that fits and
-// whose first token is no target.
+// Rows of samples and chats: any line is refused with a message, or becomes a sample that fits under any template and whose first token is
+// not a target.
 #include <string>
 
 #include "plugins/dataset/sft/row.h"
@@ -23,7 +23,7 @@ void check(const Sample& sample, size_t longest) {
 }
 }  // namespace
 
-// The first byte chooses the template, the folder's template and the length.
+// The first byte chooses the template, the folder's template and the longest length.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const size_t choice = data[0], longest = 1 + choice % 5 * 40;

@@ -1,4 +1,4 @@
-// config.json: whatever the bytes, the file is refused with a sentence, or what was read can be written and is read again as the same.
+// config.json: any bytes are refused with a message, or give a configuration that reads back equal after it was written.
 #include <cstdint>
 #include <string>
 

@@ -1,4 +1,4 @@
-// model.safetensors.index.json: whatever the bytes, it is refused with a sentence, or names only files of its own folder.
+// model.safetensors.index.json: any bytes are refused with a message, or name only files of the index's own folder.
 #include <cstdint>
 #include <string>
 

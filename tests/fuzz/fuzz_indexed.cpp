@@ -1,5 +1,5 @@
-// Pairs of an index and its tokens: whatever the bytes, they are refused with a sentence, or every row has ids of the vocabulary and lies
-// inside the tokens, and the index can be written and read again.
+// Megatron data pairs: any bytes are refused with a message, or every row has ids of the vocabulary from inside the tokens, and the index
+// can be written and read again.
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -15,7 +15,7 @@ using namespace corral::indexed;
 constexpr uint64_t kLength = 5, kMostRows = 2000;
 constexpr uint32_t kNumIds = 300;
 
-// A copy of just this size, so that one byte further is noticed.
+// A copy in an allocation of exactly its size: AddressSanitizer sees a read of the next byte.
 struct Exact {
   std::unique_ptr<char[]> bytes;
   std::string_view view;
@@ -42,7 +42,7 @@ void check_rows(const std::shared_ptr<const Pair>& pair, bool reset_positions) {
   }
 }
 
-// The same sequences one after the other.
+// Writes the index anew and reads it back: its sequences and documents must be the same.
 void check_written(const Index& index) {
   std::vector<int32_t> lengths;
   std::vector<uint64_t> ends;
@@ -61,7 +61,7 @@ void check_written(const Index& index) {
 }
 }  // namespace
 
-// Four bytes: the size of the index, which follows; the rest is the tokens.
+// The input is the size of the index in four bytes, the index, the tokens.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string_view rest(reinterpret_cast<const char*>(data), size);
   uint32_t index_size = 0;

@@ -1,4 +1,4 @@
-// JSONL rows: whatever the bytes, a row is refused with a sentence or its text is UTF-8, its ids fit, and the reader of files agrees.
+// JSONL rows: any row is refused with a message, or its text is UTF-8 and its ids fit; the reader of whole files agrees.
 #include <unistd.h>
 
 #include <cstdio>
@@ -16,7 +16,7 @@ using namespace corral::data;
 constexpr size_t kLongest = 16;
 constexpr uint32_t kNumIds = 300;
 
-// The rows of `bytes` up to the first bad one; false where there is one.
+// Counts the rows of `bytes`; returns false at the first bad one.
 bool rows_are_good(std::string_view bytes, size_t& rows) {
   JsonRow row;
   while (!bytes.empty()) {
@@ -44,7 +44,7 @@ const std::string& scratch_file() {
   return name;
 }
 
-// The sentence of what is refused; else what was read, which must be `rows` good rows.
+// The message if `read` refuses, else a digest of its tokens. `read` may succeed only on good rows, and must find `rows` of them.
 template <class Read>
 std::string outcome(bool good, size_t rows, Read read) {
   size_t documents = 0;
@@ -78,7 +78,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const Corpus::Settings settings{.seq_length = kLongest, .block_bytes = 1 + size / (1 + size % 9)};
   const std::string read = outcome(good, rows, [&] { return Corpus::read_jsonl(scratch_file(), whole, settings, encoder); });
   if (size % 64 != 0) return 0;
-  // Seldom, for it is slow: a file is read as its bytes are.
+  // A file gives the same outcome as its bytes. Tried for one input in 64, as it is slow.
   std::ofstream(scratch_file(), std::ios::binary | std::ios::trunc) << whole;
   require(outcome(good, rows, [&] { return Corpus::read({scratch_file()}, settings, encoder); }) == read);
   return 0;

@@ -1,5 +1,5 @@
-// Pickles of torch checkpoints: whatever the bytes, they are refused with a sentence, or every value is inside of what was read, and a
-// .metadata or tensor that is taken is whole and writes and reads again as the same. What begins otherwise is a run_config.yaml.
+// Pickles of torch checkpoints: any bytes are refused with a message, or give values from inside the bytes. An accepted .metadata or tensor
+// is whole and reads back equal after it was written. An input that does not begin as a pickle is also tried as a run_config.yaml.
 #include <string>
 
 #include "plugins/checkpoint/megatron/configuration.h"
@@ -20,7 +20,7 @@ bool same(const Metadata& a, const Metadata& b) {
   return true;
 }
 
-// Stored bytes that a tensor of the pickle may lie in.
+// Storages that tensors of the pickle may refer to.
 const std::vector<ZipRecord> kRecords{{"data/0", 0, 64, 0}, {"data/1", 64, 8, 0}, {"data/2", 128, 0, 0}};
 
 void tensor(const Pickle& pickle) {
@@ -31,7 +31,7 @@ void tensor(const Pickle& pickle) {
     if (t.sizes[i] > 0) last += static_cast<uint64_t>(t.sizes[i] - 1) * static_cast<uint64_t>(t.strides[i]);
   }
   require(count == 0 || (last + 1) * t.type->bytes <= t.storage.size);
-  // Broadcast ones may have any number of elements.
+  // A broadcast tensor may claim any number of elements of a small storage.
   if (count > 1'000'000) return;
   for (const bool in_list : {false, true}) {
     const std::string bytes = tensor_pickle(*t.type, t.sizes, in_list);
@@ -42,7 +42,7 @@ void tensor(const Pickle& pickle) {
   }
 }
 
-// What is read of a file is written and read again as the same, whatever was in the file.
+// A configuration that was read from any file reads back equal after it was written.
 void run_config(std::string_view bytes) {
   const std::string first = config_of_yaml(bytes, "here");
   if (first.empty()) return;

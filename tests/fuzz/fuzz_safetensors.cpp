@@ -1,5 +1,4 @@
-// safetensors: whatever the bytes, the file is refused with a sentence, or every byte of every tensor is in it and its header can be
-// written and read again.
+// safetensors: any bytes are refused with a message, or contain every byte of every tensor, and the header can be written and read again.
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -37,7 +36,7 @@ void read_whole(const char* file, size_t size) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  // A copy of just this size, so that one byte further is noticed.
+  // A copy in an allocation of exactly its size: AddressSanitizer sees a read of the next byte.
   const std::unique_ptr<char[]> file(new char[size]);
   for (size_t i = 0; i < size; ++i) file[i] = static_cast<char>(data[i]);
   try {

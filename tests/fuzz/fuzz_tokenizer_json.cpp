@@ -1,4 +1,4 @@
-// tokenizer.json: whatever the bytes, the file is refused with a sentence, or every text becomes ids that are there and that give it back.
+// tokenizer.json: any bytes are refused with a message, or every text becomes ids of the vocabulary that decode to the text.
 #include <cstdint>
 #include <vector>
 
@@ -26,9 +26,9 @@ void use(const Encoder& encoder) {
       try {
         encoder.encode(text, {.add_special = !plain, .plain = plain}, out);
       } catch (const corral::NoSpace&) {
-        require(false);  // so much always suffices
+        require(false);  // one id per byte and kMostAround always suffice
       } catch (const corral::Error& error) {
-        require(error.what()[0] != '\0');  // a pattern that takes too long
+        require(error.what()[0] != '\0');  // the pattern takes too long to match
         continue;
       }
       std::string back;

@@ -1,5 +1,5 @@
-// Archives of torch.save: whatever the bytes, they are refused with a sentence, or every record lies inside of them, apart from all others,
-// and the records are written and read again as the same.
+// Archives of torch.save: any bytes are refused with a message, or every record is inside them without overlap, and the records read back
+// equal after they were written.
 #include <string>
 
 #include "plugins/checkpoint/megatron/torch_tensor.h"

@@ -1,4 +1,4 @@
-// What nearly every reader includes, compiled once for all that is fuzzed.
+// Headers that nearly every reader includes, compiled once for all fuzz programs.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>

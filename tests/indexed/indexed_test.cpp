@@ -1,4 +1,4 @@
-// `corral data build`, and runs on the pairs that it writes.
+// Megatron data pairs (PREFIX.idx, PREFIX.bin): `corral data build`, and runs on the pairs that it writes.
 #include <chrono>
 #include <random>
 
@@ -13,7 +13,7 @@ const std::string kModel = kGolden + "models/llama3", kTokenizer = " --tokenizer
 
 class Indexed : public corral::GoldenRuns {
  protected:
-  // Words of three letters, `documents` lines of them.
+  // Writes `documents` random texts; returns the file.
   std::string texts(int documents) const {
     std::mt19937 random(5);
     std::ofstream file(path("text.jsonl"));
@@ -29,7 +29,7 @@ class Indexed : public corral::GoldenRuns {
     return corral("data build --data " + path("text.jsonl") + kTokenizer + "--out " + path(out) + rest);
   }
 
-  // The metrics of six steps.
+  // The metrics of six steps, without those that measure time.
   std::vector<std::string> losses(const std::string& run, const std::string& data) const {
     EXPECT_EQ(corral("pretrain --pretrained-checkpoint " + kModel + " --precision fp32 --dir " + path(run) + data +
                      " --seq-length 31 --train-iters 6 --global-batch-size 3 --lr 0.003 --set train.log_interval=1 train.eval_interval=3"
@@ -57,7 +57,7 @@ TEST_F(Indexed, APairTrainsAsTheTextThatItWasMadeOf) {
   }
 }
 
-TEST_F(Indexed, PartsMayHavePairsOfTheirOwn) {
+TEST_F(Indexed, EachSplitMayHaveItsOwnPairs) {
   texts(60);
   ASSERT_EQ(build("pair"), 0) << text("err");
   const std::string pair = path("pair");
@@ -66,7 +66,7 @@ TEST_F(Indexed, PartsMayHavePairsOfTheirOwn) {
   EXPECT_NE(rows.back().find("eval_loss"), std::string::npos) << rows.back();
 }
 
-TEST_F(Indexed, EvaluatesToTheLossOfTheText) {
+TEST_F(Indexed, EvaluatesToTheSameLossAsTheText) {
   texts(20);
   ASSERT_EQ(build("pair"), 0) << text("err");
   const std::string eval = "eval --checkpoint " + kModel + " --precision fp32 --json --seq-length 40 ";
@@ -89,14 +89,14 @@ TEST_F(Indexed, SaysWhatIsWrongWithAPairAndHowToReadOne) {
   fs::resize_file(pair + ".bin", fs::file_size(pair + ".bin") - 2);
   EXPECT_EQ(corral(eval + "--dataset indexed --data " + pair), 2);
   EXPECT_NE(text("err").find("is beyond the end of " + pair + ".bin"), std::string::npos) << text("err");
-  // Ids of another tokenizer, found where they are read.
+  // Ids beyond the vocabulary are found when their row is read.
   std::ofstream(path("ids.jsonl")) << "{\"input_ids\": [1, 2, 5000, 3]}\n";
   ASSERT_EQ(corral("data build --data " + path("ids.jsonl") + " --out " + path("ids")), 0) << text("err");
   EXPECT_EQ(corral(eval + "--dataset indexed --data " + path("ids")), 2);
   EXPECT_NE(text("err").find("token 2 of sequence 0 is 5000, but the vocabulary has 320 ids"), std::string::npos) << text("err");
 }
 
-TEST_F(Indexed, KilledAtAnyInstantLeavesNoPairThatLooksWhole) {
+TEST_F(Indexed, ABuildKilledAtAnyInstantLeavesNoPairThatLooksWhole) {
   texts(8000);
   const auto begin = std::chrono::steady_clock::now();
   ASSERT_EQ(build("whole"), 0) << text("err");

@@ -1,9 +1,9 @@
-"""Corral's chats against transformers: the committed ids and labels made anew, the templates that Corral writes into its folders, and
+"""Corral's chats against transformers: the ids and labels of the goldens made anew, the templates that Corral writes into its folders, and
 answers that end by themselves.
 
     python chat_compare.py --corral build/bin/corral [--keep DIR]
 
-Prints one line a claim and ends with `N passed, N failed`.
+Prints one line per claim and ends with `N passed, N failed`.
 """
 import json
 import shutil
@@ -30,7 +30,7 @@ def golden_again(report, work):
 
 
 def without_template(folder):
-    """The model's folder with a tokenizer that says nothing of chats: what Corral writes there is its own."""
+    """Copies the model without its chat template: any template in Corral's output is Corral's own."""
     shutil.copytree(MODEL, folder)
     config = json.loads((folder / "tokenizer_config.json").read_text())
     del config["chat_template"]
@@ -39,7 +39,7 @@ def without_template(folder):
 
 
 def written_template(report, program, work, family, chats):
-    """Of a run, its export and its merge: transformers renders with it what Corral trained on, and ends where Corral ends."""
+    """transformers renders the text that Corral trained on, with the templates of a run, its export and its merge; it ends where Corral ends."""
     model = without_template(work / "model")
     rows = work / "rows.jsonl"
     rows.write_text("".join(json.dumps(c["row"]) + "\n" for c in chats))
@@ -61,7 +61,7 @@ def written_template(report, program, work, family, chats):
 
 
 def ends_by_itself(report, program, work):
-    """Four facts learned by heart with LoRA: the merge answers each in transformers as Corral does, and ends."""
+    """Four facts are learned by heart with LoRA. In transformers the merge answers each as in Corral, and ends."""
     facts = {"Sky?": "blue", "Grass?": "green", "Coal?": "black", "Snow?": "white"}
     rows = work / "facts.jsonl"
     rows.write_text("".join(json.dumps({"prompt": q, "completion": a}) + "\n" for q, a in facts.items()))

@@ -1,4 +1,4 @@
-"""What the comparisons with other programs share: running Corral, and a report of claims that decides the exit code."""
+"""Shared by the comparisons with other programs: running Corral, and a report of claims that decides the exit code."""
 import argparse
 import shutil
 import subprocess
@@ -27,7 +27,7 @@ def corral(program, *arguments, check=True):
 
 
 def main(documentation, cases):
-    """Runs each of `cases(report, program, folder)`, pairs of a name and a function without arguments, in an empty folder."""
+    """Runs the cases in an empty folder. `cases(report, program, folder)` yields pairs of a name and a function without arguments."""
     parser = argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corral", required=True, type=Path)
     parser.add_argument("--only", default="", help="only cases whose name has this in it")

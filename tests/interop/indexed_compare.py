@@ -1,4 +1,5 @@
-"""Pairs of an index and its tokens beside megatron-core: it reads what `corral data build` writes and trains on it, and Corral reads what it writes.
+"""Data pairs (PREFIX.idx, PREFIX.bin) of Corral and of megatron-core: megatron-core reads the pairs of `corral data build` and trains on them, and
+Corral reads the pairs of megatron-core.
 
     python indexed_compare.py --corral build/bin/corral
 """
@@ -53,7 +54,7 @@ def texts():
 
 
 def same_as_built(corral):
-    """megatron-core sees the documents that the tokenizer makes, each with its end, and its own training set covers the same tokens."""
+    """megatron-core finds the documents of the tokenizer, each with its end token; its own training set covers the same tokens."""
     data = corral.rows("texts.jsonl", [{"text": text} for text in texts()])
     prefix = corral.work / "built"
     corral.run("data", "build", "--data", data, "--tokenizer", TOKENIZER, "--out", prefix)
@@ -66,7 +67,7 @@ def same_as_built(corral):
     for got, want in zip(theirs, ids):
         assert got.tolist() == want + [end]
 
-    # The whole builder of its trainer on top, without shuffling of ours: the parts that data.split makes.
+    # The dataset builder of its trainer must make the parts that data.split makes in Corral.
     config = GPTDatasetConfig(random_seed=1, sequence_length=LENGTH, blend=([str(prefix)], None), split="98,1,1", tokenizer=SimpleNamespace(eod=end, vocab_size=4096, pad=-1, unique_identifiers={}),
                               reset_position_ids=False, reset_attention_mask=False, eod_mask_loss=False, create_attention_mask=False, path_to_cache=str(corral.work / "cache"))
     parts = BlendedMegatronDatasetBuilder(GPTDataset, [None, None, None], lambda: True, config).build()
@@ -88,7 +89,7 @@ def write(prefix, documents, dtype, multimodal=False):
 
 
 def read_by_corral(corral):
-    """Every type of token, documents of several sequences and of none, modes, merged pairs: the losses are those of the same ids as rows of JSON."""
+    """Losses on pairs of every token type, with documents of several sequences or none, with modes, and merged, equal those on the same ids as JSON rows."""
     generator = random.Random(4)
     documents = [[[generator.randrange(100) for _ in range(generator.randint(1, 50))] for _ in range(generator.randint(0, 3))] for _ in range(60)]
     stream = [token for document in documents for sequence in document for token in sequence]

@@ -1,9 +1,9 @@
-"""Corral against torch.distributed.checkpoint and megatron-core: folders that Corral writes load in both, every tensor equal; folders that
-megatron-core makes, cut in ways that are not among the goldens, come out as their Hugging Face twins.
+"""Corral against torch.distributed.checkpoint and megatron-core: both load the folders of Corral with every tensor equal, and Corral converts
+folders of megatron-core, cut in ways that the goldens lack, into their twins in Hugging Face's format.
 
     python megatron_compare.py --corral build/bin/corral [--keep DIR]
 
-Prints one line a claim and ends with `N passed, N failed`.
+Prints one line per claim and ends with `N passed, N failed`.
 """
 import argparse
 import json
@@ -111,8 +111,8 @@ def main():
     state = torch.load(work / "run/checkpoints/iter_0000002/train_state.pt", weights_only=True)
     claim("its train state counts steps and samples", (state["step"].item(), state["consumed_train_samples"].item()) == (2, 8))
 
-    # The optimizer's state, out and in: Megatron Core's own optimizer takes the step between two checkpoints of a run and saves; from that
-    # folder Corral takes the next step of that run. All rows are in every step.
+    # Optimizer state, out and in. Megatron Core's own optimizer makes the step between two checkpoints of a run and saves; from that folder
+    # Corral makes the next step of the run. Every step trains on all rows.
     every = work / "every.jsonl"
     every.write_text("".join('{"input_ids": [%s]}\n' % ", ".join(str((r * 31 + i * i) % 90) for i in range(17)) for r in range(12)))
     words = ["--data", every, "--seq-length", 17, "--global-batch-size", 12, "--micro-batch-size", 4, "--lr", "1e-3", "--train-iters", 5, "--set",
@@ -141,7 +141,7 @@ def main():
     claim("and comes to the same weights after its next step", exported.returncode == 0 and set(mine) == set(theirs)
           and max((mine[n] - theirs[n]).abs().max().item() for n in mine) < 2e-6, exported.stderr)
 
-    # An adapter: q, k, v and gate, up share their first matrix; rows of the second ones stand as those of the weights.
+    # An adapter: q, k, v share their first matrix, as do gate and up. The rows of the second matrices are ordered as those of the weights.
     tuned = corral("finetune", "--pretrained-checkpoint", GOLDEN / "models/llama3", "--peft", "dora", "--data", ids, "--seq-length", 16,
                    "--global-batch-size", 2, "--micro-batch-size", 2, "--train-iters", 2, "--lr", "1e-2", "--dir", work / "adapter",
                    "--set", "optimizer.lr_warmup_iters=1", "peft.dim=3", "peft.alpha=6", "train.eval_interval=0", "train.save_interval=2")

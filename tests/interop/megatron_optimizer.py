@@ -1,11 +1,10 @@
-"""Megatron Core's own distributed optimizer goes on from a run of Corral's: it loads the folder of one step, takes the next step on the same
-rows, comes to the folder of the next step, and saves its own.
+"""Megatron Core's own distributed optimizer continues a run of Corral: it loads the folder of one step, makes the next step on the same rows,
+compares with the run's folder of that step, and saves its own.
 
     python megatron_optimizer.py BEFORE AFTER ROWS.jsonl SAVE
 
-BEFORE and AFTER are iter_N and iter_N+1 of a run in fp32 with all rows in each step and a constant rate. On a CPU: the names that Megatron
-expects of a GPU stand for the CPU, and a few lines of Adam for TransformerEngine's fused one. Prints what was compared; exit code 1 where it
-differs.
+BEFORE and AFTER are iter_N and iter_N+1 of a run in fp32 with all rows in each step and a constant rate. Runs on a CPU: functions that Megatron
+expects of a GPU are replaced, and TransformerEngine's fused Adam is a few lines here. Prints the comparison; exit code 1 on a difference.
 """
 import contextlib
 import json
@@ -47,7 +46,7 @@ from megatron.core.transformer.transformer_config import TransformerConfig
 
 
 class FusedAdam(torch.optim.Optimizer):
-    """Keeps its step in the groups and its moments in the state, as the fused ones do."""
+    """Adam with its step count in the groups and its moments in the state, as in the fused versions."""
 
     def __init__(self, params, **settings):
         super().__init__(params, {k: v for k, v in settings.items() if k != "adam_w_mode"})
@@ -62,7 +61,7 @@ class FusedAdam(torch.optim.Optimizer):
                 s["exp_avg"].mul_(b1).add_(p.grad, alpha=1 - b1)
                 s["exp_avg_sq"].mul_(b2).addcmul_(p.grad, p.grad, value=1 - b2)
                 m, v = s["exp_avg"] / (1 - b1 ** group["step"]), s["exp_avg_sq"] / (1 - b2 ** group["step"])
-                # The schedule of the training program multiplies the decay so.
+                # The schedule of Megatron's training program multiplies the decay by wd_mult.
                 p.sub_(group["lr"] * (m / (v.sqrt() + group["eps"]) + group["weight_decay"] * group["wd_mult"] * p))
 
 
@@ -89,7 +88,7 @@ def load(folder, hf, rate):
                      max_sequence_length=256, position_embedding_type="rope", rotary_base=hf["rope_theta"],
                      share_embeddings_and_output_weights=hf["tie_word_embeddings"])
     ddp = DistributedDataParallel(config, DistributedDataParallelConfig(use_distributed_optimizer=True), model)
-    # Other settings than the run's: those of the folder are to come.
+    # These settings differ from the run's: loading must replace them.
     chained = optimizers.get_megatron_optimizer(
         optimizers.OptimizerConfig(optimizer="adam", lr=9.0, use_distributed_optimizer=True, adam_beta1=0.5, adam_beta2=0.5, adam_eps=1.0,
                                    weight_decay=5.0, clip_grad=1.0), [ddp])
@@ -97,7 +96,7 @@ def load(folder, hf, rate):
     inner.init_state_fn(inner.optimizer, inner.config)
     metadata = {**METADATA, "dp_cp_group": parallel_state.get_data_parallel_group(with_context_parallel=True)}
     sharded = model.sharded_state_dict(metadata=metadata)
-    # The local spec's objects hold nothing and are asked for by other names than the fused one's.
+    # The extra states of the local spec are empty, and have other names than those of the fused spec.
     wanted = {"model": {k: v for k, v in sharded.items() if not v.key.endswith("_extra_state")},
               "optimizer": chained.sharded_state_dict(sharded, is_loading=True, metadata=metadata)}
     state = dist_checkpointing.load(wanted, str(folder))

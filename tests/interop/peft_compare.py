@@ -1,8 +1,8 @@
-"""Corral against peft: adapters that peft made and trained, and adapters that Corral made as peft reads them.
+"""Corral against peft: adapters that peft made and trained, and adapters of Corral that peft loads.
 
     python peft_compare.py --corral build/bin/corral [--only NAME] [--keep DIR]
 
-Error of a tensor = largest difference / largest value of the reference. Prints one line a claim and ends with `N passed, N failed`.
+Error of a tensor = largest difference / largest value of the reference. Prints one line per claim and ends with `N passed, N failed`.
 """
 import json
 import subprocess
@@ -23,7 +23,7 @@ from transformers_compare import BASE, make_model, relative  # noqa: E402
 BASE = BASE | dict(no_tokenizer=True)
 TIED = BASE | dict(heads=4, kv_heads=2, rope="llama3", rope_factor=32, tied=True)
 STEPS, SEQ, ROWS = 20, 32, 2
-# What peft makes and trains: the arguments of golden_peft.py.
+# Adapters that peft makes and trains: the arguments of golden_peft.py.
 MADE_BY_PEFT = {
     "lora-all": [],
     "dora-all": ["--method", "dora"],
@@ -34,7 +34,7 @@ MADE_BY_PEFT = {
     "lora-rank-over-each-side": ["--rank", "130", "--alpha", "65"],
     "dora-rank-over-a-side": ["--method", "dora", "--rank", "60", "--alpha", "30"],
 }
-# What Corral makes and trains: the base, the method, keys.
+# Adapters that Corral makes and trains: base model, method, keys.
 MADE_BY_CORRAL = {
     "lora-fused": (BASE, "lora", ["peft.target_modules=linear_qkv,linear_proj,linear_fc1,linear_fc2"]),
     "dora-fused": (BASE, "dora", ["peft.target_modules=linear_qkv,linear_proj,linear_fc1,linear_fc2"]),
@@ -47,7 +47,7 @@ MADE_BY_CORRAL = {
 
 
 def write_rows(path, tokens, labels, mask):
-    """Rows of a golden, whose labels are shifted already: each gets the token after its last one."""
+    """Writes the sequences of a golden. Its labels are shifted by one already, so each sequence gets one more token, its last label."""
     with open(path, "w") as file:
         for t, l, m in zip(tokens.reshape(-1, tokens.shape[-1]), labels.reshape(-1, tokens.shape[-1]), mask.reshape(-1, tokens.shape[-1])):
             shifted = [-100] + [int(x) if keep else -100 for x, keep in zip(l, m)]
@@ -102,7 +102,7 @@ def made_by_peft(report, name, arguments, work, program, model):
 
 
 def in_bf16(report, name, work, program, model):
-    """Model and adapter in bf16 in both programs: roundings at other places, so each is held to float32, and ours to half as much again as peft's."""
+    """Model and adapter in bf16 in both programs. They round at different points, so each is compared with float32; ours may be half as far again as peft's."""
     method = "dora" if "dora" in name else "lora"
     golden = work / "golden"
     tensors = load_file(golden / f"{method}.safetensors")

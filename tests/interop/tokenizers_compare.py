@@ -1,8 +1,8 @@
-"""Ids and texts of `corral tokenizer` beside those of tokenizers and tiktoken: hard texts and random ones, for a given tokenizer and a freshly trained one.
+"""Ids and texts of `corral tokenizer` against tokenizers and tiktoken, on hard and random texts, for a given tokenizer and a freshly trained one.
 
     python tokenizers_compare.py --corral build/bin/corral --tokenizer tests/golden/tokenizer/small [--transformers]
 
---transformers: also opens the trained one with transformers: ids, begin and end token, and chats as Llama 3 writes them.
+--transformers: also opens the trained one with transformers and compares ids, begin and end token, and chats in Llama 3's format.
 """
 import argparse
 import base64
@@ -25,7 +25,7 @@ VOCAB, SPECIAL = 1200, 16
 
 
 def random_text(generator):
-    """Any code points but surrogates, blanks and quotes more often than others."""
+    """A text of any code points but surrogates; blanks and quotes come more often than others."""
     def character():
         if generator.random() < 0.3:
             return generator.choice(" \n\r\t'sStTdDmMrevVlL019.\u00a0\u3000")
@@ -36,7 +36,7 @@ def random_text(generator):
 
 
 def code_points():
-    """Every assigned code point and some others, each between letters, digits and blanks: its class shows in where text is cut."""
+    """Texts with every assigned code point and some others, each between letters, digits and blanks: the cuts show its class."""
     codes = [c for c in range(1, 0x110000) if not 0xD800 <= c < 0xE000 and (c < 0x32400 or c % 97 == 0)]
     return ["".join(f"a{chr(c)}1 {chr(c)}\n" for c in codes[i : i + 4000]) for i in range(0, len(codes), 4000)]
 
@@ -75,7 +75,7 @@ def compare(corral, folder, texts):
             want = other.encode(text, add_special_tokens=special).ids
             assert got == want, f"{folder}: ids differ for {text[:80]!r}: {got[:20]} and {want[:20]}"
     assert corral.decode(folder, ours) == texts
-    # Ids that are no text of anyone: characters in parts.
+    # Random ids cut characters into parts.
     generator = random.Random(5)
     odd = [[generator.randrange(other.get_vocab_size()) for _ in range(12)] for _ in range(300)]
     for ids, got in zip(odd, corral.decode(folder, odd)):
@@ -95,7 +95,7 @@ def compare_with_tiktoken(corral, model, texts):
 
 
 def train(corral, texts, out):
-    """The trained tokenizer has the merges that the tokenizers library learns from the same text."""
+    """Trains a tokenizer, whose merges must be those that the tokenizers library learns from the same text."""
     corral.run("train", "--data", corral.rows("train.jsonl", [{"text": t} for t in texts]), "--vocab-size", VOCAB, "--out", out)
     other = Tokenizer(models.BPE(ignore_merges=True))
     other.pre_tokenizer = pre_tokenizers.Sequence([
@@ -136,7 +136,7 @@ def main():
         compare_with_tiktoken(corral, args.tokenizer / "tokenizer.model", texts)
         readmes = ROOT.glob("plugins/*/*/README.md")
         prose = [part for readme in sorted(readmes) for part in readme.read_text().split("\n\n")]
-        # Corral does not learn from special tokens that a text spells; the other does.
+        # Corral does not learn from special tokens spelled in a text; the tokenizers library does.
         train(corral, [text for text in prose + written if "<|" not in text], Path(work) / "trained")
         compare(corral, Path(work) / "trained", texts)
         if args.transformers:

@@ -2,7 +2,7 @@
 
     python transformers_compare.py --corral build/bin/corral [--only NAME] [--keep DIR]
 
-Error of a tensor = largest difference / largest value of the reference. Prints one line a claim and ends with `N passed, N failed`.
+Error of a tensor = largest difference / largest value of the reference. Prints one line per claim and ends with `N passed, N failed`.
 """
 import json
 import subprocess
@@ -26,7 +26,7 @@ CASES = {
     "llama3-rope-untied": BASE | dict(rope="llama3", rope_factor=8),
     "odd-head-dim-and-ffn": BASE | dict(heads=4, kv_heads=2, head_dim=20, ffn=101, hidden=56),
 }
-SEQ, ROWS, STEPS, LR, MIN_LR, WARMUP = 96, 4, 50, 3e-3, 3e-4, 5  # original context of the scaled models: 64 places
+SEQ, ROWS, STEPS, LR, MIN_LR, WARMUP = 96, 4, 50, 3e-3, 3e-4, 5  # the original context of the scaled models is 64
 
 
 def make_model(case, folder):

@@ -1,4 +1,4 @@
-// lora and dora as the host sees them: what their pass does to a graph.
+// The passes of lora and dora on a graph: training, start, merge, unknown nodes, options.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -99,7 +99,7 @@ TEST(PeftPass, NothingRunsBackwardBelowTheFirstAdapter) {
       ++backward;
       const std::string& scope = g.names[n.scope];
       EXPECT_TRUE(scope == "layers.2" || scope == "head") << op_of(g, n) << " in " << scope;
-      // The first adapter needs no gradient of the layer's input either.
+      // The layer of the first adapter computes no gradient of its own input either.
       EXPECT_FALSE(scope == "layers.2" && op_of(g, n) == "rms_norm_backward" && n.inputs[1] != 0 &&
                    name_of(g, n.inputs[1]).find("input_layernorm") != std::string::npos);
     }
@@ -108,7 +108,7 @@ TEST(PeftPass, NothingRunsBackwardBelowTheFirstAdapter) {
   }
 }
 
-// One linear layer: y = W x.
+// A graph of one linear layer: y = W x.
 Graph one_linear() {
   Graph g;
   GraphBuilder b(g);
@@ -138,7 +138,7 @@ void fill(const Graph& g, graph::Interpreter& run) {
   for (size_t i = 0; i < token_index.size(); ++i) token_index[i] = static_cast<double>(i);
 }
 
-TEST(PeftPass, DropoutLeavesTheMeanOfTheOutput) {
+TEST(PeftPass, DropoutKeepsTheMeanOfTheOutput) {
   for (const std::string peft : {"lora", "dora"}) {
     const std::string o = options_of(peft, {"q_proj"}, 0.3);
     const Graph plain = method(peft).transform(one_linear(), o, true), dropping = method(peft).transform(one_linear(), o, false);
@@ -166,9 +166,9 @@ TEST(PeftPass, DropoutLeavesTheMeanOfTheOutput) {
   }
 }
 
-TEST(PeftPass, StartsAsTheModelItself) {
+TEST(PeftPass, StartsAsTheFunctionOfTheModelItself) {
   for (const std::string peft : {"lora", "dora"}) {
-    const std::string o = options_of(peft, {"q_proj"}, 0, 20);  // a rank larger than either side
+    const std::string o = options_of(peft, {"q_proj"}, 0, 20);  // the rank 20 is larger than either side of W
     const Graph base = one_linear(), g = method(peft).transform(base, o, true), start = method(peft).initialize(base, o);
     graph::verify(start);
     graph::Interpreter expected(base), run(g), first(start);
@@ -208,7 +208,7 @@ TEST(PeftPass, MergesIntoTheFunctionThatItTrains) {
 }
 
 TEST(PeftPass, KeepsNodesAndFieldsThatItDoesNotKnow) {
-  const std::string field{'\xc2', '\x3e', '\x01', 'x'};  // field 1000, one byte
+  const std::string field{'\xc2', '\x3e', '\x01', 'x'};  // protobuf field 1000: one byte, "x"
   for (const std::string peft : {"lora", "dora"}) {
     Graph g = one_linear();
     GraphBuilder b(g);
@@ -227,7 +227,7 @@ TEST(PeftPass, KeepsNodesAndFieldsThatItDoesNotKnow) {
   }
 }
 
-TEST(PeftPass, RefusesOptionsThatCannotBeNamingTheKey) {
+TEST(PeftPass, RefusesImpossibleOptionsNamingTheKey) {
   const auto error = [](int64_t dim, double dropout, std::vector<std::string> targets) {
     try {
       method("lora").transform(one_linear(), options_of("lora", targets, dropout, dim), true);

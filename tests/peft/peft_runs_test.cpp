@@ -1,4 +1,4 @@
-// What a user sees of finetune, merge, export, eval and generate with adapters, against what peft computed of the same model.
+// finetune, merge, export, eval and generate with adapters, compared with numbers that peft computed on the same model.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,7 +19,7 @@ using Tensors = std::map<std::string, FileTensor>;
 const std::string kModel = CORRAL_SOURCE_DIR "/tests/golden/models/llama3";
 const std::string kExpected = CORRAL_SOURCE_DIR "/tests/golden/expected/llama3/";
 
-// What peft computed of an adapter over kModel, from its beginning to its end after twenty steps.
+// peft's training of an adapter over kModel: its start, twenty steps, its end.
 struct Golden {
   explicit Golden(const std::string& name)
       : start(kExpected + name + "_start"),
@@ -39,7 +39,7 @@ struct Golden {
   json facts;
   std::string method;
 };
-// All modules; the scale of rsLoRA; a part of the modules; ranks above the sides of a matrix.
+// Adapters of all modules, with rsLoRA's scale, of some modules, and with ranks above the sides of a matrix.
 const std::vector<std::string> kGoldens{"lora", "dora", "lora_rslora", "dora_partial", "lora_wide", "dora_wide"};
 
 class PeftRuns : public corral::GoldenRuns {
@@ -53,7 +53,7 @@ class PeftRuns : public corral::GoldenRuns {
     EXPECT_NE(text("err").find(sentence), std::string::npos) << text("err");
   }
 
-  // The rows of the first `batches` steps of a golden.
+  // Writes the sequences of the first `batches` steps of a golden.
   void write_data(const Tensors& golden, size_t batches) {
     rows_ = static_cast<size_t>(golden.at("tokens").shape[1]);
     length_ = static_cast<size_t>(golden.at("tokens").shape[2]) + 1;
@@ -64,7 +64,7 @@ class PeftRuns : public corral::GoldenRuns {
     return "eval --checkpoint " + model + " --data " + path("data.jsonl") + " --seq-length " + std::to_string(length_) +
            " --json --set device.threads=1 --logits " + path("logits") + " ";
   }
-  // The golden's settings; those of the adapter are its own where `rest` names one.
+  // A command with the settings of the goldens. If `rest` begins with --adapter, that adapter brings its own dim and alpha.
   std::string finetune(const std::string& run, const std::string& rest, const std::string& peft = "lora", int steps = 20) const {
     const std::string lists = peft == "none" || rest.starts_with("--adapter") ? "" : " peft.dim=4 peft.alpha=8";
     return "finetune --pretrained-checkpoint " + kModel + " --data " + path("data.jsonl") + " --dir " + path(run) + " --peft " + peft +
@@ -156,7 +156,7 @@ TEST_F(PeftRuns, TwentyStepsTheirExportAndItsMergeEqualPefts) {
     }
     write_data(golden.tensors, 1);
     const std::vector<double>& end = golden.tensors.at("logits_end").values;
-    // The run, its last checkpoint, its export, the merge: one function.
+    // The run, its last checkpoint, its export and its merge compute the same function.
     for (const std::string& model : {path(name), last(name), kModel + " --adapter " + path(name + "_adapter"), path(name + "_merged")}) {
       ASSERT_EQ(corral(eval(model)), 0) << text("err");
       EXPECT_LE(difference(logits("logits"), end), 5e-5 * largest(end)) << model;
@@ -180,8 +180,8 @@ TEST_F(PeftRuns, MergingAGivenAdapterEqualsPeftsMerge) {
   }
 }
 
-// peft in bf16 is so far from peft in float32 on these models (peft_compare.py measures it anew); half as much again is another order of
-// roundings, more would be another function.
+// `logits` and `gradients` are how far peft in bf16 is from peft in float32 on these models; peft_compare.py measures them anew. Another
+// order of roundings may add half as much again; more would be another function.
 TEST_F(PeftRuns, InBf16LogitsAndGradientsOfAnAdapterAreAsFarFromFloat32AsPeftsAre) {
   struct Far {
     const char* method;
@@ -203,7 +203,7 @@ TEST_F(PeftRuns, InBf16LogitsAndGradientsOfAnAdapterAreAsFarFromFloat32AsPeftsAr
   }
 }
 
-// A product of the two matrices, the sum and, for dora, the rows' norms in float32 or wider; then one rounding.
+// The product of the two matrices, the sum and dora's row norms are computed in float32 or wider, then rounded once.
 TEST_F(PeftRuns, AMergeIntoBf16WeightsIsComputedInFloat32AndRoundedOnce) {
   const std::string base = CORRAL_SOURCE_DIR "/tests/golden/models/llama31";
   write_data(read_tensor_file(kExpected + "lora.safetensors"), 2);
@@ -237,14 +237,14 @@ TEST_F(PeftRuns, AMergeIntoBf16WeightsIsComputedInFloat32AndRoundedOnce) {
     EXPECT_EQ(own.at(name + ".weight").dtype, "BF16");
     for (size_t i = 0; i < expected.size(); ++i) {
       const double w = wide.at(name + ".weight").values[i];
-      // Half a unit in the last of eight bits.
+      // Half a unit in the last place of bf16's eight significant bits.
       EXPECT_LE(std::abs(own.at(name + ".weight").values[i] - w), std::ldexp(1.0, std::ilogb(w == 0 ? 1e-30 : w) - 8)) << i;
     }
   }
   EXPECT_EQ(own.at("model.norm.weight").values, before.at("model.norm.weight").values);
 }
 
-TEST_F(PeftRuns, ATiedPairThatIsTrainedWholeStaysOne) {
+TEST_F(PeftRuns, AnEmbeddingAndItsTiedHeadStayOneWhenTrainedAsAWhole) {
   const std::string base = CORRAL_SOURCE_DIR "/tests/golden/models/llama32";
   write_data(read_tensor_file(kExpected + "lora.safetensors"), 2);
   for (const std::string module : {"embed_tokens", "lm_head"}) {
@@ -264,7 +264,7 @@ TEST_F(PeftRuns, ATiedPairThatIsTrainedWholeStaysOne) {
   }
 }
 
-TEST_F(PeftRuns, ARunThatWasInterruptedEndsWithTheSameFiles) {
+TEST_F(PeftRuns, AnInterruptedRunEndsWithTheSameFiles) {
   write_data(read_tensor_file(kExpected + "lora.safetensors"), 20);
   for (const std::string method : {"lora", "dora", "none"})
     for (const std::string precision : {"fp32", "bf16"}) {
@@ -290,7 +290,7 @@ TEST_F(PeftRuns, ARunThatWasInterruptedEndsWithTheSameFiles) {
     }
 }
 
-TEST_F(PeftRuns, TheFirstLossIsTheModelsOwnAndOneMatrixMayServeAFusedLayer) {
+TEST_F(PeftRuns, TheFirstLossIsTheModelsAndAFusedLayerMayHaveOneFirstMatrix) {
   write_data(read_tensor_file(kExpected + "lora.safetensors"), 1);
   ASSERT_EQ(corral(eval(kModel)), 0) << text("err");
   const double base = json::parse(text("out"))["loss"];
@@ -310,7 +310,7 @@ TEST_F(PeftRuns, TheFirstLossIsTheModelsOwnAndOneMatrixMayServeAFusedLayer) {
     EXPECT_EQ(config["use_rslora"], true);
     EXPECT_EQ(config["use_dora"], method == "dora");
     EXPECT_EQ(config["lora_alpha"], 8);
-    // Read back as separate adapters, and as the fused ones of the run.
+    // The adapter gives the same loss as one matrix per fused layer and as separate adapters.
     ASSERT_EQ(corral(eval(path(method))), 0) << text("err");
     const double loss = json::parse(text("out"))["loss"];
     ASSERT_EQ(corral(eval(kModel) + "--adapter " + last(method, 5) + " --set peft.target_modules=linear_qkv,linear_fc2"), 0) << text("err");
@@ -348,7 +348,7 @@ TEST_F(PeftRuns, GeneratesTheSameTextWithAnAdapterAndWithItsMerge) {
 TEST_F(PeftRuns, AnAdapterIsRefusedByAnotherModelAndAnotherShape) {
   write_data(read_tensor_file(kExpected + "lora.safetensors"), 2);
   ASSERT_EQ(corral(finetune("run", "", "lora", 2)), 0) << text("err");
-  // The same shapes with one weight changed.
+  // A model of the same shapes with one weight changed.
   fs::copy(kModel, path("other"), fs::copy_options::recursive);
   {
     std::fstream file(path("other") + "/model-00002-of-00003.safetensors", std::ios::in | std::ios::out | std::ios::binary);
@@ -377,7 +377,7 @@ TEST_F(PeftRuns, AnAdapterIsRefusedByAnotherModelAndAnotherShape) {
     expect_refused(words + path("run") + " --dir " + path("again"), "merge it into its model first");
 }
 
-TEST_F(PeftRuns, SaysWhatIsWrongWithAChoiceBeforeAnyWork) {
+TEST_F(PeftRuns, RefusesAWrongChoiceBeforeAnyWork) {
   write_data(read_tensor_file(kExpected + "lora.safetensors"), 1);
   expect_refused(finetune("run", "peft.target_modules=q_porj"),
                  "peft.target_modules[0] = \"q_porj\": no such module in the model\n       did you mean \"q_proj\"?");
@@ -391,7 +391,7 @@ TEST_F(PeftRuns, SaysWhatIsWrongWithAChoiceBeforeAnyWork) {
   EXPECT_FALSE(fs::exists(path("run")));
 }
 
-TEST_F(PeftRuns, TakesAMethodFromAnotherFile) {
+TEST_F(PeftRuns, TakesAMethodByThePathOfItsFile) {
   write_data(read_tensor_file(kExpected + "lora.safetensors"), 2);
   fs::create_directories(path("elsewhere"));
   for (const char* file : {"dora.so", "dora.manifest"})
@@ -401,8 +401,8 @@ TEST_F(PeftRuns, TakesAMethodFromAnotherFile) {
                   .contains("base_model.model.model.layers.0.mlp.up_proj.lora_magnitude_vector"));
 }
 
-// Nothing in Corral knows this method: it is a shared object, named by its path.
-TEST_F(PeftRuns, TrainsResumesMergesAndRunsAMethodThatItDoesNotKnow) {
+// The method is a shared object of these tests, named by its path.
+TEST_F(PeftRuns, TrainsResumesMergesAndRunsAnUnknownMethod) {
   write_data(read_tensor_file(kExpected + "lora.safetensors"), 2);
   const std::string plugin = CORRAL_ROW_FACTORS;
   const auto words = [&](const std::string& run, int steps) {
@@ -430,7 +430,7 @@ TEST_F(PeftRuns, EachFinetuneRecipeTrainsItsAdapter) {
   for (const auto& entry : fs::directory_iterator(CORRAL_SOURCE_DIR "/recipes")) {
     const std::string name = entry.path().stem();
     if (name.find("_finetune_") == std::string::npos) continue;
-    // The recipe's own choice, and each other one once.
+    // Every recipe is run with its own method, and one recipe with each other method too.
     const bool first = name.find("llama32_1b") == 0;
     for (const std::string& method : first ? std::vector<std::string>{"lora", "dora", "none"} : std::vector<std::string>{"lora"}) {
       const std::string run = name + method;

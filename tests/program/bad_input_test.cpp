@@ -1,4 +1,5 @@
-// What the program says to input that is wrong: one message with the words a user needs, its exit code, and nothing left behind.
+// Bad input of every kind: the program prints one message with the words a user needs, ends with the right exit code and leaves nothing
+// behind.
 #include <fcntl.h>
 #include <sys/resource.h>
 
@@ -13,7 +14,7 @@ using nlohmann::json;
 
 constexpr int kInput = 2, kEnvironment = 3;
 
-// Where a case's files lie; its command line has $F for it.
+// The folder with the files of a case; the case's command line calls it $F.
 struct Place {
   fs::path folder;
   fs::path operator/(const std::string& name) const { return folder / name; }
@@ -29,7 +30,7 @@ struct Place {
     change(j);
     text("model/config.json", j.dump(2));
   }
-  // A copy of a golden model whose weights have this header, and `data_size` bytes behind it.
+  // A copy of a golden model whose weight file is `length`, `header` and `data_size` zero bytes.
   void weights(const std::string& header, size_t data_size, uint64_t length) const {
     copy("llama32");
     write_text(folder / "model/model.safetensors",
@@ -37,7 +38,7 @@ struct Place {
   }
   void weights(const std::string& header, size_t data_size = 0) const { weights(header, data_size, header.size()); }
 
-  // A plugin of the build under another name, with bytes changed and a manifest that says so.
+  // A copy of a built plugin with a manifest for `abi`; every `from` in its bytes is replaced by `to`.
   void plugin(const std::string& abi, const std::string& from = "", const std::string& to = "") const {
     std::string bytes = text_of(CORRAL_BINARY_DIR "/plugins/precision/fp32/fp32.so");
     for (size_t at = from.empty() ? bytes.npos : bytes.find(from); at != bytes.npos; at = bytes.find(from, at + 1))
@@ -55,12 +56,12 @@ struct Case {
   std::string words;
   int code;
   std::vector<std::string> message;
-  const char* before = "";  // stands before the program
+  const char* before = "";  // shell text in front of the program
 };
 
 void nothing(const Place&) {}
 
-// A training run that would be done in a moment, were it not for what a case changes.
+// A training run that passes in a moment; a case breaks it with `data`, `more` or `tokenizer`.
 std::string train(const std::string& data, const std::string& more = "", const std::string& tokenizer = Place::golden("llama3")) {
   return "pretrain --recipe llama32_1b_pretrain_config --tokenizer " + tokenizer + " --data " + data +
          " --dir $F/run --train-iters 2 --micro-batch-size 2 --seq-length 16 --precision fp32 --set device.threads=1 " +
@@ -90,7 +91,7 @@ auto header(std::string text, size_t data_size = 0) {
 auto data(std::string content) {
   return [content](const Place& p) { p.text("data.jsonl", content); };
 }
-// A copy of a folder of Megatron Core's, damaged.
+// A copy of a Megatron Core folder, then damaged.
 auto megatron(const std::function<void(const fs::path& folder, const fs::path& iteration)>& damage) {
   return [damage](const Place& p) {
     fs::copy(Place::golden("../megatron/tied/mcore"), p.folder / "mg", fs::copy_options::recursive);
@@ -102,7 +103,7 @@ void replace_in(const fs::path& file, const std::string& from, const std::string
   for (size_t at = 0; (at = bytes.find(from, at)) != bytes.npos; at += to.size()) bytes.replace(at, from.size(), to);
   write_text(file, bytes);
 }
-// A pair of Megatron's with four sequences of eight tokens, a number of its index overwritten.
+// A Megatron data pair of four sequences of eight tokens, whose index has `bytes` written over position `at`.
 auto pair(size_t at, const std::string& bytes) {
   return [at, bytes](const Place& p) {
     std::string index("MMIDIDX\0\0", 9);
@@ -255,7 +256,7 @@ const std::vector<Case>& cases() {
        {"fp32.so: a file: name its folder"}},
       {"NoPluginFolder", nothing, "plugins --plugin-path $F/none", kInput, {"--plugin-path $F/none: no such folder"}},
 
-      // Files that are not there.
+      // Missing files.
       {"NoDataFile", nothing, train("$F/none.jsonl"), kInput, {"$F/none.jsonl", "no such file"}},
       {"NoTokenizer",
        data("{\"text\": \"a\"}\n"),
@@ -532,7 +533,7 @@ const std::vector<Case>& cases() {
        kInput,
        {"$F/fp32.so"}},
 
-      // No room: the user's limit of a file's size stands for the disk where there is no root.
+      // A full disk. The limit on file sizes stands in for it, as a small disk can be mounted by root only.
       {"NoRoomForAnExport",
        model("llama32"),
        "export --checkpoint $F/model --hf-path $F/out",
@@ -567,7 +568,7 @@ const std::vector<Case>& cases() {
        kEnvironment,
        {"$F/file"}},
 
-      // Folders of Megatron's.
+      // Megatron folders.
       {"MegatronFileIsCut",
        megatron([](const fs::path&, const fs::path& i) { fs::resize_file(i / "__0_0.distcp", 5000); }),
        kExport,
@@ -622,7 +623,7 @@ const std::vector<Case>& cases() {
        kInput,
        {"metadata.json: sharded_backend = \"zarr\": only torch_dist is read"}},
 
-      // Pairs of Megatron's, how they are mixed and divided.
+      // Megatron data pairs, their blends and splits.
       {"PairIsLongerThanItsFile",
        pair(34, std::string("\xff\xff\xff\x7f", 4)),
        train("$F/p", "--dataset indexed"),
@@ -688,7 +689,7 @@ class BadInput : public testing::TestWithParam<size_t> {
     for (size_t at = 0; (at = text.find("$F", at)) != text.npos;) text.replace(at, 2, place_.folder.string());
     return text;
   }
-  // Every file with its content, every folder.
+  // Content of every file; folders are empty strings.
   std::map<std::string, std::string> contents() const {
     std::map<std::string, std::string> all;
     for (const auto& entry : fs::recursive_directory_iterator(place_.folder))
@@ -728,7 +729,7 @@ TEST_P(BadInput, GetsOneMessageItsExitCodeAndLeavesNothing) {
 INSTANTIATE_TEST_SUITE_P(Table, BadInput, testing::Range(size_t{0}, cases().size()),
                          [](const auto& test) { return std::string(cases()[test.param].name); });
 
-// A disk that is full in the middle of training: what was saved before stays whole, and the run can go on from it.
+// The disk is full in the middle of training: earlier checkpoints stay whole, and the last of them can be exported.
 TEST_F(ProgramTest, AFullDiskDuringTrainingLeavesTheCheckpointsBefore) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root to mount a small disk";
   fs::create_directory(*this / "disk");

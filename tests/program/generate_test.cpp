@@ -1,4 +1,4 @@
-// `corral generate` as a user meets it: where prompts come from, what ends a text, which limits hold, what is shown when.
+// `corral generate`: sources of prompts, ends of a text, limits of sampling, streaming.
 #include <sys/socket.h>
 
 #include <nlohmann/json.hpp>
@@ -31,12 +31,12 @@ class Generate : public ProgramTest {
     for (std::string line; std::getline(lines, line);) all.push_back(json::parse(line));
     return all;
   }
-  // The row of one prompt; greedy unless `more` says otherwise.
+  // The JSON row of one prompt with at most 24 new tokens.
   json row(const std::string& more, const std::string& prompt = "the cat") const {
     const auto all = rows(generate("--json --prompt '" + prompt + "' --max-new-tokens 24 " + more));
     return all.size() == 1 ? all[0] : json();
   }
-  // The ids that follow where nothing ends the text.
+  // The 24 ids of greedy decoding without an end.
   std::vector<int> greedy() const { return row("--temperature 0 --ignore-eos")["output_ids"]; }
 
   void change(const std::string& file, const std::function<void(json&)>& by) const {
@@ -65,9 +65,9 @@ TEST_F(Generate, TakesAPromptFromTheCommandLineFromStandardInputAndFromAFile) {
   }
 }
 
-TEST_F(Generate, EndsBeforeTheTextOfStopWhereverItsTokensAreCut) {
+TEST_F(Generate, EndsBeforeAStopTextWhereverItsTokensAreCut) {
   const std::string whole = row("--temperature 0 --ignore-eos")["text"];
-  // Pieces of the text, those aside that a shell or JSON would change.
+  // Every two characters of the text as a stop, except characters that the shell or JSON would change.
   size_t tried = 0;
   for (size_t at = 1; at + 2 < whole.size(); ++at) {
     const std::string stop = whole.substr(at, 2);
@@ -84,7 +84,7 @@ TEST_F(Generate, EndsBeforeTheTextOfStopWhereverItsTokensAreCut) {
 TEST_F(Generate, EndsAtEachEndIdOfGenerationConfigConfigAndTokenizerUnlessTold) {
   const std::vector<int> ids = greedy();
   ASSERT_EQ(ids.size(), 24u);
-  // The first of each.
+  // The text ends at the first occurrence of an id.
   const auto first = [&](int id) { return static_cast<size_t>(std::find(ids.begin(), ids.end(), id) - ids.begin()); };
   const auto expect_end = [&](size_t count) {
     const json ended = row("--temperature 0");
@@ -98,7 +98,7 @@ TEST_F(Generate, EndsAtEachEndIdOfGenerationConfigConfigAndTokenizerUnlessTold) 
   change("generation_config.json", [&](json& j) { j["eos_token_id"] = kEndOfText; });
   change("config.json", [&](json& j) { j["eos_token_id"] = ids[5]; });
   expect_end(first(ids[5]));
-  // The tokenizer's alone: with such a penalty every id comes once, so one of its ends does too.
+  // Only the tokenizer has end ids now. With this penalty every id is generated once, so an end id is too.
   for (const char* file : {"config.json", "generation_config.json"}) change(file, [](json& j) { j.erase("eos_token_id"); });
   write_text(*this / "p.jsonl", "{\"input_ids\": [5]}\n");
   const std::string words = "--json --temperature 0 --repetition-penalty 1e9 --max-new-tokens 319 --prompts " + (*this / "p.jsonl");
@@ -116,7 +116,7 @@ TEST_F(Generate, RawLeavesTheBeginTokenOutAndShowsSpecialTokens) {
   json without = plain["input_ids"];
   without.erase(0);
   EXPECT_EQ(raw["input_ids"], without);
-  // With such a penalty every id comes once, special ones too.
+  // With this penalty every id is generated once, special ones included.
   write_text(*this / "p.jsonl", "{\"input_ids\": [5]}\n");
   const std::string words =
       "--json --temperature 0 --repetition-penalty 1e9 --max-new-tokens 319 --ignore-eos --prompts " + (*this / "p.jsonl");
@@ -127,7 +127,7 @@ TEST_F(Generate, RawLeavesTheBeginTokenOutAndShowsSpecialTokens) {
 }
 
 TEST_F(Generate, IsGreedyUnlessTheModelOrAFlagSaysOtherwise) {
-  // The golden's generation_config.json samples at 0.6 and 0.9.
+  // The golden's generation_config.json has temperature 0.6 and top_p 0.9.
   EXPECT_NE(row("--seed 1"), row("--seed 2"));
   EXPECT_EQ(row("--seed 1"), row("--seed 1 --temperature 0.6 --top-p 0.9"));
   EXPECT_EQ(row("--seed 1"), row("--seed 1"));
@@ -135,12 +135,11 @@ TEST_F(Generate, IsGreedyUnlessTheModelOrAFlagSaysOtherwise) {
   EXPECT_EQ(row("--seed 1")["output_ids"], row("--temperature 0")["output_ids"]);
   EXPECT_EQ(row("--seed 1"), row("--seed 2"));
   EXPECT_NE(row("--seed 1 --top-k 50"), row("--seed 2 --top-k 50"));
-  // No configuration at all.
   fs::remove(*this / "model/generation_config.json");
   EXPECT_EQ(row("--seed 1"), row("--temperature 0"));
 }
 
-TEST_F(Generate, EachLimitOfChoiceHolds) {
+TEST_F(Generate, TopKTopPMinPAndThePenaltyLimitTheChoice) {
   const json likeliest = row("--temperature 0 --ignore-eos")["output_ids"];
   for (const char* limit : {"--top-k 1", "--top-p 0", "--min-p 1"}) {
     EXPECT_EQ(row(std::string("--temperature 5 --ignore-eos --seed 3 ") + limit)["output_ids"], likeliest) << limit;
@@ -164,7 +163,7 @@ TEST_F(Generate, SaysTheSpeedOfPromptAndDecodeOnStandardError) {
   EXPECT_EQ(shown.out.find("tokens/s"), std::string::npos);
 }
 
-// What was written by each write: a socket that keeps them apart.
+// The bytes of each write of the program. A socket of packets keeps the writes apart.
 std::vector<std::string> writes_of(const std::string& words) {
   int ends[2];
   EXPECT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
@@ -186,7 +185,7 @@ std::vector<std::string> writes_of(const std::string& words) {
   return all;
 }
 
-TEST_F(Generate, StreamsToATerminalAndWhereItIsAskedToTheTextOfTheWhole) {
+TEST_F(Generate, StreamsToATerminalAndWithTheFlagTheSameTextAsWithoutStreaming) {
   const std::string words = "generate --set device.threads=1 --checkpoint " + (*this / "model") +
                             " --prompt 'the cat' --max-new-tokens 24 --temperature 0 --ignore-eos",
                     whole = corral(words).out;

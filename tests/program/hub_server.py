@@ -1,7 +1,7 @@
 """A hub on loopback for tests: hub_server.py FOLDER LOG.
 
-FOLDER/OWNER/NAME/... are models. What a model's name says is what goes wrong with it: see Hub.answer. Files *.safetensors lie on a second
-server, which the hub redirects to. Prints both ports. LOG gets a line a request: server, method, path, range, whether a token came along.
+FOLDER/OWNER/NAME/... are models. The name of a model says which fault it has: see Hub.answer. Files *.safetensors are served by a second
+server, to which the hub redirects. Prints both ports. LOG gets a line per request: server, method, path, range, authorization.
 """
 import hashlib
 import http.server
@@ -41,7 +41,7 @@ class Server(http.server.BaseHTTPRequestHandler):
         self.answer()
 
     def reply(self, status, body=b"", headers=(), only=None, length=None):
-        """`only`: so many bytes of the body are sent, then the connection is cut."""
+        """Sends a response. If `only` is given, the connection is cut after that many bytes of the body."""
         self.send_response(status)
         for name, value in headers:
             self.send_header(name, value)

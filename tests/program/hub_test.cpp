@@ -1,4 +1,4 @@
-// Names of the hub: downloads into its cache, and models taken from there. The hub is a server of the test's own (hub_server.py).
+// Models by their name on the hub: downloads into the cache, and commands that read the cache. The hub is a local server (hub_server.py).
 #include <csignal>
 #include <set>
 
@@ -33,7 +33,7 @@ class Hub : public ProgramTest {
     ProgramTest::TearDown();
   }
 
-  // A model of the hub: a golden one.
+  // Puts a copy of a golden model on the hub.
   void put(const std::string& name, const std::string& model = "llama32") const {
     fs::create_directories(fs::path(*this / "hub/org"));
     fs::copy(golden(model), *this / ("hub/org/" + name), fs::copy_options::recursive);
@@ -47,7 +47,7 @@ class Hub : public ProgramTest {
   }
   std::string cache(const std::string& name) const { return *this / ("home/hub/models--org--" + name); }
   std::string snapshot(const std::string& name) const { return cache(name) + "/snapshots/" + kCommit; }
-  // Requests that the server saw, those with these words.
+  // Lines of the server's log that contain both texts.
   std::vector<std::string> requests(const std::string& a, const std::string& b = "") const {
     std::ifstream log(*this / "log");
     std::vector<std::string> found;
@@ -87,7 +87,7 @@ TEST_F(Hub, AModelIsFetchedIntoTheLayoutOfTheHubsToolsAndTakenByItsName) {
   const Shown in = with_hub("import --hf-model org/plain --dir " + (*this / "run"));
   ASSERT_EQ(in.code, 0) << in.err;
   EXPECT_TRUE(raw_tensors(*this / "run/checkpoints/iter_0000000") == raw_tensors(golden("llama31")));
-  // All is there: the next time nothing is fetched.
+  // A second download fetches no file again.
   const size_t before = requests("GET").size();
   ASSERT_EQ(with_hub("download org/plain").code, 0);
   EXPECT_EQ(requests("GET").size(), before + 1) << "only the list of files";
@@ -128,7 +128,7 @@ TEST_F(Hub, ACutConnectionIsContinuedWhereItWasCut) {
   for (size_t i = 1; i < 4; ++i) EXPECT_NE(parts[i].find("bytes=" + std::to_string(i * 60'000) + "-"), std::string::npos) << parts[i];
 }
 
-TEST_F(Hub, ADownloadThatFailedGoesOnWithTheNextCommand) {
+TEST_F(Hub, AFailedDownloadIsContinuedByTheNextCommand) {
   put("dead");
   const Shown failed = with_hub("download org/dead");
   EXPECT_EQ(failed.code, 3);
@@ -142,14 +142,14 @@ TEST_F(Hub, ADownloadThatFailedGoesOnWithTheNextCommand) {
   EXPECT_NE(requests("elsewhere GET").back().find(" bytes=1000- "), std::string::npos);
 }
 
-TEST_F(Hub, AServerThatGivesNoPartsIsAskedForAllOfIt) {
+TEST_F(Hub, AServerWithoutRangesIsAskedForTheWholeFile) {
   put("cut_norange");
   const Shown got = with_hub("download org/cut_norange");
   ASSERT_EQ(got.code, 0) << got.err;
   EXPECT_TRUE(files(snapshot("cut_norange")) == files(*this / "hub/org/cut_norange"));
 }
 
-TEST_F(Hub, WhatIsLeftOfSomethingElseIsFoundByTheHashAndFetchedAgain) {
+TEST_F(Hub, AnIncompleteFileOfOtherContentIsFoundByItsHashAndFetchedAgain) {
   put("plain");
   ASSERT_EQ(with_hub("download org/plain").code, 0);
   const fs::path blob = fs::canonical(snapshot("plain") + "/model.safetensors");
@@ -161,8 +161,8 @@ TEST_F(Hub, WhatIsLeftOfSomethingElseIsFoundByTheHashAndFetchedAgain) {
   EXPECT_TRUE(text_of(snapshot("plain") + "/model.safetensors") == whole);
 }
 
-TEST_F(Hub, ContentThatHasNotTheHashStatedIsRemovedAndRefused) {
-  for (const std::string name : {"wrong", "damaged"}) {  // SHA-256 of a large file, SHA-1 of git of a small one
+TEST_F(Hub, ContentWithoutTheStatedHashIsRemovedAndRefused) {
+  for (const std::string name : {"wrong", "damaged"}) {  // large files have a SHA-256, small ones git's SHA-1
     put(name);
     const Shown got = with_hub("download org/" + name + " --jobs 1");
     EXPECT_EQ(got.code, 3) << name;
@@ -177,7 +177,7 @@ TEST_F(Hub, ContentThatHasNotTheHashStatedIsRemovedAndRefused) {
   }
 }
 
-TEST_F(Hub, TheTokenReachesTheHubAndNobodyThatItRedirectsTo) {
+TEST_F(Hub, TheTokenIsSentToTheHubButNotToTheServersItRedirectsTo) {
   put("gated");
   const Shown got = with_hub("download org/gated", "good");
   ASSERT_EQ(got.code, 0) << got.err;
@@ -189,7 +189,7 @@ TEST_F(Hub, TheTokenReachesTheHubAndNobodyThatItRedirectsTo) {
   EXPECT_EQ((got.out + got.err).find("good"), std::string::npos) << "the token is shown";
 }
 
-TEST_F(Hub, RefusalsSayWhatToDo) {
+TEST_F(Hub, EachRefusalSaysWhatToDo) {
   put("gated");
   put("closed");
   const struct {
@@ -211,7 +211,7 @@ TEST_F(Hub, RefusalsSayWhatToDo) {
   }
 }
 
-TEST_F(Hub, NamesAndAddressesThatAreNoneAreRefusedBeforeAnythingIsAsked) {
+TEST_F(Hub, InvalidNamesAndAddressesAreRefusedBeforeAnyRequest) {
   for (const std::string name :
        {"''", "model", "a/b/c", "'a b/c'", "/etc/passwd", "org/--b", "org/model@../../x", "org/model@", "org/model --revision ../x"}) {
     const Shown shown = with_hub("download " + name);
@@ -237,7 +237,7 @@ TEST_F(Hub, ABusyHubIsAskedAgain) {
   }
 }
 
-TEST_F(Hub, NoNameThatTheHubGivesLeavesTheCache) {
+TEST_F(Hub, NoFileNameFromTheHubLeavesTheCache) {
   for (const auto& [name, says] : {std::pair{"leaves", "would leave its folder"}, {"climbs", "states no etag that could name it"}}) {
     put(name);
     const Shown got = with_hub(std::string("download org/") + name);

@@ -1,4 +1,4 @@
-// inspect, verify, diff, bridge check, and the certificates of conversions.
+// `corral inspect`, `verify`, `diff`, `bridge check`, and the certificate that each conversion writes.
 #define XXH_INLINE_ALL
 #include <sys/resource.h>
 #include <xxhash.h>
@@ -41,7 +41,7 @@ class Checkpoints : public ProgramTest {
       if (m.get<std::string>().find(what) != std::string::npos) return true;
     return false;
   }
-  // What one check of `verify` found.
+  // The report of one check of `verify --json`.
   static json check(const Shown& shown, const std::string& name) {
     const json all = json::parse(shown.out);
     for (const auto& c : all["checkpoints"][0]["checks"])
@@ -110,7 +110,7 @@ TEST_F(Checkpoints, InspectSaysFromWhereAConversionCame) {
   EXPECT_EQ(r["made_by"][0], "a run of Corral (MANIFEST.json)");
 }
 
-TEST_F(Checkpoints, VerifyPassesWhatIsWhole) {
+TEST_F(Checkpoints, VerifyPassesWholeCheckpoints) {
   for (const std::string& path : {golden("llama3"), golden("llama32"), mcore("tensor_parallel"), mcore("buckets")}) {
     const Shown shown = corral("verify " + path);
     EXPECT_EQ(shown.code, 0) << shown.out << shown.err;
@@ -119,8 +119,8 @@ TEST_F(Checkpoints, VerifyPassesWhatIsWhole) {
   EXPECT_EQ(nothing.code, 2);
 }
 
-TEST_F(Checkpoints, VerifyFindsAFlippedBitByWhateverTheFormatHas) {
-  // Megatron: the checksum of the record.
+TEST_F(Checkpoints, VerifyFindsAFlippedBitByChecksumManifestOrCertificate) {
+  // Megatron: each record has a checksum.
   const std::string mg = copy(mcore("tied"), "mg");
   const fs::path distcp = mg + "/iter_0000500/__0_0.distcp";
   ASSERT_TRUE(fs::exists(distcp));
@@ -131,7 +131,7 @@ TEST_F(Checkpoints, VerifyFindsAFlippedBitByWhateverTheFormatHas) {
   EXPECT_EQ(damaged.code, 1);
   EXPECT_EQ(check(damaged, "every byte of every tensor")["result"], "wrong") << damaged.out;
   EXPECT_NE(damaged.out.find("do not have their checksum"), std::string::npos) << damaged.out;
-  // A run: its manifest.
+  // A run has a manifest.
   ASSERT_EQ(corral("import --hf-model " + golden("llama32") + " --dir " + (*this / "run")).code, 0);
   const fs::path weights = *this / "run/checkpoints/iter_0000000/model.safetensors";
   ASSERT_EQ(corral("verify " + (*this / "run")).code, 0);
@@ -140,7 +140,7 @@ TEST_F(Checkpoints, VerifyFindsAFlippedBitByWhateverTheFormatHas) {
   EXPECT_EQ(run.code, 1);
   EXPECT_EQ(check(run, "every file against MANIFEST.json")["result"], "wrong");
   EXPECT_EQ(check(run, "hashes of conversion.json")["problems"].size(), 1u) << run.out;
-  // An export: the hashes of its certificate.
+  // An export has the hashes of its certificate.
   ASSERT_EQ(corral("export --checkpoint " + golden("llama32") + " --hf-path " + (*this / "out")).code, 0);
   EXPECT_EQ(corral("verify " + (*this / "out")).code, 0);
   flip(*this / "out/model.safetensors", fs::file_size(*this / "out/model.safetensors") - 5);
@@ -150,7 +150,7 @@ TEST_F(Checkpoints, VerifyFindsAFlippedBitByWhateverTheFormatHas) {
       << changed.out;
 }
 
-TEST_F(Checkpoints, VerifyFindsValuesThatAreNoNumbersAndTensorsThatAreNotThere) {
+TEST_F(Checkpoints, VerifyFindsNanInfinityAndMissingTensors) {
   const std::string folder = copy(golden("llama32"), "model");
   auto tensors = raw_tensors(folder);
   std::string& norm = tensors.at("model.norm.weight");
@@ -173,7 +173,7 @@ TEST_F(Checkpoints, VerifyFindsValuesThatAreNoNumbersAndTensorsThatAreNotThere) 
   EXPECT_EQ(check(cut, "the format's own rules")["result"], "wrong") << cut.out;
 }
 
-// Moments that are no numbers break the next step of a run whose weights are still fine.
+// NaN or infinite moments would break the next step of a run although its weights are whole.
 TEST_F(Checkpoints, VerifyLooksIntoTheStateOfTheOptimizer) {
   const std::string run = *this / "run";
   ASSERT_EQ(corral("import --hf-model " + golden("llama32") + " --dir " + run).code, 0);
@@ -197,7 +197,7 @@ TEST_F(Checkpoints, VerifyLooksIntoTheStateOfTheOptimizer) {
   EXPECT_EQ(check(odd, name)["problems"], json::array({"exp_avg.x: 0 NaN and 1 infinite"})) << odd.out;
 }
 
-TEST_F(Checkpoints, VerifyHoldsAFileOfTheHubsCacheAgainstTheHashInItsName) {
+TEST_F(Checkpoints, VerifyComparesAFileOfTheHubsCacheWithTheHashInItsName) {
   const std::string folder = copy(golden("llama32"), "snapshot");
   fs::create_directory(*this / "blobs");
   const fs::path weights = folder + "/model.safetensors";
@@ -219,7 +219,7 @@ TEST_F(Checkpoints, VerifyHoldsAFileOfTheHubsCacheAgainstTheHashInItsName) {
   }
 }
 
-TEST_F(Checkpoints, DiffFindsTheSameModelEqualInAnyTwoFormatsInTheNamesOfTheFirst) {
+TEST_F(Checkpoints, DiffComparesAcrossFormatsByTheNamesOfTheFirst) {
   for (const std::string name : {"tied", "tensor_parallel", "per_layer", "singleton", "optimizer"}) {
     const Shown forth = corral("diff --json " + mcore(name) + " " + twin(name));
     ASSERT_EQ(forth.code, 0) << name << forth.out << forth.err;
@@ -268,7 +268,7 @@ TEST_F(Checkpoints, DiffGivesTheLargestAndTheRelativeDifferenceOfEachTensor) {
     EXPECT_NEAR(t["max_abs"].get<double>(), 1.5, 1e-6);
     EXPECT_NEAR(t["relative"].get<double>(), std::sqrt(changed / squares), 1e-9);
   }
-  // Through the map: in Megatron's fused tensor.
+  // Across formats the difference is found in Megatron's fused tensor.
   const Shown mg = corral("diff --json " + mcore("per_layer") + " " + other);
   EXPECT_EQ(mg.code, 1) << mg.err;
   size_t differing = 0;
@@ -288,7 +288,7 @@ TEST_F(Checkpoints, DiffGivesTheLargestAndTheRelativeDifferenceOfEachTensor) {
 TEST_F(Checkpoints, DiffTellsOtherTypesOtherShapesAndTensorsOfOneSideOnly) {
   const std::string other = copy(golden("llama32"), "other");
   auto tensors = raw_tensors(other);
-  // Half of each value: what bf16 keeps.
+  // The upper half of a float32 is its bf16 value, rounded towards zero.
   const std::string norm = tensors.at("model.norm.weight");
   const size_t data = norm.find(']') + 1;
   std::string half = "\"BF16\"" + norm.substr(norm.find('['), data - norm.find('['));
@@ -395,7 +395,7 @@ TEST_F(Checkpoints, BridgeCheckLooksAtAConfigurationWithoutWeights) {
   EXPECT_NE(cut.err.find("/only: config.json: "), std::string::npos) << cut.err;
 }
 
-// The true shapes of Llama 3.2 1B: a file of the right size without content.
+// A sparse file in the true shapes of Llama 3.2 1B.
 TEST_F(Checkpoints, BridgeCheckFindsTheRecipeOfAModelThatHasOne) {
   json header;
   uint64_t at = 0;
@@ -460,13 +460,13 @@ TEST_F(Checkpoints, AConversionEndsWithACertificateWhoseHashesAnyoneCanCompute) 
     EXPECT_EQ(c["hashes"][name]["xxh3_128"], hex) << name;
   }
   EXPECT_EQ(c["bytes"], bytes);
-  // It belongs to this folder: a further conversion leaves it behind and writes its own.
+  // The certificate belongs to its folder: the next conversion does not copy it and writes its own.
   const Shown in = corral("import --hf-model " + (*this / "out") + " --megatron-path " + (*this / "mg"));
   ASSERT_EQ(in.code, 0) << in.err;
   EXPECT_FALSE(fs::exists(*this / "mg/iter_0000000/hf/conversion.json"));
   const json m = json::parse(text_of(*this / "mg/conversion.json"));
   EXPECT_EQ(m["target"], "iter_0000000");
-  // Tensors are counted where they were written: Megatron stacks layers, and has objects without content beside them.
+  // The certificate counts tensors of the written format: Megatron stacks layers, and has empty objects beside them.
   ASSERT_NE(m["tensors"], c["tensors"]);
   EXPECT_EQ(in.err.find("21 tensors"), std::string::npos) << in.err;
   EXPECT_NE(in.err.find("\n" + m["tensors"].dump() + " tensors, "), std::string::npos) << in.err;
@@ -476,7 +476,7 @@ TEST_F(Checkpoints, AConversionEndsWithACertificateWhoseHashesAnyoneCanCompute) 
 }
 
 TEST_F(Checkpoints, TheCheckFailsWhereTheScalingOfPositionsWasLost) {
-  // The true scaling: it begins behind position 8192.
+  // The original RoPE scaling shows in the logits only at large positions, beyond 8192.
   const std::string model = *this / "model";
   ASSERT_EQ(corral("init --model llama31 --precision fp32 --seed 3 --hf-path " + model +
                    " --set model.num_hidden_layers=2 model.hidden_size=64 model.intermediate_size=96 model.num_attention_heads=2 "
@@ -493,7 +493,7 @@ TEST_F(Checkpoints, TheCheckFailsWhereTheScalingOfPositionsWasLost) {
   EXPECT_NE(lost.err.find("prompt 3 of 3, whose positions have a gap"), std::string::npos) << lost.err;
   EXPECT_FALSE(fs::exists(*this / "out"));
   EXPECT_EQ(corral(words).code, 0) << "only the check knows it";
-  // The same for two folders: every tensor is equal, and the logits are not.
+  // diff --check sees the same: all tensors are equal, but not the logits.
   EXPECT_EQ(corral("diff " + model + " " + without).code, 0);
   EXPECT_EQ(corral("diff --check " + model + " " + (*this / "mg")).code, 0);
   const Shown logits = corral("diff --check " + model + " " + without);

@@ -1,4 +1,4 @@
-// Adapters between peft's folders and those of Megatron Bridge: converted both ways, run, trained.
+// Adapters of peft and of Megatron Bridge: conversion both ways, evaluation, training.
 #include <nlohmann/json.hpp>
 
 #include "tests/program/model_folder.h"
@@ -20,7 +20,7 @@ class MegatronAdapter : public ProgramTest {
            " --set optimizer.lr_warmup_iters=1 peft.dim=3 peft.alpha=6 peft.dropout=0.1 train.save_interval=2 train.eval_interval=0 " +
            more;
   }
-  // An adapter whose parts of fused layers share their first matrix, trained a little: no matrix is zero.
+  // A trained adapter in which the parts of a fused layer share their first matrix. Training leaves no matrix zero.
   std::string trained(const std::string& method) const {
     const Shown shown = corral(finetune(method, method));
     EXPECT_EQ(shown.code, 0) << shown.err;
@@ -43,7 +43,7 @@ class MegatronAdapter : public ProgramTest {
   }
 };
 
-TEST_F(MegatronAdapter, WhatPeftMadeComesBackFromTheCanonicalFormByteForByte) {
+TEST_F(MegatronAdapter, AnAdapterOfPeftComesBackFromTheCanonicalFormByteForByte) {
   expect_there_and_back(made_by_peft("lora_end"), "", "CanonicalLoRA");
 }
 
@@ -52,7 +52,7 @@ TEST_F(MegatronAdapter, LoraAndDoraOfFusedLayersComeBackByteForByte) {
   expect_there_and_back(trained("dora"), kFused, "dora.DoRA");
 }
 
-TEST_F(MegatronAdapter, MatricesThatDifferAreNotMadeOne) {
+TEST_F(MegatronAdapter, DifferentFirstMatricesAreNotFused) {
   const Shown refused =
       corral("import --hf-model " + base_ + " --adapter " + made_by_peft("lora_end") + " --megatron-path " + (*this / "mg") + kFused);
   EXPECT_EQ(refused.code, 2);
@@ -63,7 +63,7 @@ TEST_F(MegatronAdapter, MatricesThatDifferAreNotMadeOne) {
   EXPECT_FALSE(fs::exists(*this / "mg"));
 }
 
-TEST_F(MegatronAdapter, ItRunsOverAModelOfEitherFormatAsPeftsDoes) {
+TEST_F(MegatronAdapter, ItEvaluatesOnAModelOfEitherFormatAsPeftsFolderDoes) {
   ASSERT_EQ(corral("import --hf-model " + base_ + " --megatron-path " + (*this / "base")).code, 0);
   for (const auto& [adapter, flags] : {std::pair{made_by_peft("lora_end"), ""}, {trained("dora"), kFused}}) {
     const std::string mg = *this / "mg";
@@ -83,7 +83,7 @@ TEST_F(MegatronAdapter, ItRunsOverAModelOfEitherFormatAsPeftsDoes) {
   }
 }
 
-TEST_F(MegatronAdapter, AnotherModelThanItWasTrainedForIsRefusedInEitherFormat) {
+TEST_F(MegatronAdapter, AModelThatItWasNotTrainedForIsRefusedInEitherFormat) {
   const std::string adapter = trained("lora");
   fs::copy(base_, *this / "other");
   auto tensors = raw_tensors(base_);
@@ -99,7 +99,7 @@ TEST_F(MegatronAdapter, AnotherModelThanItWasTrainedForIsRefusedInEitherFormat) 
   }
 }
 
-TEST_F(MegatronAdapter, ARunThatSavesSoIsResumedBitForBit) {
+TEST_F(MegatronAdapter, ARunThatSavesInMegatronsFormatIsResumedBitForBit) {
   for (const std::string method : {"lora", "dora"}) {
     const Shown whole = corral(finetune(method, method + "_whole", "checkpoint.format=megatron"));
     ASSERT_EQ(whole.code, 0) << whole.err;
@@ -115,7 +115,7 @@ TEST_F(MegatronAdapter, ARunThatSavesSoIsResumedBitForBit) {
           << file;
     EXPECT_FALSE(text_of(*this / method + "_whole/checkpoints/iter_0000004/__0_0.distcp") ==
                  text_of(*this / method + "_whole/checkpoints/iter_0000002/__0_0.distcp"));
-    // The same run in the other format has the same weights.
+    // The same run saved in Hugging Face's format has the same weights.
     ASSERT_EQ(corral(finetune(method, method + "_hf")).code, 0);
     ASSERT_EQ(corral("export --checkpoint " + (*this / method + "_whole") + " --hf-path " + (*this / method + "_out")).code, 0);
     EXPECT_EQ(raw_tensors(*this / method + "_out"), raw_tensors(*this / method + "_hf/checkpoints/iter_0000004"));

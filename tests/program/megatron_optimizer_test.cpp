@@ -1,4 +1,4 @@
-// Runs that go on from Megatron's folders with the optimizer's state, and runs whose folders hold it so.
+// Runs that continue from a Megatron folder with its optimizer state, and runs that save optimizer state in Megatron's format.
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -27,7 +27,7 @@ std::vector<double> values(const std::string& raw) {
 class MegatronOptimizer : public ProgramTest {
  protected:
   static std::string twin(const std::string& name) { return CORRAL_SOURCE_DIR "/tests/golden/megatron/" + name + "/hf"; }
-  // A golden of Megatron Core with the configuration of its twin, in a folder of its own.
+  // A copy of a Megatron Core golden with the config.json of the same model in Hugging Face's format.
   std::string megatron(const std::string& name) const {
     const std::string folder = *this / name;
     fs::copy(CORRAL_SOURCE_DIR "/tests/golden/megatron/" + name + "/mcore", folder, fs::copy_options::recursive);
@@ -41,8 +41,8 @@ class MegatronOptimizer : public ProgramTest {
   }
 };
 
-// 500 steps are behind the golden: moments x/2 and x*x, masters x, where x is the weight. The next one, by hand.
-TEST_F(MegatronOptimizer, TheNextStepIsTheOneOfAdamWFromTheMomentsAndTheStepsOfTheFolder) {
+// The golden has seen 500 steps. Its moments are x/2 and x*x, and its masters x, where x is the weight. Step 501 is computed by hand.
+TEST_F(MegatronOptimizer, TheNextStepIsThatOfAdamWWithTheMomentsAndStepCountOfTheFolder) {
   const Shown gradients = corral("eval --hf-model " + twin("optimizer") + " --data " + rows(24, 38) +
                                  " --seq-length 16 --micro-batch-size 4 --set data.plugin=text --gradients " + (*this / "g.safetensors"));
   ASSERT_EQ(gradients.code, 0) << gradients.err;
@@ -72,8 +72,9 @@ TEST_F(MegatronOptimizer, TheNextStepIsTheOneOfAdamWFromTheMomentsAndTheStepsOfT
   EXPECT_GT(checked, 3000u);
 }
 
-// What a run saved, without anything of Corral's own beside it, taken up by another run in another format: the same bits as in one run.
-TEST_F(MegatronOptimizer, ARunGoesOnBitForBitFromNothingButTheFolderOfMegatrons) {
+// A run is cut in two: the second half loads the Megatron folder alone, without Corral's own files, and saves in Hugging Face's format.
+// Its bits are those of the uncut run.
+TEST_F(MegatronOptimizer, ARunContinuesBitForBitFromTheMegatronFolderAlone) {
   for (const std::string precision : {"fp32", "bf16"}) {
     const Shown whole = corral("pretrain" + run("whole_" + precision) + "train.save_interval=2 precision.plugin=" + precision +
                                " --train-iters 4 --global-batch-size 4 --pretrained-checkpoint " + golden("llama32"));
@@ -97,7 +98,7 @@ TEST_F(MegatronOptimizer, ARunGoesOnBitForBitFromNothingButTheFolderOfMegatrons)
     EXPECT_EQ(raw_tensors(*this / "rest_" + precision + end), raw_tensors(*this / "whole_" + precision + end));
     EXPECT_EQ(raw_tensors(*this / "rest_" + precision + end + "/state"), state);
     EXPECT_EQ(state.contains("master.model.norm.weight"), precision == "bf16");
-    // A run of Corral's own is taken up so too.
+    // --load also continues from a checkpoint in Corral's own format.
     const Shown own = corral("pretrain --load " + (*this / "whole_" + precision + "/checkpoints/iter_0000002") + run("own_" + precision) +
                              "precision.plugin=" + precision + " --train-iters 4 --global-batch-size 4");
     ASSERT_EQ(own.code, 0) << own.err;
@@ -105,7 +106,7 @@ TEST_F(MegatronOptimizer, ARunGoesOnBitForBitFromNothingButTheFolderOfMegatrons)
   }
 }
 
-TEST_F(MegatronOptimizer, AStateThatDoesNotFitItsWeightsIsRefusedByTheNameOfTheTensor) {
+TEST_F(MegatronOptimizer, AStateThatDoesNotFitItsWeightsIsRefusedNamingTheTensor) {
   const std::string folder = megatron("optimizer"), file = folder + "/iter_0000500/.metadata", good = text_of(file);
   const auto refusal = [&](const std::function<void(Metadata&)>& change) {
     Metadata m = corral::megatron::read_metadata(good, "here");
@@ -143,7 +144,7 @@ TEST_F(MegatronOptimizer, AStateThatDoesNotFitItsWeightsIsRefusedByTheNameOfTheT
       if (t.name.starts_with("optimizer.state.exp_avg_sq.")) t.name.replace(16, 10, "momentum");
   });
   EXPECT_NE(text.find("its optimizer keeps momentum of each weight"), std::string::npos) << text;
-  // The folder's name says how many steps are behind it.
+  // The step count of the optimizer must equal the iteration in the folder's name.
   write_text(file, good);
   fs::rename(folder + "/iter_0000500", folder + "/iter_0000400");
   const Shown lies = corral("pretrain --load " + folder + "/iter_0000400" + run("x") + "--train-iters 502");
@@ -151,7 +152,7 @@ TEST_F(MegatronOptimizer, AStateThatDoesNotFitItsWeightsIsRefusedByTheNameOfTheT
   EXPECT_NE(lies.err.find("has seen 500 updates, but the iteration in the folder's name is 400"), std::string::npos) << lies.err;
 }
 
-TEST_F(MegatronOptimizer, OfOtherFormsOnlyWeightsAreTakenAndItIsSaid) {
+TEST_F(MegatronOptimizer, WithAnotherFormatOfStateOnlyWeightsAreTakenAndTheProgramSaysSo) {
   const std::string folder = megatron("buckets");
   const Shown refused = corral("pretrain --load " + folder + run("x") + "--train-iters 502");
   EXPECT_EQ(refused.code, 2);
@@ -166,7 +167,7 @@ TEST_F(MegatronOptimizer, OfOtherFormsOnlyWeightsAreTakenAndItIsSaid) {
   const Shown none = corral("pretrain --load " + golden("llama32") + run("x") + "--train-iters 502");
   EXPECT_EQ(none.code, 2);
   EXPECT_NE(none.err.find("has no training state"), std::string::npos) << none.err;
-  // And where it could go on, that is said, and how.
+  // Where --load could continue with the optimizer state, the message says so.
   const Shown could =
       corral("pretrain --pretrained-checkpoint " + megatron("optimizer") + run("c") + "--train-iters 1 --global-batch-size 2");
   EXPECT_NE(could.err.find("only weights are taken: 27 tensors"), std::string::npos) << could.err;

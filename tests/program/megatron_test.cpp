@@ -1,4 +1,4 @@
-// Models in Megatron's folders: taken in and given back, run from, trained in.
+// Models in Megatron folders: import, export, generation, evaluation, training.
 #include <fcntl.h>
 #include <sys/file.h>
 
@@ -17,11 +17,11 @@ namespace fs = std::filesystem;
 
 class Megatron : public ProgramTest {
  protected:
-  // A golden of Megatron Core: its folder, and the Hugging Face folder with the same weights.
+  // Each golden model is stored twice with the same weights: `mcore` by Megatron Core, and its twin in Hugging Face's format.
   static std::string mcore(const std::string& name) { return CORRAL_SOURCE_DIR "/tests/golden/megatron/" + name + "/mcore"; }
   static std::string twin(const std::string& name) { return CORRAL_SOURCE_DIR "/tests/golden/megatron/" + name + "/hf"; }
 
-  // All but the certificate of the conversion, which holds times.
+  // Content of every file whose path does not contain `without`. The certificate is left out, as it contains times.
   static std::map<std::string, std::string> files(const fs::path& folder, const std::string& without = "") {
     std::map<std::string, std::string> all;
     for (const auto& entry : fs::recursive_directory_iterator(folder))
@@ -30,7 +30,7 @@ class Megatron : public ProgramTest {
         all[fs::relative(entry.path(), folder).string()] = text_of(entry.path());
     return all;
   }
-  // The program as a process of its own, that can be killed.
+  // Starts the program as a child that the test can kill.
   pid_t start(const std::vector<std::string>& words) const {
     const std::string err = *this / "child";
     const pid_t child = ::fork();
@@ -61,7 +61,7 @@ class Megatron : public ProgramTest {
 
 TEST_F(Megatron, ImportThenExportGivesBackEveryTensorAndEveryFileByteForByte) {
   for (const std::string model : {"llama3", "llama31", "llama32"}) {
-    // By a plain name, as people give it.
+    // The folder is given by a relative name.
     const Shown in = corral("import --hf-model " + golden(model) + " --megatron-path mg_" + model, "cd " + (*this / "") + " && ");
     ASSERT_EQ(in.code, 0) << in.err;
     const std::string folder = *this / ("mg_" + model);
@@ -79,7 +79,7 @@ TEST_F(Megatron, ImportThenExportGivesBackEveryTensorAndEveryFileByteForByte) {
   }
 }
 
-// Shapes of all kinds: heads in groups of any size, of a width of their own, odd vocabularies and MLPs, tied or not, scaled RoPE or not.
+// Random shapes: any number of heads per group, any head_dim, odd sizes of vocabulary and MLP, tied or not, scaled RoPE or not.
 TEST_F(Megatron, RandomModelsComeBackByteForByte) {
   std::mt19937 random(11);
   const auto pick = [&](int low, int high) { return low + static_cast<int>(random() % static_cast<unsigned>(high - low + 1)); };
@@ -146,7 +146,7 @@ TEST_F(Megatron, FoldersOfMegatronCoreGiveTheLogitsOfTheirTwins) {
   }
 }
 
-TEST_F(Megatron, OfAFolderWithAnOptimizerItIsSaidThatOnlyWeightsAreTaken) {
+TEST_F(Megatron, AnExportSaysThatItLeavesOptimizerStateBehind) {
   const Shown out =
       corral("export --megatron-path " + mcore("optimizer") + " --hf-model " + twin("optimizer") + " --hf-path " + (*this / "out"));
   EXPECT_NE(out.err.find("tensors of the optimizer stay behind"), std::string::npos) << out.err;
@@ -167,7 +167,7 @@ TEST_F(Megatron, AFolderOfTwoFormatsIsNotGuessed) {
   EXPECT_NE(other.err.find("no checkpoint of the format megatron"), std::string::npos) << other.err;
 }
 
-TEST_F(Megatron, AFolderThatDoesNotSayItsModelIsRefusedWithWhatWouldDo) {
+TEST_F(Megatron, AFolderWithoutAConfigurationIsRefusedWithTheFlagThatNamesOne) {
   const Shown refused = corral("export --checkpoint " + mcore("tied") + " --hf-path " + (*this / "out"));
   EXPECT_EQ(refused.code, 2);
   EXPECT_NE(refused.err.find("give the model's folder with --hf-model"), std::string::npos) << refused.err;
@@ -175,15 +175,15 @@ TEST_F(Megatron, AFolderThatDoesNotSayItsModelIsRefusedWithWhatWouldDo) {
   const Shown both = corral("export --checkpoint x --megatron-path y --hf-path " + (*this / "out"));
   EXPECT_EQ(both.code, 2);
   EXPECT_NE(both.err.find("use one"), std::string::npos) << both.err;
-  // The weights of another shape than the configuration's.
+  // The configuration describes other shapes than the weights have.
   const Shown other =
       corral("export --megatron-path " + mcore("tied") + " --hf-model " + golden("llama32") + " --hf-path " + (*this / "out"));
   EXPECT_EQ(other.code, 2);
   EXPECT_NE(other.err.find("but the model's configuration needs"), std::string::npos) << other.err;
 }
 
-// A command that is killed while it writes a folder: that is not there, or it is whole; what is left beside it is taken for nothing whole,
-// and the next one removes it and says so.
+// A killed command leaves its folder whole or not at all. The partial folder beside it is refused by every reader, and the next command
+// removes it and says so.
 TEST_F(Megatron, ACommandKilledAtAnyInstantLeavesNoFolderThatLooksWhole) {
   const std::string source = *this / "hf";
   std::vector<std::string> init{"init", "--model", "llama31", "--set"};
@@ -224,7 +224,7 @@ TEST_F(Megatron, ACommandKilledAtAnyInstantLeavesNoFolderThatLooksWhole) {
     EXPECT_GT(locked, 2) << words[0] << ": another one would not see that it writes";
     EXPECT_GT(missing, 2);
     fs::remove_all(*this / "new");
-    // As a kill just before the new name leaves it.
+    // A kill just before the rename leaves a partial folder with all files.
     if (!fs::exists(*this / "new.partial")) fs::copy(source, *this / "new.partial");
     for (const char* reads : {"inspect ", "verify ", "generate --prompt a --checkpoint "}) {
       const Shown refused = corral(reads + (*this / "new.partial"));
@@ -257,7 +257,8 @@ TEST_F(Megatron, AFolderThatALivingProcessWritesIsLeftToIt) {
   EXPECT_NE(taken.err.find("removed " + partial + " (10 bytes)"), std::string::npos) << taken.err;
 }
 
-// Of a conversion that does not fit, nothing is left, and it is known before the first tensor; so too of one whose room others take.
+// The first two commands see that the disk is too small before they write. The third passes that check, runs out of room and leaves
+// nothing.
 TEST_F(Megatron, AFullDiskIsFoundBeforeTheFirstTensorAndNothingIsLeft) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root to mount a small disk";
   ASSERT_EQ(corral("import --hf-model " + golden("llama3") + " --megatron-path " + (*this / "mg")).code, 0);
@@ -279,7 +280,7 @@ TEST_F(Megatron, AFullDiskIsFoundBeforeTheFirstTensorAndNothingIsLeft) {
   EXPECT_EQ(text_of(*this / "left"), "");
 }
 
-TEST_F(Megatron, ARunThatSavesSoIsResumedBitForBit) {
+TEST_F(Megatron, ARunThatSavesInMegatronsFormatIsResumedBitForBit) {
   const std::string words =
       "pretrain --pretrained-checkpoint " + golden("llama32") + " --checkpoint-format megatron --data " + rows(24) +
       " --seq-length 16 --global-batch-size 4 --micro-batch-size 2 --lr 1e-3"
@@ -293,9 +294,9 @@ TEST_F(Megatron, ARunThatSavesSoIsResumedBitForBit) {
   EXPECT_NE(parts.err.find("after 3 steps"), std::string::npos) << parts.err;
   const auto expected = files(*this / "whole/checkpoints/iter_0000006");
   EXPECT_EQ(files(*this / "parts/checkpoints/iter_0000006"), expected);
-  EXPECT_FALSE(expected.contains("state/.metadata"));  // the optimizer's state stands beside the weights
+  EXPECT_FALSE(expected.contains("state/.metadata"));  // optimizer state is stored with the weights
   EXPECT_NE(expected.at("__0_0.distcp"), text_of(*this / "whole/checkpoints/iter_0000003/__0_0.distcp"));
-  // And it is a model that others take: configuration and all.
+  // The checkpoint has all files that an export needs.
   ASSERT_EQ(corral("export --checkpoint " + (*this / "parts") + " --hf-path " + (*this / "hf")).code, 0);
   EXPECT_EQ(files(*this / "hf", ".safetensors").size(), files(golden("llama32"), ".safetensors").size());
 }

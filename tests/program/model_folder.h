@@ -1,4 +1,4 @@
-// For tests: the tensors of safetensors files as bytes, by the format's published description and nothing of Corral's.
+// For tests: reads and writes tensors of safetensors files as bytes. Follows the format's published description and uses no code of Corral.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-// Name -> type, shape and bytes, over all files of a folder.
+// All tensors of a folder by name: type and shape as JSON, then the bytes.
 inline std::map<std::string, std::string> raw_tensors(const std::filesystem::path& folder) {
   std::map<std::string, std::string> tensors;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
@@ -28,7 +28,7 @@ inline std::map<std::string, std::string> raw_tensors(const std::filesystem::pat
   return tensors;
 }
 
-// One file with the tensors of raw_tensors.
+// Writes tensors, each as raw_tensors gives it, into one file.
 inline void write_tensors(const std::filesystem::path& path, const std::map<std::string, std::string>& tensors) {
   nlohmann::json header;
   std::string data;

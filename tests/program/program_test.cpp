@@ -1,4 +1,4 @@
-// What the terminal shows, and the exit code.
+// The program without a model: messages, help, recipes, exit codes, time to start.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -40,7 +40,7 @@ Shown corral(const std::string& words) {
   return shown;
 }
 
-TEST(Program, RefusesBadInputWithOneMessageTheNearestAndExitCode2) {
+TEST(Program, RefusesBadInputWithExitCode2AndOneMessageThatNamesTheNearest) {
   const std::string show = "recipes show llama31_8b_pretrain_config ";
   const std::vector<std::pair<std::string, std::string>> cases{
       {"recipe", "error: recipe: no such command\n       did you mean `corral recipes`?\n"},
@@ -85,7 +85,7 @@ TEST(Program, ReportsAFullDiskBehindStandardOutput) {
   EXPECT_EQ(shown.err, "error: standard output: No space left on device\n");
 }
 
-// The names of the flags, or of the commands, that a help lists.
+// Names of the flags (`prefix` "--") or commands (`prefix` "") that a help text lists.
 std::set<std::string> listed(const std::string& words, const std::string& prefix) {
   std::istringstream help(corral(words + " --help").out);
   std::set<std::string> names;
@@ -114,7 +114,7 @@ TEST(Program, ACommandRefusesTheFlagsOfARunThatItsHelpDoesNotList) {
   EXPECT_EQ(sharing, 9u);
 }
 
-// Of a run's configuration the commands that run a model, or read its data, take what has an effect there.
+// Commands that run a model or read data take only the flags of a configuration that have an effect there.
 TEST(Program, OnlyTrainingTakesTheFlagsOfTraining) {
   for (const std::string command : {"generate", "chat", "eval", "data check", "init", "merge"}) {
     const std::set<std::string> own = listed(command, "--");
@@ -122,12 +122,12 @@ TEST(Program, OnlyTrainingTakesTheFlagsOfTraining) {
                              "pretrained-checkpoint", "name", "dir", "collective"})
       EXPECT_FALSE(own.contains(flag)) << command << " --" << flag;
     EXPECT_EQ(own.contains("data"), command == "eval" || command == "data check") << command;
-    EXPECT_EQ(own.contains("global-batch-size"), command == "eval") << command;  // of how many rows gradients are
+    EXPECT_EQ(own.contains("global-batch-size"), command == "eval") << command;  // --gradients are those of a global batch
     EXPECT_EQ(own.contains("dump-graph"), command != "data check" && command != "merge") << command;
   }
 }
 
-TEST(Program, RecipesShowShowsTheValueOfEveryFlagThatItTakes) {
+TEST(Program, RecipesShowPrintsTheValueOfEveryFlagThatItTakes) {
   const std::map<std::string, std::string> values{{"model", "llama32/3b"},
                                                   {"dataset", "text"},
                                                   {"optimizer", "adamw"},
@@ -148,7 +148,7 @@ TEST(Program, RecipesShowShowsTheValueOfEveryFlagThatItTakes) {
     const size_t open = line.rfind('[');
     if (!line.starts_with("  --") || !line.ends_with("]")) continue;
     const std::string flag = line.substr(4, line.find(' ', 4) - 4), key = line.substr(open + 1, line.size() - open - 2);
-    if (flag == "collective") continue;  // there is none yet: any name is refused
+    if (flag == "collective") continue;  // any name is refused, as no such plugin exists yet
     const auto value = values.find(flag);
     const Shown shown =
         corral("recipes show llama32_1b_pretrain_config --json --" + flag + " " + (value == values.end() ? "8" : value->second));
@@ -159,7 +159,7 @@ TEST(Program, RecipesShowShowsTheValueOfEveryFlagThatItTakes) {
   EXPECT_GT(keys, 24u);
 }
 
-TEST(Program, SaysWhereThereAreNoRecipesAtAll) {
+TEST(Program, SaysWhereItLookedForRecipesWhenThereAreNone) {
   const fs::path copy = fs::path(testing::TempDir()) / ("corral_alone_" + std::to_string(getpid()));
   fs::create_directories(copy / "bin");
   fs::copy_file(CORRAL_BINARY_DIR "/bin/corral", copy / "bin/corral");
@@ -249,7 +249,8 @@ TEST(Program, TakesTheInstructionSetThatCorralCpuNames) {
   EXPECT_TRUE(refused.starts_with("CORRAL_CPU = \"sse9\": no such instruction set; this machine has ")) << refused;
 }
 
-// The fastest of some runs, or the processor time where all waited for it: others use the machine too. Memory of any.
+// Runs a command up to ten times and checks its best time and its memory. A time is the smaller of wall-clock and processor time, as other
+// tests use the machine too.
 void expect_quick(const std::string& words) {
   double best = 1e9;
   long kilobytes = 0;
@@ -298,7 +299,7 @@ TEST(Program, StartsAsQuicklyWithFortyPlugins) {
   fs::remove_all(folder);
 }
 
-TEST(Program, ResolvesTheLowPrecisionRecipeAndRefusesToTrainItNamingThePlugin) {
+TEST(Program, PrintsTheLowPrecisionRecipeAndRefusesToTrainItNamingThePlugin) {
   const std::string recipe = "llama3_8b_low_precision_pretrain_config";
   EXPECT_EQ(corral("recipes show " + recipe).code, 0);
   const fs::path dir = fs::path(testing::TempDir()) / "corral_low_precision";

@@ -1,4 +1,4 @@
-// For tests: runs the program in the shell, in a folder of its own that is removed at the end.
+// For tests: runs the program through the shell, in a folder that is removed at the end of the test.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -37,7 +37,7 @@ class ProgramTest : public testing::Test {
   std::string operator/(const std::string& name) const { return (folder_ / name).string(); }
   static std::string golden(const std::string& model) { return CORRAL_SOURCE_DIR "/tests/golden/models/" + model; }
 
-  // A file of so many rows of 16 token ids below `ids`.
+  // Writes a file of `count` rows, each 16 token ids below `ids`; returns its path.
   std::string rows(size_t count, size_t ids = 97) const {
     std::string text;
     for (size_t r = 0; r < count; ++r) {
@@ -49,7 +49,7 @@ class ProgramTest : public testing::Test {
     return *this / "rows.jsonl";
   }
 
-  // `words` may hold redirections; `before` stands before the program: "HOME=/x ".
+  // Runs `corral WORDS`. `words` may contain redirections; `before` is shell text in front of the program: "HOME=/x ".
   Shown corral(const std::string& words, const std::string& before = "") const {
     const std::string out = *this / ".out", err = *this / ".err";
     const int status = std::system((before + CORRAL_BINARY_DIR "/bin/corral >" + out + " 2>" + err + " " + words).c_str());

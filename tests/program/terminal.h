@@ -1,4 +1,4 @@
-// The program at a terminal: what a person types and sees.
+// A program at a pseudo-terminal: a test types and reads as a person would.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -16,7 +16,7 @@ namespace corral {
 
 class Terminal {
  public:
-  // `words` as in a shell, settings of the environment before them.
+  // Starts a shell command; it may begin with settings of the environment.
   explicit Terminal(const std::string& words, unsigned short columns = 200) {
     winsize size{40, columns, 0, 0};
     child_ = forkpty(&master_, nullptr, nullptr, &size);
@@ -37,7 +37,7 @@ class Terminal {
 
   void type(const std::string& keys) const { EXPECT_EQ(write(master_, keys.data(), keys.size()), static_cast<ssize_t>(keys.size())); }
 
-  // What it showed until `end` stood there; fails where it does not come.
+  // Waits for `end`; returns the output up to and with it. The test fails where it does not come.
   std::string until(const std::string& end) {
     const auto last = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     size_t found;
@@ -49,21 +49,21 @@ class Terminal {
     seen_.erase(0, cut);
     return shown;
   }
-  // The prompt, with the line open for editing: what is typed before would be echoed by the terminal too.
+  // Waits until the program edits a line. Keys typed earlier would be echoed by the terminal too.
   void prompt() {
     until("> ");
     termios now{};
     for (int i = 0; i < 6000 && tcgetattr(master_, &now) == 0 && (now.c_lflag & ICANON) != 0; ++i) usleep(10'000);
     EXPECT_EQ(now.c_lflag & ICANON, 0u) << "no line is being edited";
   }
-  // So many more bytes of whatever it shows.
+  // Waits for `bytes` more bytes of output and drops them.
   void some(size_t bytes) {
     while (seen_.size() < bytes && more()) {
     }
     EXPECT_GE(seen_.size(), bytes) << seen_;
     seen_.erase(0, bytes);
   }
-  // The rest, to its end, and its exit code.
+  // The remaining output and the exit code, or -1 after a signal.
   std::pair<std::string, int> end() {
     while (more()) {
     }

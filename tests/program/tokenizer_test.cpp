@@ -1,4 +1,4 @@
-// `corral tokenizer`: what it prints, and what it says to input that is wrong.
+// `corral tokenizer`: training, encoding, decoding, and refusal of bad input.
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -12,14 +12,14 @@ class TokenizerProgram : public ProgramTest {
  protected:
   const std::string small_ = " --tokenizer " CORRAL_SOURCE_DIR "/tests/golden/tokenizer/small ";
 
-  // `text` is the content of a JSONL file to learn from.
+  // Trains a tokenizer on a file with the content `text`.
   Shown train(const std::string& text, const std::string& more, const std::string& name = "data.jsonl") {
     write_text(folder_ / name, text);
     return corral("tokenizer train --data " + (*this / name) + " --out " + (*this / "tok") + " " + more);
   }
 };
 
-TEST_F(TokenizerProgram, TrainsEncodesDecodesAndTellsWhatItMade) {
+TEST_F(TokenizerProgram, TrainsEncodesDecodesAndDescribesItsTokenizer) {
   const Shown trained = train("{\"text\": \"abc abc\"}\n\n{\"text\": \"abc\"}\n", "--vocab-size 274");
   ASSERT_EQ(trained.code, 0) << trained.err;
   EXPECT_NE(trained.err.find("274 ids, learned from 2 documents, 10 bytes"), std::string::npos) << trained.err;
@@ -65,7 +65,7 @@ TEST_F(TokenizerProgram, NamesFileAndLineOfTextThatCannotBeRead) {
   EXPECT_NE(train("ok\nno \xff", "--vocab-size 274", "data.txt").err.find("data.txt:2: invalid UTF-8"), std::string::npos);
 }
 
-TEST_F(TokenizerProgram, RefusesSizesFoldersAndIdsThatCannotBe) {
+TEST_F(TokenizerProgram, RefusesImpossibleSizesFoldersAndIds) {
   EXPECT_EQ(train("{\"text\": \"abc\"}\n", "--vocab-size 100").err,
             "error: --vocab-size = 100: expected at least 272, 256 bytes and 16 special tokens\n");
   EXPECT_EQ(train("{\"text\": \"abc\"}\n", "--vocab-size -5").code, 2);

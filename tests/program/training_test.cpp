@@ -1,4 +1,4 @@
-// What a user sees of a run: banner, lines, samples, signals.
+// A training run as its user sees it: banner, log lines, samples, signals, files.
 #include <signal.h>
 
 #include <algorithm>
@@ -24,7 +24,7 @@ class TrainingProgram : public ProgramTest {
     write_text(*this / "data.jsonl", rows);
   }
 
-  // A small run's words.
+  // The command line of a small run.
   std::string words(const std::string& steps, const std::string& more = "") const {
     return "pretrain --recipe llama32_1b_pretrain_config --tokenizer " + golden("llama3") + " --data " + (*this / "data.jsonl") +
            " --train-iters " + steps +
@@ -75,21 +75,21 @@ class TrainingProgram : public ProgramTest {
   }
 };
 
-TEST_F(TrainingProgram, SaysTokensAStepTheTimeOfTheWholeRunAndALineALogInterval) {
+TEST_F(TrainingProgram, SaysTokensPerStepTheTimeOfTheWholeRunAndALinePerLogInterval) {
   const Shown shown = corral(words("12", "--dir " + (*this / "run")));
   ASSERT_EQ(shown.code, 0) << shown.err;
   EXPECT_EQ(shown.out, "");
   EXPECT_EQ(lines_with(shown.err, ": 2 sequences x 16 = 32 tokens a step, 12 steps, fp32 on cpu").size(), 1u) << shown.err;
   EXPECT_EQ(lines_with(shown.err, "the whole run takes about ").size(), 1u) << shown.err;
   const auto steps = lines_with(shown.err, "tokens/s");
-  ASSERT_EQ(steps.size(), 3u) << shown.err;  // 5, 10 and the last
+  ASSERT_EQ(steps.size(), 3u) << shown.err;  // steps 5, 10 and 12
   for (const char* part : {"step 5/12", "loss ", "lr ", "grad norm ", "ETA "})
     EXPECT_NE(steps[0].find(part), std::string::npos) << steps[0];
   EXPECT_EQ(shown.err.find('\r'), std::string::npos) << "a live line without a terminal";
   EXPECT_EQ(lines_with(text_of(*this / "run/log.txt"), "tokens a step").size(), 1u);
 }
 
-// What a terminal of so many columns was sent, and what stands on it at the end.
+// A terminal of some columns: the bytes sent to it, and the rows that it shows in the end.
 struct Screen {
   std::string sent;
   std::vector<std::string> rows{""};
@@ -143,7 +143,7 @@ TEST_F(TrainingProgram, AtATerminalOneLiveLineIsWrittenOverAndTheLogIntervalsSta
   }
 }
 
-TEST_F(TrainingProgram, WritesTheSameSamplesEveryTimeAndTheWeightsDoNotChangeByThem) {
+TEST_F(TrainingProgram, WritesTheSameSamplesEveryTimeAndTheyDoNotChangeTheWeights) {
   const std::string sample = " --sample-interval 4 --sample-prompt 'the cat'";
   for (const std::string run : {"a", "b"}) ASSERT_EQ(corral(words("8", sample + " --dir " + (*this / run))).code, 0);
   ASSERT_EQ(corral(words("8", "--dir " + (*this / "c"))).code, 0);
@@ -166,7 +166,7 @@ TEST_F(TrainingProgram, ASampleNeedsATokenizer) {
   EXPECT_FALSE(fs::exists(*this / "run"));
 }
 
-TEST_F(TrainingProgram, ARunThatDivergesEndsWithTheStepAndWhatWouldHelpAndSavesNothing) {
+TEST_F(TrainingProgram, ARunThatDivergesEndsNamingTheStepAndARemedyAndSavesNothing) {
   const Shown shown = corral(words("5", "optimizer.clip_grad=0 model.initializer_range=1e30 --dir " + (*this / "run")));
   EXPECT_EQ(shown.code, 2);
   EXPECT_EQ(lines_with(shown.err, "error: step 1: the ").size(), 1u) << shown.err;
@@ -175,7 +175,7 @@ TEST_F(TrainingProgram, ARunThatDivergesEndsWithTheStepAndWhatWouldHelpAndSavesN
   EXPECT_FALSE(fs::exists(*this / "run/checkpoints"));
 }
 
-TEST_F(TrainingProgram, ASignalEndsTheRunAfterItsStepSavedAndResumable) {
+TEST_F(TrainingProgram, ASignalEndsTheRunAfterItsStepWithASaveThatCanBeResumed) {
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2}) {
     const std::string run = *this / std::to_string(signal);
     const pid_t child = start(run);
@@ -217,7 +217,7 @@ TEST_F(TrainingProgram, UnderNohupARunOutlivesItsTerminal) {
 
 TEST_F(TrainingProgram, ASecondSignalEndsItAtOnce) {
   const pid_t child = start(*this / "run");
-  // Stopped, it has not taken the first signal yet when the second one comes.
+  // While the process is stopped, the first signal stays pending until the second one has come.
   ::kill(child, SIGSTOP);
   ::kill(child, SIGINT);
   ::kill(child, SIGTERM);
@@ -226,7 +226,7 @@ TEST_F(TrainingProgram, ASecondSignalEndsItAtOnce) {
   EXPECT_FALSE(fs::exists(*this / "run/checkpoints/latest_checkpointed_iteration.txt"));
 }
 
-TEST_F(TrainingProgram, ARunDirectoryHoldsEveryLoggedStepOnceAlsoAfterAKillAndAResume) {
+TEST_F(TrainingProgram, ARunDirectoryHasEveryLoggedStepOnceEvenAfterAKillAndAResume) {
   const std::string run = *this / "run";
   std::string command = words("6", "train.save_interval=2 --dir " + run);
   for (const auto& [from, to] : {std::pair{"tracker.plugins= ", ""},
@@ -235,7 +235,7 @@ TEST_F(TrainingProgram, ARunDirectoryHoldsEveryLoggedStepOnceAlsoAfterAKillAndAR
                                  {"train.log_interval=5 ", "train.log_interval=1 "}})
     command.replace(command.find(from), std::strlen(from), to);
   ASSERT_EQ(corral(command).code, 0);
-  // As a kill in step 7 would have left it, had the save of step 6 not come to its end.
+  // The state after a kill in step 7, when the save of step 6 had not finished.
   fs::remove_all(run + "/checkpoints/iter_0000006");
   write_text(run + "/metrics.jsonl", text_of(run + "/metrics.jsonl") + "{\"step\": 7, \"lo");
   const Shown resumed = corral("pretrain --resume --train-iters 8 --dir " + run);
@@ -274,7 +274,7 @@ TEST_F(TrainingProgram, RunsWithoutADirectoryGoBelowSaveDir) {
   EXPECT_TRUE(fs::exists(*this / "saved/mine/config.textproto"));
 }
 
-TEST_F(TrainingProgram, EvaluationTellsBitsAByteBesideWhatFrequenciesAloneWouldTake) {
+TEST_F(TrainingProgram, EvaluationPrintsBitsPerByteBesideThoseOfTokenFrequenciesAlone) {
   ASSERT_EQ(corral(words("3", "--dir " + (*this / "run"))).code, 0);
   const Shown shown =
       corral("eval --json --checkpoint " + (*this / "run") + " --seq-length 16 --set device.threads=1 --data " + (*this / "data.jsonl"));
@@ -283,7 +283,7 @@ TEST_F(TrainingProgram, EvaluationTellsBitsAByteBesideWhatFrequenciesAloneWouldT
   EXPECT_NEAR(all["bits_per_byte"].get<double>() / all["unigram_bits_per_byte"].get<double>(),
               all["loss"].get<double>() / all["unigram_loss"].get<double>(), 1e-9);
   EXPECT_GT(all["unigram_bits_per_byte"].get<double>(), 0.5);
-  // All targets' nats over all bytes of the texts but those of the first token, which is nobody's target.
+  // Bits per byte divides the bits of all targets by the bytes of the texts, without those of the first token, which is not a target.
   double bytes = 0;
   for (const std::string& row : lines_with(text_of(*this / "data.jsonl"), "text"))
     bytes += static_cast<double>(nlohmann::json::parse(row)["text"].get<std::string>().size());

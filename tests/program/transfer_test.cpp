@@ -1,4 +1,4 @@
-// import, export and init: folders come out as they went in.
+// `corral import` and `export` with Hugging Face folders, and the choice of the model plugin.
 #include <set>
 
 #include "tests/program/model_folder.h"
@@ -9,7 +9,7 @@ namespace fs = std::filesystem;
 
 class Transfer : public ProgramTest {
  protected:
-  // All files but weights, their index and the certificate of the conversion, by name.
+  // Content of every file by name, except weights, their index and the certificate of the conversion.
   static std::map<std::string, std::string> other_files(const fs::path& folder) {
     std::map<std::string, std::string> files;
     for (const auto& entry : fs::directory_iterator(folder)) {
@@ -37,7 +37,7 @@ TEST_F(Transfer, ImportThenExportGivesBackEveryTensorAndEveryFileByteForByte) {
   }
 }
 
-TEST_F(Transfer, ANameWithoutAFolderIsWrittenWhereTheProgramStands) {
+TEST_F(Transfer, ARelativeNameIsWrittenIntoTheWorkingFolder) {
   const Shown out = corral("export --checkpoint " + golden("llama32") + " --hf-path out", "cd " + folder_.string() + " && ");
   ASSERT_EQ(out.code, 0) << out.err;
   EXPECT_EQ(raw_tensors(*this / "out"), raw_tensors(golden("llama32")));
@@ -59,7 +59,7 @@ TEST_F(Transfer, AShardedExportHasAnIndexAndNoFileAboveTheSizeAsked) {
   EXPECT_EQ(raw_tensors(*this / "out"), raw_tensors(golden("llama32")));
 }
 
-TEST_F(Transfer, AHeadThatIsStoredBesideItsTiedEmbeddingIsKeptAndMustBeEqual) {
+TEST_F(Transfer, AStoredHeadBesideATiedEmbeddingIsKeptAndMustBeEqual) {
   fs::copy(golden("llama32"), *this / "model");
   auto tensors = raw_tensors(golden("llama32"));
   tensors["lm_head.weight"] = tensors.at("model.embed_tokens.weight");
@@ -74,7 +74,7 @@ TEST_F(Transfer, AHeadThatIsStoredBesideItsTiedEmbeddingIsKeptAndMustBeEqual) {
   EXPECT_FALSE(fs::exists(*this / "none"));
 }
 
-TEST_F(Transfer, TheModelPluginIsSaidWithItsReasonAndAFlagNamesAnother) {
+TEST_F(Transfer, TheModelPluginIsNamedWithItsReasonAndAFlagNamesAnother) {
   const Shown found = corral("export --checkpoint " + golden("llama31") + " --hf-path " + (*this / "a"));
   EXPECT_EQ(found.err.rfind("model: llama31 (RoPE scaled by 8; --model names another), from ", 0), 0u) << found.err;
   const Shown named = corral("export --checkpoint " + golden("llama31") + " --model llama3 --hf-path " + (*this / "b"));
@@ -82,11 +82,11 @@ TEST_F(Transfer, TheModelPluginIsSaidWithItsReasonAndAFlagNamesAnother) {
   EXPECT_EQ(named.err.rfind("model: llama3 (as --model says), from ", 0), 0u) << named.err;
 }
 
-// By the factor first; tied weights decide where that says nothing.
+// The RoPE factor decides first; tied weights decide for other factors.
 TEST_F(Transfer, EveryConfigurationHasItsModelPlugin) {
   struct Case {
     const char *model, *plugin;
-    double factor;  // 0: none
+    double factor;  // of RoPE; 0 means no scaling
     bool tied;
   };
   const Case cases[] = {{"llama3", "llama3", 0, false},    {"llama31", "llama31", 8, false}, {"llama31", "llama31", 16, false},
@@ -112,7 +112,7 @@ TEST_F(Transfer, EveryConfigurationHasItsModelPlugin) {
   }
 }
 
-TEST_F(Transfer, AnImportedModelIsNoRunToResumeButOneToBeginFrom) {
+TEST_F(Transfer, AnImportedModelCannotBeResumedButTrainingCanBeginFromIt) {
   ASSERT_EQ(corral("import --hf-model " + golden("llama32") + " --dir " + (*this / "run")).code, 0);
   const std::string before = text_of(*this / "run/config.textproto");
   const Shown resumed = corral("pretrain --dir " + (*this / "run") + " --resume");

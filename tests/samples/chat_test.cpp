@@ -1,4 +1,4 @@
-// corral chat, with its input from a file and at a terminal.
+// `corral chat` with its input from a file and at a terminal.
 #include "tests/program/terminal.h"
 #include "tests/samples/samples.h"
 
@@ -6,7 +6,7 @@ namespace corral {
 namespace {
 using Chat = Samples;
 
-TEST_F(Chat, EachTurnOfAChatIsAnsweredAsTheWholeConversationIsContinued) {
+TEST_F(Chat, EachAnswerContinuesTheWholeConversation) {
   const std::string model = kGolden + "models/llama3";
   write("turns", "Hello\nWho are you?\n/reset\n\nHello\n/set temperature 0\n/system\n/reset\nHello\n");
   ASSERT_EQ(corral("chat --max-new-tokens 12 --system Terse. --checkpoint " + model + " <" + path("turns")), 0) << text("err");
@@ -19,7 +19,7 @@ TEST_F(Chat, EachTurnOfAChatIsAnsweredAsTheWholeConversationIsContinued) {
   const auto head = [&](const std::string& system) {
     return "<|begin_of_text|>" + turn("system", "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n" + system);
   };
-  // Continues the rendered conversation as a prompt of ids; the answer is what the terminal would show.
+  // Renders the conversation, lets `corral generate` continue its ids, and returns the printed answer.
   const auto continued = [&](const std::string& conversation, const std::string& flags = "") {
     write("text.jsonl", ordered{{"text", conversation + "<|start_header_id|>assistant<|end_header_id|>\n\n"}}.dump() + "\n");
     EXPECT_EQ(corral("tokenizer encode --no-special --json --data " + path("text.jsonl") + kTokenizer), 0) << text("err");
@@ -50,7 +50,7 @@ TEST_F(Chat, AnAdapterAnswersAsItsMergeDoes) {
   EXPECT_NE(with, said(model));
 }
 
-// A model whose answers take many seconds, however fast the machine.
+// The model's answers are so long that they take many seconds on any machine.
 class ChatAtATerminal : public Chat {
  protected:
   void SetUp() override {
@@ -72,7 +72,7 @@ TEST_F(ChatAtATerminal, ShowsAnAnswerAsItComesAndCtrlCEndsOnlyTheAnswer) {
   Terminal at(chat("--max-length 60000 --max-new-tokens 50000"));
   at.prompt();
   at.type("Hello\r");
-  at.some(500);  // of an answer that is fifty thousand tokens long
+  at.some(500);  // the whole answer would be fifty thousand tokens
   at.type("\x03");
   EXPECT_NE(at.until("(stopped)").size(), 0u);
   at.prompt();
@@ -90,12 +90,12 @@ TEST_F(ChatAtATerminal, LinesAreEditedAndRememberedFromOneChatToTheNext) {
   {
     Terminal at(chat("--max-new-tokens 4"));
     at.prompt();
-    at.type("elxx\x7f\x7flo\x01H\r");  // two letters taken back, one put before the first
+    at.type("elxx\x7f\x7flo\x01H\r");  // erases two letters, then inserts H at the start of the line
     at.until("H\r\n");
     answer = at.until("(cut after 4 tokens)");
     at.prompt();
     at.type("/rest\r");
-    at.until("did you mean \"/reset\"?");  // a typing error is no reason to leave
+    at.until("did you mean \"/reset\"?");  // the chat continues after a typing error
     at.prompt();
     at.type("\x04");
     EXPECT_EQ(at.end().second, 0);
@@ -103,7 +103,7 @@ TEST_F(ChatAtATerminal, LinesAreEditedAndRememberedFromOneChatToTheNext) {
   EXPECT_NE(text("state/corral/chat_history").find("Hello\n"), std::string::npos) << text("state/corral/chat_history");
   Terminal again(chat("--max-new-tokens 4"));
   again.prompt();
-  again.type("\x1b[A\x1b[A\r");  // the line before the last
+  again.type("\x1b[A\x1b[A\r");  // the last line but one, from the history
   again.until("Hello\r\n");
   EXPECT_EQ(again.until("(cut after 4 tokens)"), answer);
   again.prompt();

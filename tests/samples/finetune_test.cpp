@@ -1,4 +1,4 @@
-// corral finetune on chats: what a user does with it from the first command to the last, and what it says and keeps.
+// `corral finetune` on chats: training, export, merge, answers, files, refusals.
 #include "tests/program/model_folder.h"
 #include "tests/samples/samples.h"
 
@@ -9,7 +9,7 @@ const std::string kModel = kGolden + "models/llama3";
 
 class Finetune : public Samples {
  protected:
-  // The command of a user; few and short steps.
+  // A short fine-tuning run from the recipe.
   std::string finetune(const std::string& peft, const std::string& run, const std::string& rest, const std::string& model = kModel) const {
     return "finetune --recipe llama32_1b_finetune_config --pretrained-checkpoint " + model + " --peft " + peft + " --data " +
            path("rows.jsonl") + " --dir " + path(run) + " --seq-length 192 --set device.threads=1 data.split=1 train.log_interval=1 " +
@@ -24,7 +24,7 @@ class Finetune : public Samples {
   }
 };
 
-// Chats of one question each; the answers of a few are learned by heart in a few dozen steps.
+// Four chats of one question each. A model learns their answers by heart in a few dozen steps.
 std::vector<ordered> a_few_facts() {
   const auto chat = [](const char* question, const char* answer) {
     return ordered{{"messages", {{{"role", "user"}, {"content", question}}, {{"role", "assistant"}, {"content", answer}}}}};
@@ -32,7 +32,7 @@ std::vector<ordered> a_few_facts() {
   return {chat("Sky?", "blue"), chat("Grass?", "green"), chat("Coal?", "black"), chat("Snow?", "white")};
 }
 
-TEST_F(Finetune, WhatWasTaughtIsAnsweredAndEndsByItselfInTheRunItsExportAndItsMerge) {
+TEST_F(Finetune, TheRunItsExportAndItsMergeGiveTheTaughtAnswersAndEndThem) {
   rows(a_few_facts());
   const std::string steps =
       " optimizer.lr_warmup_iters=5 train.eval_interval=0 --lr 1e-2 --global-batch-size 4 --precision fp32 --epochs 120";
@@ -60,9 +60,9 @@ TEST_F(Finetune, TheRecipePacksChatsForEveryMethodFromAFolderOrARun) {
   EXPECT_EQ(read_json(path(last("further")) + "adapter_config.json")["r"], 16);
 }
 
-TEST_F(Finetune, CheckpointsExportsAndMergesOfAdaptersHoldTheTemplateAndWhatEndsAnAnswer) {
+TEST_F(Finetune, CheckpointsExportsAndMergesOfAdaptersHaveTheTemplateAndTheEndTokens) {
   rows(questions(10));
-  // The folder's own template, in a file of its own.
+  // This model's folder has a template of its own in a separate file.
   fs::copy(kModel, path("model"));
   const std::string own = "{# mine #}" + read_json(kModel + "/tokenizer_config.json")["chat_template"].get<std::string>();
   write("model/chat_template.jinja", own);
@@ -89,12 +89,12 @@ TEST_F(Finetune, CheckpointsExportsAndMergesOfAdaptersHoldTheTemplateAndWhatEnds
   }
 }
 
-TEST_F(Finetune, APackedRunThatWasKilledEndsWithTheSameBytes) {
+TEST_F(Finetune, AKilledPackedRunEndsWithTheSameBytes) {
   rows(questions(20));
   for (const std::string precision : {"fp32", "bf16"})
     for (const std::string peft : {"none", "lora", "dora"}) {
       SCOPED_TRACE(precision + " " + peft);
-      // Some twelve rows: each step takes four, so that an epoch ends between two saves.
+      // The chats fill about twelve packed rows. A step uses four, so that an epoch ends between two saves.
       const auto words = [&](const std::string& run) {
         return finetune(peft, run,
                         "--precision " + precision +
@@ -133,7 +133,7 @@ TEST_F(Finetune, PackedAndUnpackedStepsOnTheSameSamplesGiveTheSameAdapter) {
   EXPECT_LT(plain[2]["loss"], plain[0]["loss"]);
 }
 
-TEST_F(Finetune, WhatNoDataCouldMendIsRefusedBeforeAnyIsRead) {
+TEST_F(Finetune, SettingsThatNoDataCouldSatisfyAreRefusedBeforeAnyIsRead) {
   const std::string warm = "optimizer.lr_warmup_iters=1 ";
   for (const auto& [rest, message] :
        {std::pair(warm + "peft.target_modules=qproj",
@@ -141,14 +141,14 @@ TEST_F(Finetune, WhatNoDataCouldMendIsRefusedBeforeAnyIsRead) {
         std::pair(warm + "peft.modules_to_save=lmhead", "did you mean \"lm_head\"?"),
         std::pair(warm + "peft.init=zero", "peft.init = \"zero\""), std::pair(warm + "--epochs 0", "--epochs = 0: needs a number above 0"),
         std::pair(warm + "--epochs 1 --train-iters 3", "--epochs and --train-iters both say")}) {
-    EXPECT_EQ(corral(finetune("lora", "run", rest)), 2) << rest;  // and there is no rows.jsonl
+    EXPECT_EQ(corral(finetune("lora", "run", rest)), 2) << rest;  // rows.jsonl does not exist: the refusal came before any read
     EXPECT_NE(text("err").find(message), std::string::npos) << text("err");
   }
 }
 
-TEST_F(Finetune, TokensThatNothingEverTrainedAreNamedWithWhatWouldTrainThem) {
+TEST_F(Finetune, UntrainedTokensAreNamedWithTheSettingThatWouldTrainThem) {
   rows(questions(10));
-  // As in a base model: what ends a turn is as untrained as the reserved tokens.
+  // As in a base model, the token that ends a turn is as untrained as the reserved tokens.
   fs::create_directory(path("base"));
   for (const auto& entry : fs::directory_iterator(kModel))
     if (entry.path().string().find(".safetensors") == std::string::npos) fs::copy(entry.path(), path("base"));

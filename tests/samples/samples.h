@@ -1,4 +1,4 @@
-// Samples and chats through the program: files of them, and what the program makes of these.
+// For tests: files of samples and chats, and the program's loss and gradients on them.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +18,7 @@ inline std::vector<ordered> questions(int count) {
   return all;
 }
 
-// Samples of 1 to 33 places with some targets; the places of all of them together.
+// Random samples of 1 to 33 token positions with some targets. `places` gets the sum of their positions.
 inline std::vector<ordered> random_samples(size_t& places) {
   std::mt19937 random(7);
   std::vector<ordered> all;
@@ -47,7 +47,7 @@ class Samples : public KilledRuns {
     for (const ordered& row : all) lines += row.dump() + "\n";
     return write("rows.jsonl", lines);
   }
-  // Loss and gradients of the rows; `model` may name an adapter too.
+  // Loss and gradients on the samples of `file`. `model` is a path, which --adapter PATH may follow.
   std::pair<double, std::map<std::string, FileTensor>> evaluate(const std::string& model, const std::string& file, int seq_length,
                                                                 const std::string& rest) const {
     EXPECT_EQ(corral("eval --checkpoint " + model + " --dataset sft --data " + file + " --precision fp32 --json --seq-length " +

@@ -1,4 +1,4 @@
-// What data check shows, that packing changes nothing, what a run says and refuses.
+// Samples through the program: `corral data check`, packing, epochs, refusals, the files of an export.
 #include "tests/samples/samples.h"
 
 #include "tests/program/terminal.h"
@@ -6,12 +6,12 @@
 namespace corral {
 namespace {
 
-TEST_F(Samples, ARowOfPackedDocumentsGivesWhatTransformersGives) {
+TEST_F(Samples, ASequenceOfPackedDocumentsGivesTheNumbersOfTransformers) {
   const auto golden = read_tensor_file(kGolden + "expected/llama32/packed.safetensors");
   const ordered facts = ordered::parse(std::ifstream(kGolden + "expected/llama32/packed.json"));
   const auto& tokens = golden.at("tokens").values;
   const auto &labels = golden.at("labels").values, &mask = golden.at("loss_mask").values, &starts = golden.at("cu_seqlens").values;
-  // The golden's labels are shifted already, so each document gets the token after its last one.
+  // The golden's labels are shifted by one already. Each document therefore gets one more token, the label of its last position.
   std::vector<ordered> documents;
   for (size_t d = 0; d + 1 < starts.size(); ++d) {
     ordered row{{"input_ids", ordered::array()}, {"labels", ordered::array({-100})}};
@@ -37,7 +37,7 @@ TEST_F(Samples, PackedAndUnpackedRowsHaveTheSameLossAndGradients) {
   const std::string file = rows(random_samples(places)), llama3 = kGolden + "models/llama3 --adapter " + kGolden + "expected/llama3/";
   for (const std::string& model : {kGolden + "models/llama32", llama3 + "lora_start", llama3 + "dora_start"}) {
     const auto [loss, gradients] = evaluate(model, file, 33, "");
-    // With padding at the end of rows, and all in one row without any.
+    // Length 50 packs with padding at the end of each sequence; the other length packs all samples into one without padding.
     for (const int length : {50, static_cast<int>(places)}) {
       SCOPED_TRACE(model + " " + std::to_string(length));
       const auto [packed_loss, packed_gradients] = evaluate(model, file, length, "--set data.packed=true");
@@ -65,7 +65,7 @@ TEST_F(Samples, IdsAndLabelsOfChatsAreThoseOfTransformers) {
   }
 }
 
-TEST_F(Samples, DataCheckCountsShowsAndPasses) {
+TEST_F(Samples, DataCheckCountsAndShowsGoodSamples) {
   const std::string file = rows({{{"prompt", "Hello?"}, {"completion", "Hello!"}}, {{"prompt", "Who?"}, {"completion", "You."}}});
   ASSERT_EQ(corral("data check --show 1 --data " + file + kTokenizer), 0) << text("err");
   const std::string out = text("out");
@@ -76,7 +76,7 @@ TEST_F(Samples, DataCheckCountsShowsAndPasses) {
   EXPECT_EQ(out.find('\033'), std::string::npos) << "colours where there is no terminal";
 }
 
-TEST_F(Samples, APreviewAtATerminalHasColoursUnlessTheyAreNotWanted) {
+TEST_F(Samples, APreviewAtATerminalHasColoursUnlessTheyAreSwitchedOff) {
   const std::string words =
       CORRAL_BINARY_DIR "/bin/corral data check --show 1 --data " + rows({{{"prompt", "Hello?"}, {"completion", "Hello!"}}}) + kTokenizer;
   EXPECT_NE(Terminal("NO_COLOR= " + words).end().first.find("\033[1;32mHello!<|eot_id|>\033[0m"), std::string::npos);
@@ -134,7 +134,7 @@ TEST_F(Samples, ATemplateWithoutMarksIsRefusedWithTheFlagThatChoosesOne) {
   EXPECT_EQ(corral("data check --data " + file + " --set data.template=llama3 --tokenizer " + path("tok")), 0) << text("err");
 }
 
-// A run of full fine-tuning on a few samples.
+// A run that trains all weights on a few samples.
 std::string train_on(const std::string& data, const std::string& run, const std::string& rest) {
   return "pretrain --dataset sft --pretrained-checkpoint " + kGolden + "models/llama3 --data " + data + " --dir " + run +
          " --precision fp32 --seq-length 192 --global-batch-size 2 --lr 1e-3 --set data.packed=true data.split=1 train.log_interval=1 " +
@@ -179,7 +179,7 @@ TEST_F(Samples, ARunIsRefusedBeforeItsFirstStepWhereItWouldLearnNothing) {
   EXPECT_FALSE(fs::exists(path("run")));
 }
 
-TEST_F(Samples, ExportsHoldTheTemplateOfTheLabelsAndWhatEndsAnAnswer) {
+TEST_F(Samples, ExportsHaveTheTemplateOfTheLabelsAndTheEndTokens) {
   const std::string file = rows(questions(10));
   ASSERT_EQ(corral(train_on(file, path("own"), "--train-iters 1")), 0) << text("err");
   const auto read = [&](const std::string& run, const char* name) {

@@ -1,4 +1,4 @@
-// Corral as it is installed, and a plugin built out of tree against that SDK (tests/sdk/install makes both).
+// The installed Corral, and plugins built out of tree against its SDK (tests/sdk/install makes both).
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -37,7 +37,7 @@ class Installed : public testing::Test {
   }
   int corral(const std::string& words) const { return shell(kPrefix + "/bin/corral " + words); }
 
-  // One step on a few tokens from the weights of a golden model; where its weights lie then.
+  // Trains a golden model for one step on 16 tokens, in the run directory "run".
   int train(const std::string& words) const {
     std::ofstream(path("data.jsonl")) << R"({"input_ids": [1, 5, 9, 13, 17, 21, 25, 29, 33, 37, 41, 45, 49, 53, 57, 61]})"
                                       << "\n";
@@ -46,7 +46,7 @@ class Installed : public testing::Test {
         " --seq-length 16 --train-iters 1 --global-batch-size 1 --set data.split=100,0,0 data.shuffle=false train.log_interval=1 " + words);
   }
 
-  // Every weight that moved, by how much; the shards of the model read together.
+  // The largest change of any weight in that step.
   double largest_move() const {
     std::map<std::string, FileTensor> before;
     for (const auto& entry : fs::directory_iterator(kModel))
@@ -85,7 +85,7 @@ TEST_F(Installed, TheTemplateGivesItsOptionsAndHelpWithoutBeingLoaded) {
   EXPECT_NE(text("err").find("did you mean \"optimizer.decay\"?"), std::string::npos) << text("err");
 }
 
-// In its first step RMSprop moves every weight by the learning rate, where AdamW with its warm-up and clipping does not.
+// In its first step RMSprop moves every weight by the learning rate; AdamW with its warm-up and clipping does not.
 TEST_F(Installed, TheTemplateTakesEffectByPath) {
   ASSERT_EQ(train("--optimizer " + kPlugin + " --lr 0.01"), 0) << text("err");
   EXPECT_NEAR(largest_move(), 0.01, 1e-5);
@@ -114,13 +114,13 @@ TEST_F(Installed, AMethodOfFineTuningBuiltOutOfTreeIsSwappedInByPath) {
                   .contains("base_model.model.model.layers.0.mlp.up_proj.lora_A.weight"));
 }
 
-TEST_F(Installed, TheTemplateSaysWhichOfItsOptionsCannotBe) {
+TEST_F(Installed, TheTemplateNamesAnImpossibleOption) {
   ASSERT_EQ(train("--optimizer " + kPlugin + " --set optimizer.decay=1"), 2);
   EXPECT_NE(text("err").find("optimizer.decay = 1: expected 0 or more and less than 1"), std::string::npos) << text("err");
   EXPECT_FALSE(fs::exists(path("run")));
 }
 
-TEST_F(Installed, TheTemplateNeedsNoLibraryButThoseOfTheCompiler) {
+TEST_F(Installed, TheTemplateNeedsOnlyTheLibrariesOfTheCompiler) {
   ASSERT_EQ(shell("readelf -d " + kPlugin), 0);
   std::istringstream lines(text("out"));
   for (std::string line; std::getline(lines, line);)

@@ -1,6 +1,6 @@
-"""The merged model of bin/quickstart in transformers: twenty greedy answers, each of which must end by itself and be the one that Corral gave.
+"""The merged model of bin/quickstart in transformers: each of twenty greedy answers must end by itself and equal the answer of Corral.
 
-    python answers_end.py DIR      what bin/quickstart --dir DIR has made
+    python answers_end.py DIR      with the DIR of bin/quickstart --dir DIR
 """
 import sys
 from pathlib import Path

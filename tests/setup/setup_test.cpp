@@ -1,4 +1,4 @@
-// The commands around the program: bin/packages, bin/wordnet-jsonl, bin/quickstart, tests/summary, tests/run_python.
+// The scripts around the program: bin/packages, bin/wordnet-jsonl, bin/dictionary-form, bin/quickstart, tests/summary, tests/run_python.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -57,7 +57,7 @@ void write_adverbs(const Folder& folder) {
   folder.write("data.adv", adverbs);
 }
 
-TEST(Packages, WithoutRootOrSudoPrintTheOneLineThatIsMissingAndGoOnWhereNothingIs) {
+TEST(Packages, WithoutRootOrSudoPrintTheOneLineToRunUnlessNothingIsMissing) {
   const Folder fake;
   fake.write("id", "#!/bin/sh\necho 1000\n", true);
   fake.write("sudo", "#!/bin/sh\nexit 1\n", true);
@@ -104,7 +104,7 @@ TEST(WordnetJsonl, WritesEachEntryOnceAndKeepsHeldOutHeadWordsOutOfTraining) {
   EXPECT_NEAR(in_heldout, 20, 18);
   EXPECT_NEAR(chats, 98, 40);
 
-  // Questions to learn from are about words of training, those to ask about words that are held out.
+  // chat.jsonl asks about words of the training text, questions.txt about held-out words.
   const auto lines = [&](const char* file) {
     std::vector<std::string> all;
     std::istringstream text(folder.read(file));
@@ -131,7 +131,7 @@ TEST(WordnetJsonl, WritesEachEntryOnceAndKeepsHeldOutHeadWordsOutOfTraining) {
   }
 }
 
-TEST(WordnetJsonl, NamesThePackageWhereTheDictionaryIsMissing) {
+TEST(WordnetJsonl, NamesThePackageOfAMissingDictionary) {
   const Folder folder;
   const Done done = sh(kSource + "/bin/wordnet-jsonl " + (folder / "out") + " /nowhere");
   EXPECT_EQ(done.code, 2);
@@ -245,7 +245,7 @@ TEST(DictionaryForm, CountsOnlyEntriesThatEndByThemselves) {
   EXPECT_EQ(sh(call + " 2>/dev/null").output, "2\n");
 }
 
-TEST(Summary, CountsAndGivesEachSkipsReason) {
+TEST(Summary, CountsResultsAndGivesTheReasonOfEachSkip) {
   const Folder folder;
   folder.write("a.xml",
                "<testcase name=\"A.Passes\" status=\"run\">\n<system-out>fine</system-out></testcase>\n"

@@ -1,9 +1,9 @@
-"""Chats as ids and labels, by transformers' apply_chat_template: what a loss on the assistant's turns alone takes.
+"""Chats as ids and labels for a loss on the assistant's turns alone, by transformers' apply_chat_template.
 
-A turn of the assistant is trained from its first content token to its <|eot_id|>. Its span is found by rendering prefixes: from the end of
-the chat before it, with the header of an answer, to the end of the chat with it. Labels are not shifted; -100 is none; `spans` are the same in bytes of the text.
-Each chat is rendered with the template that Corral writes into exports and, where it has neither tools nor parts, with make_tokenizer.py's
-wording of the format too; both must agree.
+A turn of the assistant is trained from its first content token to its <|eot_id|>. Its span is found by rendering prefixes: it begins at the end
+of the chat before it with the header of an answer, and ends at the end of the chat with it. Labels are not shifted; -100 marks no target; `spans` are
+the trained spans in bytes of the text. Each chat is rendered with the template that Corral writes into exports and, if it has neither tools nor
+parts, also with make_tokenizer.py's wording of the format; both must agree.
 """
 import argparse
 import json

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes tests/golden/models, expected and lowp anew: three tiny models, what transformers, torch and peft compute from them, low-precision vectors.
+# Makes tests/golden/models, expected, lowp and chat.json anew: three tiny models, the numbers of transformers, torch and peft on them, low-precision
+# vectors, chats.
 # About five minutes on 2 cores, with the packages of requirements.txt.
 #   PYTHON=python3 ./make_goldens.sh [DIRECTORY]
 set -euo pipefail
@@ -10,7 +11,7 @@ export PYTHONWARNINGS=ignore PYTHONDONTWRITEBYTECODE=1
 run() { "$python" "$@"; }
 
 rm -rf "$out"/{models,expected,lowp}
-# As Llama 3: no RoPE scaling, own output weights, several files, its own tokenizer.
+# As Llama 3: no RoPE scaling, untied output weights, several files, a tokenizer.
 run make_llama.py --out "$models/llama3" --seed 11 --vocab 320 --shards 3
 # As Llama 3.1 Instruct: RoPE scaled by 8, three end tokens; bf16.
 run make_llama.py --out "$models/llama31" --seed 12 --vocab 320 --rope llama3 --rope-factor 8 --instruct --dtype bfloat16 --shards 2 --no-tokenizer
@@ -28,7 +29,7 @@ run golden_generate.py --model "$models/llama31" --out "$expected/llama31" --see
 run golden_generate.py --model "$models/llama32" --out "$expected/llama32" --seed 24
 run golden_peft.py --model "$models/llama3" --out "$expected/llama3" --seed 25 --method lora
 run golden_peft.py --model "$models/llama3" --out "$expected/llama3" --seed 25 --method dora
-# What the two above do not have, kept small: the other scale, a part of the modules, ranks above the sides of a matrix.
+# Small ones for other cases: rsLoRA's scale, some of the modules, ranks above the sides of a matrix.
 some() { run golden_peft.py --model "$models/llama3" --out "$expected/llama3" --batch 1 --seq 8 "$@"; }
 some --seed 27 --name lora_rslora --rslora --targets k_proj v_proj --rank 6 --alpha 9
 some --seed 28 --name dora_partial --method dora --targets layers.1.mlp.up_proj layers.0.self_attn.k_proj

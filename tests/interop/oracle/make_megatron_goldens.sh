@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes tests/golden/megatron anew: small models as Megatron Core writes them, each beside its Hugging Face twin. Two minutes on 2 cores, with
-# the packages of requirements.txt.
+# Makes tests/golden/megatron anew: small models as Megatron Core writes them, each beside its twin in Hugging Face's format. Two minutes on 2
+# cores, with the packages of requirements.txt.
 #   PYTHON=python3 ./make_megatron_goldens.sh [DIRECTORY]
 set -euo pipefail
 cd "$(dirname "$0")"

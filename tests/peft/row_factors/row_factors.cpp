@@ -1,4 +1,4 @@
-// A method that is none of Corral's own, for tests: each output of a linear layer is multiplied by a trained factor that starts at one.
+// A fine-tuning method for tests only: each output feature of a linear layer is multiplied by a trained factor that starts at one.
 #include <algorithm>
 
 #include "corral/graph.h"
@@ -16,7 +16,7 @@ class RowFactors final : public Peft<options::row_factors::Options> {
 
   static std::string factors_name(const std::string& weight) { return weight.substr(0, weight.rfind('.')) + ".factors"; }
 
-  // The graph with everything frozen and the factors as states, which nothing uses yet.
+  // Freezes all parameters and adds the factors as states; no node uses them yet.
   static std::vector<Target> add_states(Graph& g, const Options& o) {
     for (State& s : g.states) s.trained = false;
     std::vector<Target> targets;
