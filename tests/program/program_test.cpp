@@ -13,30 +13,16 @@
 #include <set>
 #include <sstream>
 
+#include "tests/program/run_program.h"
+
 namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-struct Shown {
-  int code = -1;
-  std::string out, err;
-};
-
-// Runs the program through the shell, so `words` may hold redirections.
 Shown corral(const std::string& words) {
-  const fs::path folder = fs::path(testing::TempDir()) / ("corral_program_" + std::to_string(getpid()));
-  fs::create_directories(folder);
-  const auto read = [](const fs::path& path) {
-    std::ifstream file(path);
-    return std::string(std::istreambuf_iterator<char>(file), {});
-  };
-  Shown shown;
-  const int status = std::system(
-      (CORRAL_BINARY_DIR "/bin/corral >" + (folder / "out").string() + " 2>" + (folder / "err").string() + " " + words).c_str());
-  shown.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  shown.out = read(folder / "out");
-  shown.err = read(folder / "err");
-  fs::remove_all(folder);
+  const std::string files = testing::TempDir() + "corral_program_" + std::to_string(getpid());
+  const Shown shown = run_program(words, files + ".out", files + ".err");
+  for (const char* ending : {".out", ".err"}) fs::remove(files + ending);
   return shown;
 }
 

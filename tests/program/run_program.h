@@ -26,6 +26,13 @@ inline void write_text(const std::filesystem::path& path, const std::string& tex
   std::ofstream(path, std::ios::binary) << text;
 }
 
+// Runs `corral WORDS` through the shell; its output stays in the files `out` and `err`. `words` may contain redirections; `before` is shell
+// text in front of the program: "HOME=/x ". The exit code is -1 after a signal.
+inline Shown run_program(const std::string& words, const std::string& out, const std::string& err, const std::string& before = "") {
+  const int status = std::system((before + CORRAL_BINARY_DIR "/bin/corral >" + out + " 2>" + err + " " + words).c_str());
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text_of(out), text_of(err)};
+}
+
 class ProgramTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -49,11 +56,8 @@ class ProgramTest : public testing::Test {
     return *this / "rows.jsonl";
   }
 
-  // Runs `corral WORDS`. `words` may contain redirections; `before` is shell text in front of the program: "HOME=/x ".
   Shown corral(const std::string& words, const std::string& before = "") const {
-    const std::string out = *this / ".out", err = *this / ".err";
-    const int status = std::system((before + CORRAL_BINARY_DIR "/bin/corral >" + out + " 2>" + err + " " + words).c_str());
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text_of(out), text_of(err)};
+    return run_program(words, *this / ".out", *this / ".err", before);
   }
 
   std::filesystem::path folder_;
