@@ -68,10 +68,11 @@ Speed measure(const std::shared_ptr<const corral::Plugin>& plugin, const std::st
   Speed speed{seconds_since(begin), 0};
   std::vector<int32_t> out[4];
   for (auto& array : out) array.resize(kBatch * kLength);
+  std::vector<float> weights(kBatch * kLength);
   for (int pass = 0; pass < kPasses; ++pass) {
     begin = Clock::now();
     for (uint64_t row = 0; row < rows; row += kBatch)
-      data.fetch(0, row, kBatch, out[0].data(), out[1].data(), out[2].data(), out[3].data());
+      data.fetch(0, row, kBatch, out[0].data(), out[1].data(), out[2].data(), out[3].data(), weights.data());
     speed.tokens_per_second = std::max(speed.tokens_per_second, static_cast<double>(rows * kLength) / seconds_since(begin));
   }
   return speed;

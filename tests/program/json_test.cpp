@@ -1,4 +1,4 @@
-// What the program writes for other programs to read: JSON and nothing else.
+// Output of the program that other programs read: JSON and nothing else.
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
