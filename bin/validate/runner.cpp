@@ -10,10 +10,13 @@
 #include <chrono>
 #include <cstring>
 #include <filesystem>
+#include <sstream>
 #include <system_error>
+#include <vector>
 
 #include "corral/error.h"
 #include "kernel/plugin/call.h"
+#include "kernel/plugin/host.h"
 
 namespace corral::validate {
 namespace {
@@ -39,19 +42,30 @@ void write_all(int file, const std::string& bytes) {
   }
 }
 
-// The last line of what the check wrote on standard error: the host's line about a crash.
-std::string last_line(std::string text) {
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  const size_t begin = text.rfind('\n');
-  return text.substr(begin == std::string::npos ? 0 : begin + 1);
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);)
+    if (!line.empty()) lines.push_back(printable(line).substr(0, 300));
+  return lines;
 }
 
+// The host's line about a crash where there is one, and the last lines that the check wrote on standard error before it: an assertion's
+// sentence is among them.
 std::string how_it_ended(int status, const std::string& said) {
-  std::string line = last_line(said);
-  if (line.starts_with("error: ")) return line.substr(7);
-  if (!line.empty()) line = ": " + line;
-  if (WIFSIGNALED(status)) return std::string("the process died (") + strsignal(WTERMSIG(status)) + ")" + line;
-  return "the process ended by itself with code " + std::to_string(WEXITSTATUS(status)) + line;
+  constexpr size_t kShown = 4;
+  std::vector<std::string> lines = lines_of(said);
+  std::string reason;
+  if (!lines.empty() && lines.back().starts_with("error: ")) {
+    reason = lines.back().substr(7);
+    lines.pop_back();
+  } else if (WIFSIGNALED(status)) {
+    reason = std::string("the process died (") + strsignal(WTERMSIG(status)) + ")";
+  } else {
+    reason = "the process ended by itself with code " + std::to_string(WEXITSTATUS(status));
+  }
+  for (size_t i = lines.size() - std::min(lines.size(), kShown); i < lines.size(); ++i) reason += "\n      it wrote: " + lines[i];
+  return reason;
 }
 
 struct Pipe {

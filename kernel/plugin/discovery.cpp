@@ -95,10 +95,9 @@ void examine_into(PluginInfo& info, Libraries& libraries) {
   if (!is_plugin) throw Unavailable{2, "it is no Corral plugin: it exports no corral_plugin"};
   const Manifest manifest = read_manifest(fs::path(path).replace_extension(".manifest"));
   take(manifest, info);
-  std::error_code error;
-  if (const uintmax_t size = fs::file_size(path, error); size != manifest.file_size)
-    throw Unavailable{2, "the file has " + std::to_string(size) + " bytes, its manifest says " + std::to_string(manifest.file_size) +
-                             ": it is cut off, or was changed after it was built"};
+  if (facts.loaded_size != manifest.loaded_size)
+    throw Unavailable{2, "the file's segments have " + std::to_string(facts.loaded_size) + " bytes, its manifest says " +
+                             std::to_string(manifest.loaded_size) + ": it was changed after it was built"};
   if (manifest.abi_major != CORRAL_ABI_MAJOR)
     throw Unavailable{2, "it targets ABI " + versions(manifest.abi_major, manifest.abi_minor) + ", this Corral offers " +
                              versions(CORRAL_ABI_MAJOR, CORRAL_ABI_MINOR)};

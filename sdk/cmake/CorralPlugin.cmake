@@ -76,7 +76,7 @@ function(corral_add_manifest target kind name)
   list(FILTER files EXCLUDE REGEX "^--")
   set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${files})
   if(NOT CORRAL_SDK_INSTALLED)
-    add_dependencies(${target} corral-manifest)
+    set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${CMAKE_BINARY_DIR}/sdk/corral-manifest)
   endif()
   add_custom_command(
     TARGET ${target} POST_BUILD

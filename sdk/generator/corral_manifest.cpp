@@ -55,8 +55,8 @@ corral::Manifest make(const Words& words) {
 
   const corral::elf::MappedFile file(required(words, "plugin"));
   const corral::elf::Facts facts = corral::elf::read(file.bytes());
-  m.file_size = file.bytes().size();
-  m.sha256 = corral::sha256(file.bytes());
+  m.loaded_size = facts.loaded_size;
+  m.sha256 = corral::sha256(corral::elf::loaded_bytes(file.bytes()));
   m.machine = facts.machine;
   m.needed_libraries = facts.needed;
   for (const auto& need : corral::elf::highest(facts.version_needs)) m.symbol_versions.push_back({need.library, need.version, ""});

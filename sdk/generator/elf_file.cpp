@@ -43,10 +43,29 @@ class Reader {
     check_headers();
     Facts out;
     out.machine = header_.e_machine;
+    for (const Elf64_Phdr& segment : segments_)
+      if (segment.p_type == PT_LOAD) out.loaded_size += segment.p_filesz;
     read_dynamic(out);
     read_exports(out);
     for (const Elf64_Phdr& segment : segments_)
       if (segment.p_type == PT_NOTE || segment.p_type == PT_GNU_PROPERTY) read_notes(segment, out);
+    return out;
+  }
+
+  std::string loaded_bytes() {
+    check_headers();
+    std::string out;
+    for (const Elf64_Phdr& segment : segments_) {
+      if (segment.p_type != PT_LOAD) continue;
+      const size_t begin = out.size();
+      out += bytes(segment.p_offset, segment.p_filesz, "segment");
+      if (segment.p_offset != 0 || segment.p_filesz < sizeof(Elf64_Ehdr)) continue;
+      Elf64_Ehdr header = header_;
+      header.e_shoff = 0;
+      header.e_shnum = 0;
+      header.e_shstrndx = 0;
+      std::memcpy(out.data() + begin, &header, sizeof header);
+    }
     return out;
   }
 
@@ -205,6 +224,7 @@ class Reader {
 
 Facts read(std::string_view file) { return Reader(file).facts(); }
 void check_headers(std::string_view file) { Reader(file).check_headers(); }
+std::string loaded_bytes(std::string_view file) { return Reader(file).loaded_bytes(); }
 
 bool older(std::string_view a, std::string_view b) {
   while (!a.empty() && !b.empty()) {

@@ -33,6 +33,7 @@ struct Facts {
   std::vector<std::string> version_definitions;
   std::vector<Export> exports;
   uint32_t x86_levels = 0;
+  uint64_t loaded_size = 0;  // of loaded_bytes
 };
 
 // Throws Malformed. Program headers, segments and section headers are held against `file`'s size first: whatever passes, mapping it cannot
@@ -40,6 +41,10 @@ struct Facts {
 Facts read(std::string_view file);
 // Only the checks of headers and sizes.
 void check_headers(std::string_view file);
+
+// What of the file a process gets: the bytes of its PT_LOAD segments, the header's fields on sections zeroed. `strip` and its kin change
+// no other of these bytes. Throws Malformed.
+std::string loaded_bytes(std::string_view file);
 
 // The highest of each family (the part before the last underscore) for each library.
 std::vector<VersionNeed> highest(const std::vector<VersionNeed>& needs);

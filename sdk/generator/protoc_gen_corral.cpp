@@ -193,7 +193,7 @@ class Generator final : public google::protobuf::compiler::CodeGenerator {
     std::unique_ptr<google::protobuf::io::ZeroCopyOutputStream> out(context->Open(base + ".wire.h"));
     Printer p(out.get(), '$');
     p.Print("// Made by protoc-gen-corral from $f$.\n#pragma once\n\n", "f", file->name());
-    p.Print("#include <cstdint>\n#include <protozero/pbf_reader.hpp>\n#include <protozero/pbf_writer.hpp>\n#include <string>\n#include <vector>\n");
+    p.Print("#include <cstdint>\n#include <string>\n#include <vector>\n\n#include \"corral/wire.h\"\n");
     for (int i = 0; i < file->dependency_count(); ++i) {
       const std::string& name = file->dependency(i)->name();
       if (name.rfind("google/", 0) != 0) p.Print("\n#include \"$n$.wire.h\"", "n", name.substr(0, name.rfind('.')));

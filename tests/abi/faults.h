@@ -1,6 +1,7 @@
 // Ways to break the contract, chosen by $CORRAL_TEST_FAULT; minimal_plugin.c includes this where it is compiled as C++ with -DFAULTS.
 #include <atomic>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -34,6 +35,7 @@ static bool fault_in_transform(const void* request, const corral_sink* reply, co
   if (fault("not UTF-8")) return answer(say(CORRAL_BUG, "caf\xe9 \xc0\x80 \x1b[31mred"));
   if (fault("long sentence")) return answer(say(CORRAL_BUG, std::string(size_t{1} << 30, 'x')));
   if (fault("abort")) std::abort();
+  if (fault("failed assertion")) std::fputs("pass.cpp:7: the graph has no nodes\n", stderr), std::abort();
   if (fault("crash")) *static_cast<volatile int*>(nullptr) = 1;
   if (fault("hang"))
     for (;;) std::this_thread::sleep_for(std::chrono::hours(1));

@@ -165,6 +165,35 @@ TEST_F(Traps, ADescriptorThatLiesIsRefusedByWhatIsWrong) {
   }
 }
 
+TEST_F(Traps, AStrippedPluginKeepsItsManifestAndIsRefusedWhereItIsCut) {
+  int number = 0;
+  for (const std::string strip : {"strip", "strip --strip-unneeded --remove-section=.comment --remove-section=.note", "strip -g",
+                                  "objcopy --strip-all", "llvm-strip"}) {
+    if (shop_.run("command -v " + strip.substr(0, strip.find(' '))).code != 0) continue;
+    // Another name for each: the loader knows a file again by its path.
+    const std::string file = shop_.build("stripped" + std::to_string(number++), "-g"), whole = Workshop::read(file);
+    ASSERT_EQ(shop_.run(strip + " " + file).code, 0) << strip;
+    const std::string less = Workshop::read(file);
+    EXPECT_LT(less.size(), whole.size()) << strip;
+    EXPECT_EQ(load(file), "") << strip;
+    EXPECT_EQ(shop_.corral("plugin validate " + file + " --include ^file").code, 0) << strip;
+    fs::copy_file(fs::path(file).replace_extension(".manifest"), shop_.path("cut.manifest"), fs::copy_options::overwrite_existing);
+    Libraries libraries;
+    for (const std::string& bytes : {whole, less})
+      for (size_t size = 0; size < bytes.size(); size += 64) {
+        shop_.write("cut.so", bytes.substr(0, size));
+        EXPECT_FALSE(examine(shop_.path("cut.so"), libraries).available) << strip << ": cut at byte " << size << " of " << bytes.size();
+      }
+  }
+  EXPECT_GE(number, 4);
+}
+
+TEST_F(Traps, AFileWithOtherSegmentsThanItsManifestSaysIsRefused) {
+  const std::string file = shop_.build("other");
+  fs::copy_file(shop_.build("larger", "-DWRITE_WHEN_LOADED='\"x\"'"), file, fs::copy_options::overwrite_existing);
+  EXPECT_NE(load(file).find("bytes, its manifest says "), std::string::npos) << load(file);
+}
+
 // A file that is cut at any 64th byte is refused, or the loader takes it without dying.
 TEST_F(Traps, ACutFileNeverKillsTheProcess) {
   const std::string whole = Workshop::read(shop_.build("whole", "-g"));

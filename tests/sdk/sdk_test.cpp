@@ -14,7 +14,8 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-const std::string kPrefix = CORRAL_SCRATCH "/prefix", kBuilt = CORRAL_SCRATCH "/template/build/plugins";
+const std::string kPrefix = CORRAL_SCRATCH "/prefix", kStripped = CORRAL_SCRATCH "/stripped",
+                  kBuilt = CORRAL_SCRATCH "/template/build/plugins";
 const std::string kPlugin = kBuilt + "/optimizer/rmsprop/rmsprop.so";
 const std::string kModel = CORRAL_SOURCE_DIR "/tests/golden/models/llama3";
 
@@ -35,15 +36,29 @@ class Installed : public testing::Test {
     const int status = std::system((line + " >" + path("out") + " 2>" + path("err")).c_str());
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   }
-  int corral(const std::string& words) const { return shell(kPrefix + "/bin/corral " + words); }
+  int corral(const std::string& words, const std::string& prefix = kPrefix) const { return shell(prefix + "/bin/corral " + words); }
+
+  // How many plugins lie below a prefix; each can be used on this processor, or is for another one.
+  size_t own_plugins(const std::string& prefix) const {
+    EXPECT_EQ(corral("plugins --json", prefix), 0) << text("err");
+    size_t own = 0;
+    for (const json& plugin : json::parse(text("out"))) {
+      if (!plugin["path"].get<std::string>().starts_with(prefix + "/lib/corral/plugins/")) continue;
+      ++own;
+      EXPECT_TRUE(plugin["available"] || plugin["reason"].get<std::string>().find("this processor lacks") == 0) << plugin.dump();
+    }
+    return own;
+  }
 
   // Trains a golden model for one step on 16 tokens, in the run directory "run".
-  int train(const std::string& words) const {
+  int train(const std::string& words, const std::string& prefix = kPrefix) const {
     std::ofstream(path("data.jsonl")) << R"({"input_ids": [1, 5, 9, 13, 17, 21, 25, 29, 33, 37, 41, 45, 49, 53, 57, 61]})"
                                       << "\n";
     return corral(
         "pretrain --pretrained-checkpoint " + kModel + " --data " + path("data.jsonl") + " --dir " + path("run") +
-        " --seq-length 16 --train-iters 1 --global-batch-size 1 --set data.split=100,0,0 data.shuffle=false train.log_interval=1 " + words);
+            " --seq-length 16 --train-iters 1 --global-batch-size 1 --set data.split=100,0,0 data.shuffle=false train.log_interval=1 " +
+            words,
+        prefix);
   }
 
   // The largest change of any weight in that step.
@@ -62,16 +77,26 @@ class Installed : public testing::Test {
 };
 
 TEST_F(Installed, FindsPluginsAndRecipesBesideItself) {
-  ASSERT_EQ(corral("plugins --json"), 0) << text("err");
-  size_t own = 0;
-  for (const json& plugin : json::parse(text("out"))) {
-    if (!plugin["path"].get<std::string>().starts_with(kPrefix + "/lib/corral/plugins/")) continue;
-    ++own;
-    EXPECT_TRUE(plugin["available"] || plugin["reason"].get<std::string>().find("this processor lacks") == 0) << plugin.dump();
-  }
-  EXPECT_GE(own, 10u);
+  EXPECT_GE(own_plugins(kPrefix), 10u);
   ASSERT_EQ(corral("recipes show llama32_1b_pretrain_config"), 0) << text("err");
   EXPECT_NE(text("out").find("llama32"), std::string::npos);
+}
+
+TEST_F(Installed, StrippedHasEveryPluginAndTrains) {
+  const std::string so = "/lib/corral/plugins/device/cpu/cpu.so";
+  ASSERT_LT(fs::file_size(kStripped + so), fs::file_size(kPrefix + so) / 2);
+  EXPECT_EQ(own_plugins(kStripped), own_plugins(kPrefix));
+  ASSERT_EQ(train("", kStripped), 0) << text("err");
+}
+
+TEST_F(Installed, TheTemplateStrippedByHandPassesAndTakesEffect) {
+  fs::copy(kBuilt, path("plugins"), fs::copy_options::recursive);
+  const std::string so = path("plugins") + "/optimizer/rmsprop/rmsprop.so";
+  ASSERT_EQ(shell("strip " + so), 0) << text("err");
+  ASSERT_LT(fs::file_size(so), fs::file_size(kPlugin));
+  EXPECT_EQ(corral("plugin validate " + so + " --include '^(file|descriptor|life.once)'"), 0) << text("out");
+  ASSERT_EQ(train("--optimizer rmsprop --plugin-path " + path("plugins") + " --lr 0.003"), 0) << text("err");
+  EXPECT_NEAR(largest_move(), 0.003, 1e-5);
 }
 
 TEST_F(Installed, TheTemplateGivesItsOptionsAndHelpWithoutBeingLoaded) {

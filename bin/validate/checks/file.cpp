@@ -56,7 +56,7 @@ Outcome manifest_equals_file(const Subject& s) {
   for (const elf::Export& e : file.facts.exports) exports.push_back(e.name);
   for (const auto& need : elf::highest(file.facts.version_needs)) needs.push_back(need.library + " " + need.version);
   for (const auto& need : m.symbol_versions) said.push_back(need.library + " " + need.version);
-  if (m.sha256 != sha256(file.mapped.bytes()))
+  if (m.sha256 != sha256(elf::loaded_bytes(file.mapped.bytes())))
     return failed("its SHA-256 is not that of the manifest: the file was changed after it was built");
   if (m.needed_libraries != file.facts.needed)
     return failed("it needs " + joined(file.facts.needed) + "; its manifest says " + joined(m.needed_libraries));

@@ -5,9 +5,9 @@
 
 #include <cerrno>
 #include <cstring>
-#include <protozero/pbf_writer.hpp>
 
 #include "corral/error.h"
+#include "corral/wire.h"
 #include "plugins/tracker/tensorboard/crc32c.h"
 
 namespace corral::tensorboard {

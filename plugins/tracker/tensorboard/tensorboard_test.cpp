@@ -7,9 +7,9 @@
 #include <fstream>
 #include <iterator>
 #include <map>
-#include <protozero/pbf_reader.hpp>
 
 #include "corral/error.h"
+#include "corral/wire.h"
 #include "plugins/tracker/tensorboard/crc32c.h"
 #include "plugins/tracker/tensorboard/event_file.h"
 
