@@ -127,7 +127,7 @@ function(corral_add_plugin path)
     target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fno-gnu-unique>)
   endif()
   if(P_CPU)
-    target_compile_options(${target} PRIVATE -march=${P_CPU})
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:C,CXX>:-march=${P_CPU}>)
     target_link_options(${target} PRIVATE -Wl,-z,${P_CPU}) # the mark that -mneeded makes, for every compiler
   endif()
   if(P_DISPATCH)

@@ -1,5 +1,7 @@
 #include "plugins/dataset/common/corpus.h"
 
+#include <algorithm>
+
 #include "plugins/dataset/common/measure.h"
 #include "plugins/dataset/common/test_encoder.h"
 #include "plugins/dataset/common/test_files.h"

@@ -1,5 +1,6 @@
 #include "plugins/dataset/indexed/pair_rows.h"
 
+#include <limits>
 #include <random>
 
 #include "plugins/dataset/indexed/test_pair.h"

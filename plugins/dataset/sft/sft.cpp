@@ -1,4 +1,5 @@
 // Dataset of prompts with answers and of chats: only the assistant's tokens are trained.
+#include <cstdio>
 #include <optional>
 
 #include "corral/dataset.h"

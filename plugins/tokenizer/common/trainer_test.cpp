@@ -1,5 +1,7 @@
 #include "plugins/tokenizer/common/trainer.h"
 
+#include <algorithm>
+
 #include "plugins/tokenizer/common/test_files.h"
 #include "plugins/tokenizer/common/tokenizer_files.h"
 #include "plugins/tokenizer/common/tokenizer_json.h"
