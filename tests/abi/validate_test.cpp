@@ -1,4 +1,5 @@
 // `corral plugin validate`: passes good plugins however they are built, and says of a bad one which check it fails and why.
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "corral/error.h"

@@ -1,5 +1,6 @@
 // The memory of a run is what its plan says. $CORRAL_LONG: at the shape of 125 million parameters.
 #include <random>
+#include <sstream>
 
 #include "tests/golden_runs/golden_runs.h"
 

@@ -1,6 +1,8 @@
 // `corral generate`: sources of prompts, ends of a text, limits of sampling, streaming.
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>

@@ -1,5 +1,6 @@
 // Models by their name on the hub: downloads into the cache, and commands that read the cache. The hub is a local server (hub_server.py).
 #include <csignal>
+#include <cstdio>
 #include <set>
 
 #include "tests/program/model_folder.h"

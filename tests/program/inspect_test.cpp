@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include <cmath>
+#include <cstdio>
 
 #include "tests/program/model_folder.h"
 #include "tests/program/run_program.h"

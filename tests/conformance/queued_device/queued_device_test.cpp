@@ -1,6 +1,7 @@
 // The queued device: it computes what device/cpu computes, and names the operation where the host breaks the contract.
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <numeric>
 
 #include "kernel/graph/op.h"
