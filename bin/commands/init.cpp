@@ -72,8 +72,7 @@ int run(const Arguments& arguments) {
     return 0;
   InitialTensors tensors(graph, static_cast<uint64_t>(arguments.integer("seed", config.integer("train.seed"))));
   const CheckpointWriteRequest request = model_request(config, pipeline, tensors.tensors().at(0).dtype, std::nullopt, tokenizer.get());
-
-  const std::string dialect = config.text("checkpoint.format");
+  const std::string& format = config.text("checkpoint.format");
   uint64_t bytes = 0;
   int64_t parameters = 0;
   for (const TensorInfo& t : tensors.tensors()) {
@@ -81,8 +80,8 @@ int run(const Arguments& arguments) {
     parameters += elements(t.shape);
   }
   checkpoint::make_folder(path, bytes, say, [&](const std::string& folder) {
-    checkpoint::save_model(CheckpointFormat(load_plugin(arguments, "checkpoint", dialect)), folder,
-                           pipeline.model().handle.weight_map(pipeline.model().options, dialect), tensors, request);
+    checkpoint::save_model(CheckpointFormat(load_plugin(arguments, "checkpoint", format), config.options("checkpoint")), folder,
+                           pipeline.model().handle.weight_map(pipeline.model().options, request.dialect), tensors, request);
   });
   std::fprintf(stderr, "%s: %.1f million random parameters\n", path.c_str(), static_cast<double>(parameters) / 1e6);
   return 0;

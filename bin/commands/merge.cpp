@@ -54,6 +54,7 @@ class Merge {
                                    wanted_type(arguments_));
     CheckpointWriteRequest request;
     request.kind = "model";
+    request.dialect = kFormat;
     request.files = files();
     ConfigRequest config;
     config.dialect = kFormat;

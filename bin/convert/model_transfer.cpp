@@ -36,6 +36,7 @@ ModelTransfer::ModelTransfer(const Arguments& arguments, const ModelSource& sour
   const std::string& dialect = source.info.dialect;
   from_ = weight_map_of(source, model_, source.options);
   request_.max_shard_bytes = max_shard_bytes;
+  request_.dialect = format;
   request_.files = source.info.files;
   request_.config = source.info.config;
   request_.others = source.info.others;
@@ -73,6 +74,7 @@ void copy_adapter(const Arguments& arguments, const ModelSource& source, const s
   const AdapterSource& adapter = *source.adapter;
   CheckpointWriteRequest request;
   request.kind = adapter.info.kind;
+  request.dialect = format;
   request.config = adapter.info.config;
   request.files = adapter.info.files;
   const CheckpointFormat to(load_plugin(arguments, "checkpoint", format));
@@ -82,7 +84,8 @@ void copy_adapter(const Arguments& arguments, const ModelSource& source, const s
     CheckpointWriterHandle writer = to.create(folder, request);
     checkpoint::FormatSink sink(writer, std::move(request.tensors.tensors));
     checkpoint::copy_tensors(tensors, sink);
-    return writer.finish();
+    writer.finish();
+    return writer.commit();
   }
   config::RunConfig config = configure_for(arguments, sources(arguments), source);
   if (!target_modules.empty()) config.set("peft.target_modules", target_modules, "--target-modules");

@@ -199,6 +199,7 @@ void write_tensor_file(const Arguments& arguments, const std::string& path, cons
     CheckpointWriterHandle writer = CheckpointFormat(load_plugin(arguments, "checkpoint", kComparisonFormat)).create(partial, request);
     for (size_t i = 0; i < tensors.size(); ++i) writer.write(i, 0, tensors[i].bytes.data(), tensors[i].bytes.size());
     writer.finish();
+    writer.commit();
     for (const fs::directory_entry& written : fs::directory_iterator(partial)) fs::rename(written.path(), file);
   } catch (...) {
     fs::remove_all(partial, error);

@@ -1,9 +1,12 @@
 #include "bin/job/model_files.h"
 
+#include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "bin/job/chat_template.h"
+#include "corral/abi.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/fingerprint.h"
 
@@ -13,6 +16,21 @@ namespace {
 // The dialect that most programs read, which is kept beside every other.
 constexpr char kExchange[] = "hf";
 }  // namespace
+
+std::string dialect_of(const config::RunConfig& config) {
+  constexpr const char* kDialects[] = CORRAL_DIALECTS;
+  const auto is_known = [&](const std::string& name) {
+    return std::find(std::begin(kDialects), std::end(kDialects), name) != std::end(kDialects);
+  };
+  const std::string& wanted = config.text("checkpoint.dialect");
+  if (!wanted.empty() && !is_known(wanted)) {
+    std::string all;
+    for (const char* name : kDialects) all += (all.empty() ? "" : " or ") + std::string(name);
+    fail("checkpoint.dialect = \"{}\": expected {}{}", wanted, all, config.set_by("checkpoint.dialect"));
+  }
+  const std::string& format = config.text("checkpoint.format");
+  return !wanted.empty() ? wanted : is_known(format) ? format : kExchange;
+}
 
 std::string config_in(const CheckpointInfo& info, const std::string& dialect) {
   if (info.dialect == dialect) return info.config;
@@ -68,9 +86,10 @@ CheckpointWriteRequest model_request(const config::RunConfig& config, const trai
     request.original = origin ? config_in(*origin, dialect) : "";
     return pipeline.model().handle.write_config(request);
   };
-  const std::string& format = config.text("checkpoint.format");
-  result.config = written(format);
-  if (format != kExchange) {
+  const std::string dialect = dialect_of(config);
+  result.dialect = dialect;
+  result.config = written(dialect);
+  if (dialect != kExchange) {
     result.others.emplace_back();
     result.others.back().dialect = kExchange;
     result.others.back().content = written(kExchange);

@@ -10,6 +10,9 @@
 
 namespace corral::cli {
 
+// The dialect of the weights that a run writes. Throws Error (2) for an unknown one.
+std::string dialect_of(const config::RunConfig& config);
+
 // The configuration that a checkpoint keeps in a dialect, or "".
 std::string config_in(const CheckpointInfo& info, const std::string& dialect);
 

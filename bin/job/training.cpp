@@ -39,7 +39,7 @@ std::string checkpoints_of(const config::RunConfig& config, const std::string& d
 
 // Where a checkpoint of this run has its tokenizer.
 std::string files_folder(const Arguments& arguments, const config::RunConfig& config, const std::string& path) {
-  const CheckpointFormat format(load_plugin(arguments, "checkpoint", config.text("checkpoint.format")));
+  const CheckpointFormat format(load_plugin(arguments, "checkpoint", config.text("checkpoint.format")), config.options("checkpoint"));
   const std::string folder = format.open(path).info().files_folder;
   return folder.empty() ? path : folder;
 }
@@ -70,6 +70,7 @@ class Training {
     // All that needs no data is refused before the data is read; epochs give the number of steps only afterwards.
     const train::Pipeline pipeline = make_pipeline(arguments_, config_);
     const auto optimizer = choose_optimizer(arguments_, config_);
+    written_map(pipeline);
     const double epochs = wanted_epochs();
     if (epochs == 0) check_schedule(optimizer);
     const int64_t rows = config_.integer("train.micro_batch_size"), length = config_.integer("train.seq_length");
@@ -147,6 +148,12 @@ class Training {
 
  private:
   std::string checkpoints() const { return checkpoints_of(config_, dir_); }
+
+  // How what is saved is made of parameters. Throws where the model or the method has no such dialect.
+  WeightMap written_map(const train::Pipeline& pipeline) const {
+    const std::string dialect = dialect_of(config_);
+    return pipeline.has_peft() ? pipeline.adapter_map(dialect) : pipeline.model().handle.weight_map(pipeline.model().options, dialect);
+  }
 
   static uint64_t part_rows(const DatasetHandle& data, size_t part) {
     const DatasetInfo info = data.info();
@@ -259,9 +266,9 @@ class Training {
 
   // What a method adds to the model, before its first step.
   void add_parameters(runtime::Session& session, const train::Pipeline& pipeline, uint64_t seed) const {
-    auto added = checkpoint::parameters_in(pipeline.adapter_map(config_.text("checkpoint.format")));
-    for (const std::string& name :
-         checkpoint::parameters_in(pipeline.model().handle.weight_map(pipeline.model().options, config_.text("checkpoint.format"))))
+    const std::string dialect = dialect_of(config_);
+    auto added = checkpoint::parameters_in(pipeline.adapter_map(dialect));
+    for (const std::string& name : checkpoint::parameters_in(pipeline.model().handle.weight_map(pipeline.model().options, dialect)))
       added.erase(name);
     runtime::initialize_parameters(session, seed, &added);
     session.run(session.program(session.graphs() - 1, [](const Node&) { return true; }));
@@ -276,8 +283,9 @@ class Training {
   }
 
   void save(runtime::Session& session, const train::Pipeline& pipeline, uint64_t finished, RunLog& log) {
-    const CheckpointFormat format_plugin(load_plugin(arguments_, "checkpoint", config_.text("checkpoint.format")));
-    const std::string dialect = config_.text("checkpoint.format");
+    const CheckpointFormat format_plugin(load_plugin(arguments_, "checkpoint", config_.text("checkpoint.format")),
+                                         config_.options("checkpoint"));
+    const std::string dialect = dialect_of(config_);
     checkpoint::SaveOptions options;
     options.keep = static_cast<uint64_t>(config_.integer("checkpoint.keep"));
     options.say = [&](const std::string& line) { log.say(line); };
@@ -285,8 +293,7 @@ class Training {
         checkpoints(), finished,
         [&](const std::string& folder) {
           const bool adapter = pipeline.has_peft();
-          const WeightMap map =
-              adapter ? pipeline.adapter_map(dialect) : pipeline.model().handle.weight_map(pipeline.model().options, dialect);
+          const WeightMap map = written_map(pipeline);
           train::SessionTensors parameters = train::parameters_of(session, checkpoint::parameters_in(map));
           CheckpointWriteRequest request;
           if (adapter) {
@@ -299,6 +306,7 @@ class Training {
             request = model_request(config_, pipeline, dtype, origin_, tokenizer_.get(), data_->info());
           }
           const Progress progress{finished, finished * static_cast<uint64_t>(config_.integer("train.global_batch_size"))};
+          request.dialect = dialect;
           request.iteration = progress.step;
           request.consumed_samples = progress.rows;
           request.optimizer = optimizer_settings(config_);

@@ -51,6 +51,7 @@ void save_model(const CheckpointFormat& format, const std::string& folder, const
     first += count;
   }
   writer.finish();
+  writer.commit();
 }
 
 void copy_model(const CheckpointReaderHandle& reader, const ModelCopy& maps, const CheckpointFormat& format, const std::string& folder,
@@ -69,7 +70,8 @@ void copy_model(const CheckpointReaderHandle& reader, const ModelCopy& maps, con
     CheckpointWriterHandle writer = format.create(folder, request);
     FormatSink sink(writer, std::move(request.tensors.tensors));
     copy_tensors(source, sink);
-    return writer.finish();
+    writer.finish();
+    return writer.commit();
   }
   MappedParameters parameters(maps.from, source, stored_types(maps.from, source.tensors(), maps.parameters));
   save_model(format, folder, maps.to, parameters, std::move(request));
@@ -83,6 +85,7 @@ void save_state(const CheckpointFormat& format, const std::string& folder, Tenso
   FormatSink sink(writer, std::move(request.tensors.tensors));
   copy_tensors(state, sink);
   writer.finish();
+  writer.commit();
 }
 
 void load_state(const CheckpointReaderHandle& reader, TensorSink& state) {

@@ -82,6 +82,12 @@ class DeviceEvent {
       return invoke(event_.plugin(), &corral_device::event_wait, "event_wait", event_.get());
     while (!passed()) std::this_thread::yield();
   }
+  // By the device's clock, from the record of `from` to this one's; both have passed. Throws Unsupported without such a clock.
+  double seconds_since(const DeviceEvent& from) const {
+    double seconds = 0;
+    invoke(event_.plugin(), &corral_device::event_seconds, "event_seconds", from.event_.get(), event_.get(), &seconds);
+    return seconds;
+  }
   explicit operator bool() const { return event_.get() != nullptr; }
 
  private:
@@ -96,6 +102,11 @@ class PreparedKernel {
       : kernel_(std::move(plugin), kernel, &corral_device::release, "release", "prepare"), workspace_(workspace) {}
 
   uint64_t workspace() const { return workspace_; }  // bytes that a launch needs
+  // Throws Unsupported where the device says nothing of its kernels.
+  KernelInfo info() const {
+    return decode_reply<KernelInfo>(kernel_.plugin(), "kernel_info",
+                                    invoke_for_reply(kernel_.plugin(), &corral_device::kernel_info, "kernel_info", kernel_.get()));
+  }
   // Addresses in the order of the node, null where absent. Allocates nothing.
   void launch(void* const* inputs, void* const* outputs, void* workspace, const DeviceStream& stream) const {
     invoke(kernel_.plugin(), &corral_device::launch, "launch", kernel_.get(), inputs, outputs, workspace, stream.get());
@@ -141,6 +152,12 @@ class DeviceHandle {
 
   DeviceInfo info() const {
     return decode_reply<DeviceInfo>(plugin(), "info", invoke_for_reply(plugin(), &corral_device::info, "info", device_.get()));
+  }
+  // For DeviceOpen.choices of a later run; "" where the device measures nothing.
+  std::string choices() const {
+    return has(plugin().table<corral_device>(), &corral_device::choices)
+               ? invoke_for_reply(plugin(), &corral_device::choices, "choices", device_.get())
+               : "";
   }
   // "" where `prepare` would take the node, else the reason why not.
   std::string unsupported(const corral_node& node) const;

@@ -134,17 +134,19 @@ INSTANTIATE_TEST_SUITE_P(Conversion, Golden, testing::Values("tied", "tensor_par
 // Converts a folder from dialect `from` into a folder of dialect `to`, as `corral import` and `corral export` do.
 template <class Writer>
 void convert(CheckpointReader& reader, const LlamaShape& m, const char* from, const std::string& folder, const char* to,
-             CheckpointWriteRequest request) {
+             CheckpointWriteRequest request, void (*commit)(const CheckpointWriteRequest&)) {
   Reading source(reader);
   const WeightMap reads = map_of(m, from, source.tensors()), writes = map_of(m, to);
   check_weight_map(writes, parameters_of(m));
   MappedParameters parameters(reads, source, stored_types(reads, source.tensors(), parameters_of(m)));
   request.kind = "model";
   request.tensors.tensors = written_externals(writes, parameters.tensors());
-  Writer writer(folder, request);
+  request.path = folder;
+  Writer writer(request);
   Writing sink(writer, request.tensors.tensors);
   write_externals(writes, parameters, sink, 4096);  // a small buffer makes many pieces, for several threads
   writer.finish();
+  commit(request);
 }
 
 class Model : public testing::TestWithParam<const char*> {};
@@ -157,9 +159,10 @@ TEST_P(Model, ComesBackFromMegatronByteForByte) {
   safetensors::FolderReader hf(model.string());
   CheckpointWriteRequest request;
   request.config = llama::write_megatron_config(llama::read_config_json(text_of(model / "config.json")));
-  convert<megatron::FolderWriter>(hf, m, "hf", megatron_folder, "megatron", request);
+  convert<megatron::FolderWriter>(hf, m, "hf", megatron_folder, "megatron", request,
+                                  [](const CheckpointWriteRequest& r) { megatron::commit_folder(r.path); });
   megatron::FolderReader reader(megatron_folder);
-  convert<safetensors::FolderWriter>(reader, m, "megatron", back, "hf", {});
+  convert<safetensors::FolderWriter>(reader, m, "megatron", back, "hf", {}, safetensors::commit_folder);
   safetensors::FolderReader again(back);
   const MemoryTensors before = load(hf, m, "hf"), after = load(again, m, "hf");
   for (size_t i = 0; i < before.tensors().size(); ++i) EXPECT_EQ(before.bytes[i], after.bytes[i]) << before.tensors()[i].name;

@@ -167,7 +167,8 @@ TEST(JsonCheck, TakesJsonAndNamesTheFileOrLineOfAllElse) {
 class FakeQuickstart : public testing::Test {
  protected:
   void SetUp() override {
-    for (const char* tool : {"dpkg-query", "cmake", "ninja"}) folder_.write(tool, "#!/bin/sh\necho installed\n", true);
+    for (const char* tool : {"dpkg-query", "cmake"}) folder_.write(tool, "#!/bin/sh\necho installed\n", true);
+    folder_.write("ninja", "#!/bin/sh\necho \"$@\" >" + (folder_ / "built") + "\n", true);
     fs::create_directories(folder_ / "build/bin");
     for (const char* empty : {"data.noun", "data.verb", "data.adj"}) folder_.write(empty, "");
     write_adverbs(folder_);
@@ -205,6 +206,7 @@ class FakeQuickstart : public testing::Test {
 TEST_F(FakeQuickstart, WritesFilesThatOtherProgramsReadAndPairsEachWordWithItsOwnDefinition) {
   const Done done = quickstart(kEval, kGenerate);
   ASSERT_EQ(done.code, 0) << done.output;
+  EXPECT_TRUE(folder_.read("built").ends_with(" corral-program\n")) << "it builds more than it runs: " << folder_.read("built");
   EXPECT_EQ(nlohmann::json::parse(folder_.read("out/eval.json"))["bits_per_byte"], 1.5);
   size_t rows = 0;
   std::istringstream generated(folder_.read("out/generated.jsonl")), prompts(folder_.read("out/text/prompts.jsonl"));

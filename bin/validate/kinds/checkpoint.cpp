@@ -47,19 +47,39 @@ size_t masters_added(const TensorList& list, const std::vector<Held>& tensors) {
   }));
 }
 
-// Writes in pieces, the last first, and reads in other pieces.
-void round_trip(const CheckpointFormat& format_, const std::string& folder, CheckpointWriteRequest request,
-                const std::vector<Held>& tensors) {
+// Throws where the folder can be opened.
+void expect_refused(const CheckpointFormat& format_, const std::string& folder, const std::string& state) {
+  try {
+    format_.open(folder);
+  } catch (const Error& e) {
+    if (e.exit_code() == 4) throw;
+    return;
+  }
+  fail_check("it opens a checkpoint {}", state);
+}
+
+// Writes in pieces, the last first: the second half of each tensor by the last part.
+void write_parts(const CheckpointFormat& format_, const std::string& folder, CheckpointWriteRequest request,
+                 const std::vector<Held>& tensors, uint32_t parts) {
   fs::create_directories(folder);
   for (const Held& held : tensors) request.tensors.tensors.push_back(held.info);
-  CheckpointWriterHandle writer = format_.create(folder, request);
+  std::vector<CheckpointWriterHandle> writers;
+  for (uint32_t part = parts; part-- > 0;) writers.push_back(format_.create(folder, request, part, parts));
   for (size_t t = tensors.size(); t-- > 0;) {
     const std::string& bytes = tensors[t].bytes;
     const size_t half = bytes.size() / 2;
-    writer.write(t, half, bytes.data() + half, bytes.size() - half);
-    writer.write(t, 0, bytes.data(), half);
+    writers.front().write(t, half, bytes.data() + half, bytes.size() - half);
+    writers.back().write(t, 0, bytes.data(), half);
   }
-  writer.finish();
+  for (CheckpointWriterHandle& writer : writers) writer.finish();
+  expect_refused(format_, folder, "whose parts are finished, before it is committed");
+  writers.front().commit();
+}
+
+// Reads in other pieces than were written.
+void round_trip(const CheckpointFormat& format_, const std::string& folder, CheckpointWriteRequest request,
+                const std::vector<Held>& tensors, uint32_t parts = 1) {
+  write_parts(format_, folder, std::move(request), tensors, parts);
   const CheckpointReaderHandle reader = format_.open(folder);
   const TensorList list = reader.list();
   if (list.tensors.size() != tensors.size() + masters_added(list, tensors))
@@ -89,12 +109,12 @@ void exercise(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
   auto random = s.random();
   const std::string folder = s.scratch + "/used";
   fs::remove_all(folder);
-  round_trip(CheckpointFormat(plugin), folder, model_request(), random_tensors(random, ""));
+  round_trip(CheckpointFormat(plugin, s.options()), folder, model_request(), random_tensors(random, ""));
 }
 
 Outcome whole_models(const Subject& s) {
   Loaded loaded(s.info);
-  const CheckpointFormat f(loaded.init());
+  const CheckpointFormat f(loaded.init(), s.options());
   auto random = s.random();
   const auto tensors = random_tensors(random, "");
   CheckpointWriteRequest request = model_request();
@@ -127,7 +147,7 @@ bool holds(const nlohmann::json& found, const nlohmann::json& written, std::stri
 
 Outcome keeps_the_configuration(const Subject& s) {
   Loaded loaded(s.info);
-  const CheckpointFormat f(loaded.init());
+  const CheckpointFormat f(loaded.init(), s.options());
   auto random = s.random();
   CheckpointWriteRequest request = model_request();
   request.config = kConfiguration;
@@ -162,7 +182,7 @@ std::vector<Held> with_state_beside(std::vector<Held> tensors, std::mt19937_64& 
 // As a save does it: beside the weights where the format has a place there, and else in a folder of its own.
 Outcome keeps_the_optimizer(const Subject& s) {
   Loaded loaded(s.info);
-  const CheckpointFormat f(loaded.init());
+  const CheckpointFormat f(loaded.init(), s.options());
   auto random = s.random();
   const std::vector<Held> weights = random_tensors(random, ""), all = with_state_beside(weights, random);
   std::vector<Held> apart(all.begin() + static_cast<std::ptrdiff_t>(weights.size()), all.end());
@@ -193,9 +213,25 @@ Outcome keeps_the_optimizer(const Subject& s) {
   return pass("beside the weights");
 }
 
+Outcome writes_in_parts(const Subject& s) {
+  Loaded loaded(s.info);
+  const CheckpointFormat f(loaded.init(), s.options());
+  auto random = s.random();
+  const std::string folder = s.scratch + "/parts";
+  try {
+    round_trip(f, folder, model_request(), random_tensors(random, ""), 2);
+  } catch (const Unsupported&) {
+    if (!fs::is_empty(folder)) return failed("it does not write in parts, but left something in the folder");
+    loaded.shutdown();
+    return pass("in one part");
+  }
+  loaded.shutdown();
+  return pass("in several parts");
+}
+
 Outcome refuses_cut_files(const Subject& s) {
   Loaded loaded(s.info);
-  const CheckpointFormat f(loaded.init());
+  const CheckpointFormat f(loaded.init(), s.options());
   auto random = s.random();
   const std::string folder = s.scratch + "/cut";
   round_trip(f, folder, model_request(), random_tensors(random, ""));
@@ -204,12 +240,7 @@ Outcome refuses_cut_files(const Subject& s) {
     if (largest.empty() || entry.file_size() > fs::file_size(largest)) largest = entry.path();
   for (const uintmax_t size : {fs::file_size(largest) - 1, fs::file_size(largest) / 2, uintmax_t{9}, uintmax_t{0}}) {
     fs::resize_file(largest, size);
-    try {
-      f.open(folder);
-      return failed(format("it opens a checkpoint whose file {} is cut to {} bytes", largest.filename().string(), size));
-    } catch (const Error& e) {
-      if (e.exit_code() == 4) throw;
-    }
+    expect_refused(f, folder, format("whose file {} is cut to {} bytes", largest.filename().string(), size));
   }
   loaded.shutdown();
   return pass();
@@ -221,6 +252,8 @@ constexpr Check kChecks[] = {
      keeps_the_configuration},
     {"checkpoint.optimizer", "an optimizer's state comes back bit for bit, beside its weights or from a folder of its own",
      keeps_the_optimizer},
+    {"checkpoint.parts", "a checkpoint of two parts is one once it is committed, or is refused before anything is written",
+     writes_in_parts},
     {"checkpoint.cut-files", "it refuses a checkpoint whose file is cut off", refuses_cut_files},
 };
 

@@ -1,6 +1,7 @@
 #include "kernel/plugin/device.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 
 #include "bin/validate/check.h"
@@ -60,13 +61,17 @@ Outcome memory(const Subject& s) {
   const auto plugin = loaded.init();
   {
     const auto device = open(s, plugin);
+    const uint32_t said = device->info().alignment, alignment = said == 0 ? 64 : said;
+    if (alignment < 64 || (alignment & (alignment - 1)) != 0)
+      return failed(format("it aligns memory to {}: expected a power of two from 64 on", alignment));
     const DeviceStream stream = device->open_stream();
     const DeviceEvent event = device->open_event();
     const std::string out(1000, 'x');
     std::string back(1000, ' ');
     for (const uint64_t size : {uint64_t{1000}, uint64_t{1}, uint64_t{1} << 20}) {
       const DeviceMemory memory = device->allocate(size);
-      if (reinterpret_cast<uintptr_t>(memory.data()) % 64 != 0) return failed(format("{} bytes are not aligned to 64", size));
+      if (reinterpret_cast<uintptr_t>(memory.data()) % alignment != 0)
+        return failed(format("{} bytes are not aligned to {}", size, alignment));
       const uint64_t n = std::min<uint64_t>(size, out.size());
       device->copy(memory.data(), out.data(), n, stream);
       event.record(stream);
@@ -121,9 +126,85 @@ Outcome recording(const Subject& s) {
   return pass();
 }
 
+// From a record to a later one the device's clock goes forward, and no faster than the host's.
+Outcome clock(const Subject& s) {
+  Loaded loaded(s.info);
+  const auto plugin = loaded.init();
+  {
+    const auto device = open(s, plugin);
+    const DeviceStream stream = device->open_stream();
+    const DeviceEvent first = device->open_event(), second = device->open_event();
+    const DeviceMemory memory = device->allocate(1 << 20);
+    const auto begin = std::chrono::steady_clock::now();
+    first.record(stream);
+    device->zero(memory.data(), memory.size(), stream);
+    second.record(stream);
+    stream.wait();
+    const double most = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    try {
+      if (const double seconds = second.seconds_since(first); !(seconds >= 0 && seconds <= most))
+        return failed(format("{} seconds lie between two events that were recorded within {}", seconds, most));
+      if (const double seconds = first.seconds_since(second); !(seconds <= 0))
+        return failed(format("from an event to an earlier one it counts {} seconds", seconds));
+    } catch (const Unsupported&) {
+      return skip("it has no clock");
+    }
+  }
+  loaded.shutdown();
+  return pass();
+}
+
+// Of an operation that every model has: y = silu(gate) up.
+Outcome kernels(const Subject& s) {
+  Loaded loaded(s.info);
+  const auto plugin = loaded.init();
+  std::string said;
+  {
+    const auto device = open(s, plugin);
+    const int64_t shape[] = {4, 64};
+    const corral_layout layout{CORRAL_SIZE(corral_layout), static_cast<uint32_t>(DType::F32), 2, shape, nullptr};
+    const corral_layout *inputs[] = {&layout, &layout}, *outputs[] = {&layout};
+    const corral_node node{CORRAL_SIZE(corral_node), "swiglu", 2, 1, 0, 0, inputs, outputs, nullptr};
+    if (!device->supports(node)) return skip("it does not take swiglu");
+    try {
+      const KernelInfo info = device->prepare(node).info();
+      if (info.library.empty()) return failed("it does not say whose kernel runs swiglu");
+      constexpr double kBytes = 3 * 4 * 64 * 4;
+      if (!(info.flops > 0 && info.bytes >= kBytes))
+        return failed(
+            format("of a swiglu that moves {} bytes it says that it does {} operations on {} bytes", kBytes, info.flops, info.bytes));
+      said = info.library + (info.choice.empty() ? "" : ", " + info.choice);
+    } catch (const Unsupported&) {
+      return skip("it says nothing of its kernels");
+    }
+  }
+  loaded.shutdown();
+  return pass(said);
+}
+
+// Made where a node is prepared and run.
+Outcome choices(const Subject& s) {
+  Loaded loaded(s.info);
+  const auto plugin = loaded.init();
+  DeviceOpen request;
+  request.options = s.options();
+  request.threads = 2;
+  {
+    const auto device = open(s, plugin);
+    validate::check_operation(device, graph::find_op("swiglu"));
+    request.choices = device->choices();
+    if (DeviceHandle::open(plugin, request).choices() != request.choices) return failed("opened with its own choices, it has others");
+  }
+  loaded.shutdown();
+  return pass(format("{} bytes", request.choices.size()));
+}
+
 constexpr Check kChecks[] = {
     {"device.operations", "each operation that it offers equals the float64 reference in every case", operations},
     {"device.memory", "memory, copies, streams and events do what they say", memory},
+    {"device.clock", "the time between two events is that of the work between them", clock},
+    {"device.kernels", "it says whose kernel runs a node, and how much that does", kernels},
+    {"device.choices", "opened with the choices of an earlier run, it makes the same", choices},
     {"device.recording", "recorded work runs when it is replayed, as often as it is", recording},
 };
 

@@ -36,8 +36,12 @@ File File::open(const std::string& path) {
   return file;
 }
 
-File File::create(const std::string& path, uint64_t size, bool sparse) {
-  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+File File::create(const std::string& path, uint64_t size, bool sparse) { return reserve(path, size, sparse, O_TRUNC); }
+
+File File::share(const std::string& path, uint64_t size, bool sparse) { return reserve(path, size, sparse, 0); }
+
+File File::reserve(const std::string& path, uint64_t size, bool sparse, int flags) {
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0666);
   if (descriptor < 0) fail_write(path, errno);
   File file(path, descriptor, size);
   file.sparse_ = sparse;

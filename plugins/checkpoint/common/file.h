@@ -13,6 +13,8 @@ class File {
   // Creates or empties the file and reserves its bytes; throws NoSpace if the disk has no room. With `sparse` nothing is reserved and whole
   // pages of zeros become holes.
   static File create(const std::string& path, uint64_t size, bool sparse = false);
+  // Opens a file to write some of its bytes, making it where it is not there. Several writers may do so at once, all with one size.
+  static File share(const std::string& path, uint64_t size, bool sparse = false);
   ~File();
   File(File&& other) noexcept;
   File& operator=(File&&) = delete;
@@ -27,6 +29,7 @@ class File {
   void close();
 
  private:
+  static File reserve(const std::string& path, uint64_t size, bool sparse, int flags);
   void write_all(uint64_t offset, const char* at, uint64_t size) const;
   File(std::string path, int descriptor, uint64_t size) : path_(std::move(path)), descriptor_(descriptor), size_(size) {}
   std::string path_;

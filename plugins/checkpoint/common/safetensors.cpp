@@ -16,6 +16,8 @@ SafetensorsHeader read_header(const File& file) {
   return parse_header(json, file.size(), file.path());
 }
 
+uint64_t size_of(const SafetensorsHeader& header) { return header.data_start + (header.tensors.empty() ? 0 : header.tensors.back().end); }
+
 void check_range(const StoredTensor& t, uint64_t offset, uint64_t size, const std::string& path) {
   const uint64_t whole = t.end - t.begin;
   if (offset > whole || size > whole - offset)
@@ -32,17 +34,16 @@ void SafetensorsReader::read(size_t tensor, uint64_t offset, void* to, uint64_t 
   file_.read(header_.data_start + t.begin + offset, to, size);
 }
 
-SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<StoredTensor> tensors, bool sparse)
-    : tensors_(std::move(tensors)),
+SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<StoredTensor> tensors, WriteMode mode)
+    : mode_(mode),
+      tensors_(std::move(tensors)),
       written_(new std::atomic<uint64_t>[tensors_.size()]()),
       header_{tensors_, 0},
-      head_(make_header(header_)),
-      file_(File::create(path, header_.data_start + (header_.tensors.empty() ? 0 : header_.tensors.back().end), sparse)) {
+      file_((make_header(header_), (mode.one_of_several ? File::share : File::create)(path, size_of(header_), mode.sparse))) {
   std::unordered_map<std::string_view, const StoredTensor*> placed;
   for (const StoredTensor& t : header_.tensors)
     if (!placed.emplace(t.name, &t).second) fail_bug("{}: tensor {} is to be written twice", path, in_quotes(t.name));
   for (StoredTensor& t : tensors_) t = *placed.at(t.name);
-  file_.write(0, head_.data(), head_.size());
 }
 
 void SafetensorsWriter::write(size_t tensor, uint64_t offset, const void* data, uint64_t size) {
@@ -53,10 +54,18 @@ void SafetensorsWriter::write(size_t tensor, uint64_t offset, const void* data, 
 }
 
 void SafetensorsWriter::finish() {
-  for (size_t i = 0; i < tensors_.size(); ++i)
+  for (size_t i = 0; i < tensors_.size() && !mode_.one_of_several; ++i)
     if (const uint64_t whole = tensors_[i].end - tensors_[i].begin; written_[i] != whole)
       fail_bug("{}: {} bytes of tensor {} were written, it has {}", file_.path(), written_[i].load(), in_quotes(tensors_[i].name), whole);
   file_.close();
+}
+
+void SafetensorsWriter::commit(const std::string& path, std::vector<StoredTensor> tensors) {
+  SafetensorsHeader header{std::move(tensors), 0};
+  const std::string head = make_header(header);
+  File file = File::share(path, size_of(header), true);
+  file.write(0, head.data(), head.size());
+  file.close();
 }
 
 }  // namespace corral::safetensors

@@ -23,20 +23,28 @@ class SafetensorsReader {
   SafetensorsHeader header_;
 };
 
+struct WriteMode {
+  bool sparse = false;          // as for File
+  bool one_of_several = false;  // others write other bytes of the same file
+};
+
+// Writes tensors, or as one of several writers some of their bytes. The file has no header before `commit`, and no reader takes it.
 class SafetensorsWriter {
  public:
-  // Writes the header and reserves the rest. Of `tensors` only name, type and shape are read; `sparse` as for File.
-  SafetensorsWriter(const std::string& path, std::vector<StoredTensor> tensors, bool sparse = false);
+  // Reserves the file's bytes. Of `tensors` only name, type and shape are read.
+  SafetensorsWriter(const std::string& path, std::vector<StoredTensor> tensors, WriteMode mode = {});
   // `tensor` is an index into the list given. Any thread; every byte must be written exactly once.
   void write(size_t tensor, uint64_t offset, const void* data, uint64_t size);
-  // Throws if a tensor was not written completely.
+  // Throws if the only writer has not written a tensor completely.
   void finish();
+  // Writes the header of a file whose writers have all finished.
+  static void commit(const std::string& path, std::vector<StoredTensor> tensors);
 
  private:
+  WriteMode mode_;
   std::vector<StoredTensor> tensors_;  // in the given order, with their offsets
   std::unique_ptr<std::atomic<uint64_t>[]> written_;
   SafetensorsHeader header_;
-  std::string head_;
   File file_;
 };
 

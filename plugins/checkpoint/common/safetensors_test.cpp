@@ -44,6 +44,8 @@ TEST_F(Safetensors, RewritesAFileOfThePythonLibraryByteForByte) {
       for (size_t at = 0; at < bytes.size(); at += 1000) out.write(i, at, bytes.data() + at, std::min<size_t>(1000, bytes.size() - at));
     }
     out.finish();
+    EXPECT_THROW(SafetensorsReader{copy}, Error) << "before it is committed";
+    SafetensorsWriter::commit(copy, tensors);
     EXPECT_EQ(read_whole(copy, 1 << 20), read_whole((kModels / name).string(), 1 << 20)) << name;
   }
 }
@@ -82,9 +84,28 @@ TEST_F(Safetensors, WritingTooLittleOrOutsideIsRefused) {
   EXPECT_THROW(out.finish(), Error);
 }
 
+TEST_F(Safetensors, SeveralWritersEachWriteTheirOwnBytesOfAFile) {
+  const SafetensorsReader in((kModels / "llama32/model.safetensors").string());
+  const std::string copy = (folder_ / "parts.safetensors").string();
+  for (const size_t part : {1, 0}) {
+    SafetensorsWriter out(copy, in.tensors(), {.one_of_several = true});
+    for (size_t i = 0; i < in.tensors().size(); ++i) {
+      const std::vector<char> bytes = bytes_of(in, i);
+      const size_t half = bytes.size() / 2, begin = part == 0 ? 0 : half;
+      out.write(i, begin, bytes.data() + begin, part == 0 ? half : bytes.size() - half);
+    }
+    out.finish();
+  }
+  SafetensorsWriter::commit(copy, in.tensors());
+  EXPECT_EQ(read_whole(copy, 1 << 20), read_whole(in.path(), 1 << 20));
+}
+
 TEST_F(Safetensors, AFullDiskIsNoSpace) {
   fs::create_symlink("/dev/full", folder_ / "full.safetensors");
-  EXPECT_THROW(SafetensorsWriter((folder_ / "full.safetensors").string(), {{"w", element_type("F32"), {2}, 0, 0}}), NoSpace);
+  const std::string path = (folder_ / "full.safetensors").string();
+  const std::vector<StoredTensor> tensors{{"w", element_type("F32"), {2}, 0, 0}};
+  const float values[2] = {1, 2};
+  EXPECT_THROW(SafetensorsWriter(path, tensors).write(0, 0, values, sizeof values), NoSpace);
 }
 
 }  // namespace

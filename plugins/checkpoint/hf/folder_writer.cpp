@@ -52,46 +52,61 @@ std::string state_file(const std::string& name) {
   return file.ends_with(".safetensors") ? file : file + ".safetensors";
 }
 
-}  // namespace
+// Where each tensor goes: the same for every part and the commit, as it follows from the request's tensors alone.
+struct Layout {
+  std::vector<std::string> file_of;  // each tensor
+  std::map<std::string, std::vector<StoredTensor>> files;
+  std::map<std::string, std::string> index;  // tensor -> file, where a model has several
+  uint64_t total = 0;
+};
 
-FolderWriter::FolderWriter(const std::string& folder, const CheckpointWriteRequest& request) {
+Layout layout_of(const CheckpointWriteRequest& request) {
   std::vector<StoredTensor> tensors;
   for (const TensorInfo& t : request.tensors.tensors)
     if (!t.part.empty()) throw Unsupported("a Hugging Face folder cannot store optimizer state");
   for (const TensorInfo& t : request.tensors.tensors) tensors.push_back({t.name, &element_type(t.dtype, t.name), t.shape, 0, 0});
 
-  std::vector<std::string> file_of(tensors.size());
+  Layout layout;
+  std::vector<std::string>& file_of = layout.file_of;
+  file_of.resize(tensors.size());
   if (request.kind == "state") {
     for (size_t i = 0; i < tensors.size(); ++i) file_of[i] = state_file(request.tensors.tensors[i].file);
   } else if (request.kind == "model" || request.kind.empty()) {
-    uint64_t total = 0;
-    const std::vector<size_t> shard = shards(tensors, request.max_shard_bytes ? request.max_shard_bytes : kDefaultShard, total);
-    std::map<std::string, std::string> index;
+    const std::vector<size_t> shard = shards(tensors, request.max_shard_bytes ? request.max_shard_bytes : kDefaultShard, layout.total);
     for (size_t i = 0; i < tensors.size(); ++i) {
       file_of[i] = shard_name(shard[i], shard.back() + 1);
-      if (!index.emplace(tensors[i].name, file_of[i]).second) fail_bug("tensor {} is to be written twice", in_quotes(tensors[i].name));
+      if (!layout.index.emplace(tensors[i].name, file_of[i]).second)
+        fail_bug("tensor {} is to be written twice", in_quotes(tensors[i].name));
     }
-    if (!shard.empty() && shard.back() > 0) write_file(folder, kIndexName, make_index(index, total));
+    if (shard.empty() || shard.back() == 0) layout.index.clear();
   } else if (request.kind == "adapter") {
     std::fill(file_of.begin(), file_of.end(), "adapter_model.safetensors");
   } else {
     fail_bug("a checkpoint of kind {}: expected \"model\", \"adapter\" or \"state\"", in_quotes(request.kind));
   }
+  for (size_t i = 0; i < tensors.size(); ++i) layout.files[file_of[i]].push_back(tensors[i]);
+  return layout;
+}
 
-  std::map<std::string, std::vector<StoredTensor>> lists;
+std::string path_in(const CheckpointWriteRequest& request, const std::string& name) { return (fs::path(request.path) / name).string(); }
+
+}  // namespace
+
+FolderWriter::FolderWriter(const CheckpointWriteRequest& request) {
+  Layout layout = layout_of(request);
   std::map<std::string, size_t> number;
-  for (const std::string& name : file_of) number.emplace(name, 0);
-  size_t next = 0;
-  for (auto& [name, file] : number) file = next++;
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    std::vector<StoredTensor>& list = lists[file_of[i]];
-    places_.push_back({number[file_of[i]], list.size()});
-    list.push_back(tensors[i]);
+  for (const auto& [name, list] : layout.files) number.emplace(name, number.size());
+  std::map<std::string, size_t> next;
+  for (const std::string& name : layout.file_of) places_.push_back({number[name], next[name]++});
+  // The small files come first: a disk that takes none of them is found before the tensors are written.
+  if (request.part == 0) {
+    if (!request.config.empty())
+      write_file(request.path, request.kind == "adapter" ? "adapter_config.json" : "config.json", request.config);
+    for (const NamedFile& f : request.files) write_file(request.path, f.name, f.content);
   }
-  if (!request.config.empty()) write_file(folder, request.kind == "adapter" ? "adapter_config.json" : "config.json", request.config);
-  for (const NamedFile& f : request.files) write_file(folder, f.name, f.content);
-  for (auto& [name, list] : lists)
-    files_.push_back(std::make_unique<SafetensorsWriter>((fs::path(folder) / name).string(), std::move(list), request.sparse));
+  for (auto& [name, list] : layout.files)
+    files_.push_back(
+        std::make_unique<SafetensorsWriter>(path_in(request, name), std::move(list), WriteMode{request.sparse, request.parts > 1}));
 }
 
 void FolderWriter::write(uint64_t tensor, uint64_t offset, const void* data, uint64_t size) {
@@ -101,6 +116,12 @@ void FolderWriter::write(uint64_t tensor, uint64_t offset, const void* data, uin
 
 void FolderWriter::finish() {
   for (auto& file : files_) file->finish();
+}
+
+void commit_folder(const CheckpointWriteRequest& request) {
+  Layout layout = layout_of(request);
+  for (auto& [name, list] : layout.files) SafetensorsWriter::commit(path_in(request, name), std::move(list));
+  if (!layout.index.empty()) write_file(request.path, kIndexName, make_index(layout.index, layout.total));
 }
 
 }  // namespace corral::safetensors

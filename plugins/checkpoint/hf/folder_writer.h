@@ -8,7 +8,8 @@ namespace corral::safetensors {
 
 class FolderWriter final : public CheckpointWriter {
  public:
-  FolderWriter(const std::string& folder, const CheckpointWriteRequest& request);
+  // Parts write to the same files, each its own bytes.
+  explicit FolderWriter(const CheckpointWriteRequest& request);
   void write(uint64_t tensor, uint64_t offset, const void* data, uint64_t size) override;
   void finish() override;
 
@@ -19,5 +20,8 @@ class FolderWriter final : public CheckpointWriter {
   std::vector<Place> places_;  // one per tensor of the request
   std::vector<std::unique_ptr<SafetensorsWriter>> files_;
 };
+
+// Writes the headers of the files whose parts have all finished, and the index of several.
+void commit_folder(const CheckpointWriteRequest& request);
 
 }  // namespace corral::safetensors

@@ -27,12 +27,14 @@ void copy(CheckpointReader& from, const std::filesystem::path& to, uint64_t max_
   const CheckpointInfo info = from.info();
   request.config = info.config;
   request.files = info.files;
-  FolderWriter writer(to.string(), request);
+  request.path = to.string();
+  FolderWriter writer(request);
   for (size_t i = 0; i < request.tensors.tensors.size(); ++i) {
     const std::string bytes = bytes_of(from, i);
     writer.write(i, 0, bytes.data(), bytes.size());
   }
   writer.finish();
+  commit_folder(request);
 }
 
 std::map<std::string, std::string> contents(CheckpointReader& reader) {
@@ -88,10 +90,12 @@ TEST(FolderWriter, StateGoesIntoTheFilesThatTheTensorsName) {
     t.file = file;
     request.tensors.tensors.push_back(t);
   }
-  FolderWriter writer(folder.path().string(), request);
+  request.path = folder.path().string();
+  FolderWriter writer(request);
   const float values[2] = {1, 2};
   for (size_t i = 0; i < 3; ++i) writer.write(i, 0, values, sizeof values);
   writer.finish();
+  commit_folder(request);
   for (const char* file : {"optimizer.safetensors", "gradients.safetensors", "state.safetensors"})
     EXPECT_EQ(SafetensorsReader((folder.path() / file).string()).tensors().size(), 1u);
   EXPECT_EQ(FolderReader(folder.path().string()).list().tensors.size(), 3u);
@@ -103,7 +107,8 @@ TEST(FolderWriter, NoNameLeavesTheFolder) {
     CheckpointWriteRequest request;
     request.files.emplace_back();
     request.files.back().name = name;
-    EXPECT_THROW(FolderWriter(folder.path().string(), request), Error) << name;
+    request.path = folder.path().string();
+    EXPECT_THROW(FolderWriter{request}, Error) << name;
   }
 }
 
@@ -117,7 +122,8 @@ TEST(FolderWriter, TheSameTensorTwiceIsRefused) {
   request.tensors.tensors = {t, t};
   for (const uint64_t shard : {0, 1}) {
     request.max_shard_bytes = shard;
-    EXPECT_THROW(FolderWriter(folder.path().string(), request), Error);
+    request.path = folder.path().string();
+    EXPECT_THROW(FolderWriter{request}, Error);
   }
 }
 

@@ -8,10 +8,13 @@ using namespace corral;
 
 class HuggingFace final : public Checkpoint<options::hf::Options> {
   Probe probe(const std::string& path) override { return safetensors::probe_folder(path); }
-  std::unique_ptr<CheckpointReader> open(const std::string& path) override { return std::make_unique<safetensors::FolderReader>(path); }
-  std::unique_ptr<CheckpointWriter> create(const std::string& path, const CheckpointWriteRequest& request) override {
-    return std::make_unique<safetensors::FolderWriter>(path, request);
+  std::unique_ptr<CheckpointReader> open(const Options&, const CheckpointOpenRequest& request) override {
+    return std::make_unique<safetensors::FolderReader>(request.path);
   }
+  std::unique_ptr<CheckpointWriter> create(const Options&, const CheckpointWriteRequest& request) override {
+    return std::make_unique<safetensors::FolderWriter>(request);
+  }
+  void commit(const Options&, const CheckpointWriteRequest& request) override { safetensors::commit_folder(request); }
 };
 }  // namespace
 

@@ -137,6 +137,11 @@ CheckpointWriteRequest request_of(const std::vector<TensorInfo>& tensors, const 
   request.tensors.tensors = tensors;
   return request;
 }
+
+CheckpointWriteRequest into(const std::string& folder, CheckpointWriteRequest request) {
+  request.path = folder;
+  return request;
+}
 TensorInfo tensor(const std::string& name, std::vector<int64_t> shape, DType dtype = DType::BF16) {
   TensorInfo t;
   t.name = name;
@@ -166,12 +171,14 @@ TEST(MegatronFolder, WhatIsWrittenInAnyOrderIsReadBack) {
   request.others[0].content = "{\"a\": 1}";
   const std::string stack = noise(3 * 8 * 16 * 2);
   {
-    FolderWriter writer(scratch.path(), request);
+    FolderWriter writer(into(scratch.path(), request));
     for (uint64_t at : {600u, 0u, 300u}) writer.write(0, at, stack.data() + at, std::min<uint64_t>(300, stack.size() - at));
     writer.write(1, 0, "abcd", 4);
     writer.write(2, 0, "0123456789", 10);
     writer.write(3, 0, "0123456789ab", 12);
     writer.finish();
+    EXPECT_THROW(FolderReader{scratch.path()}, Error) << "before it is committed";
+    commit_folder(scratch.path());
   }
   FolderReader reader(scratch.path());
   EXPECT_EQ(bytes_of(reader, "stack"), stack);
@@ -238,13 +245,14 @@ TEST(MegatronOptimizer, WhatIsWrittenBesideWeightsIsReadBackAndAWeightInF32IsIts
   request.iteration = 7;
   request.optimizer = R"({"lr": 0.5, "adam_beta1": 0.75, "lr_decay_style": "cosine"})";
   {
-    FolderWriter writer(folder, request);
+    FolderWriter writer(into(folder, request));
     const std::string bytes[] = {"aAaAaAaA", "bBbB", "12345678", "abcdefgh", "ABCDEFGH"};
     for (size_t i = 0; i < 5; ++i) {
       writer.write(i, 1, bytes[i].data() + 1, bytes[i].size() - 1);
       writer.write(i, 0, bytes[i].data(), 1);
     }
     writer.finish();
+    commit_folder(folder);
   }
   FolderReader reader(folder);
   EXPECT_EQ(reader.info().optimizer_steps, "7");
@@ -297,7 +305,7 @@ TEST(MegatronOptimizer, StepsThatLieAreRefused) {
 
 TEST(MegatronFolder, AWriterThatMissesBytesDoesNotFinish) {
   const Scratch scratch;
-  FolderWriter writer(scratch.path(), request_of({tensor("a", {4})}, "state"));
+  FolderWriter writer(into(scratch.path(), request_of({tensor("a", {4})}, "state")));
   writer.write(0, 0, "1234567", 7);
   EXPECT_THROW(writer.finish(), Error);
   EXPECT_FALSE(fs::exists(fs::path(scratch.path()) / ".metadata"));
@@ -422,10 +430,11 @@ TEST(MegatronFolder, RefusesItemsThatOverlapOrPassTheirFile) {
   const auto changed = [](const std::function<void(Metadata&)>& change) {
     const Scratch scratch;
     {
-      FolderWriter writer(scratch.path(), request_of({tensor("a", {4}), tensor("b", {4})}, "state"));
+      FolderWriter writer(into(scratch.path(), request_of({tensor("a", {4}), tensor("b", {4})}, "state")));
       writer.write(0, 0, "12345678", 8);
       writer.write(1, 0, "12345678", 8);
       writer.finish();
+      commit_folder(scratch.path());
     }
     Metadata m = read_metadata(text_of(fs::path(scratch.path()) / ".metadata"), "here");
     change(m);

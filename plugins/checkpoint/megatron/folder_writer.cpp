@@ -20,6 +20,7 @@ constexpr uint64_t kDefaultFile = 5'000'000'000;
 constexpr uint64_t kLargestPiece = 1 << 30;  // small enough to need no zip64, and to be read whole for a part of it
 constexpr uint64_t kItemAlignment = 64;
 constexpr size_t kStackAxes = 3;
+constexpr char kFinished[] = ".metadata.finished";  // .metadata before the commit
 
 uint64_t rounded(uint64_t at) { return (at + kItemAlignment - 1) / kItemAlignment * kItemAlignment; }
 
@@ -47,8 +48,8 @@ void check_plain(const std::string& name) {
 
 }  // namespace
 
-FolderWriter::FolderWriter(const std::string& folder, const CheckpointWriteRequest& request)
-    : folder_(folder), largest_file_(request.max_shard_bytes ? request.max_shard_bytes : kDefaultFile) {
+FolderWriter::FolderWriter(const CheckpointWriteRequest& request)
+    : folder_(request.path), largest_file_(request.max_shard_bytes ? request.max_shard_bytes : kDefaultFile) {
   const bool model = request.kind == "model" || request.kind == "adapter" || request.kind.empty();
   if (!model && request.kind != "state")
     fail_bug("a checkpoint of kind {}: expected \"model\", \"adapter\" or \"state\"", in_quotes(request.kind));
@@ -210,9 +211,15 @@ void FolderWriter::finish() {
     put(at, tail);
   }
   for (auto& file : files_) file->close();
-  const fs::path folder(folder_);
-  write_file(folder / ".metadata", write_metadata(metadata_));
-  write_file(folder / "metadata.json", "{\"sharded_backend\": \"torch_dist\", \"sharded_backend_version\": 1}\n");
+  write_file(fs::path(folder_) / kFinished, write_metadata(metadata_));
+}
+
+void commit_folder(const std::string& folder) {
+  const fs::path path(folder);
+  write_file(path / "metadata.json", "{\"sharded_backend\": \"torch_dist\", \"sharded_backend_version\": 1}\n");
+  std::error_code error;
+  fs::rename(path / kFinished, path / ".metadata", error);
+  if (error) fail_environment("cannot rename {}: {}", (path / kFinished).string(), error.message());
 }
 
 }  // namespace corral::megatron

@@ -17,7 +17,7 @@ namespace corral::megatron {
 class FolderWriter final : public CheckpointWriter {
  public:
   // Assigns all offsets, creates the files and reserves their bytes.
-  FolderWriter(const std::string& folder, const CheckpointWriteRequest& request);
+  explicit FolderWriter(const CheckpointWriteRequest& request);
   void write(uint64_t tensor, uint64_t offset, const void* data, uint64_t size) override;
   void finish() override;
 
@@ -50,5 +50,8 @@ class FolderWriter final : public CheckpointWriter {
   std::vector<uint64_t> file_sizes_;
   std::vector<std::unique_ptr<safetensors::File>> files_;
 };
+
+// Puts the index of what was written in its place: from then on the folder is a checkpoint.
+void commit_folder(const std::string& folder);
 
 }  // namespace corral::megatron

@@ -2,8 +2,11 @@
 #include <omp.h>
 #include <sys/mman.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 
+#include "corral/graph.h"
 #include "corral/x86_level.h"
 #include "options.wire.h"
 #include "plugins/device/cpu/free_memory.h"
@@ -39,6 +42,8 @@ Level choose_level() {
 class Kernel final : public corral::DeviceKernel {
  public:
   Prepared prepared;
+  corral::KernelInfo about;
+  corral::KernelInfo info() override { return about; }
   void launch(void* const* inputs, void* const* outputs, void* workspace, corral_stream*) override {
     prepared.launch(prepared, inputs, outputs, workspace);
   }
@@ -55,6 +60,7 @@ class Instance final : public corral::DeviceInstance {
     info.threads = static_cast<uint32_t>(threads_);
     info.memory_bytes = corral::cpu::free_memory();
     info.synchronous = true;
+    info.alignment = 64;
     return info;
   }
 
@@ -77,6 +83,7 @@ class Instance final : public corral::DeviceInstance {
       p.accumulate |= static_cast<uint32_t>(node.accumulates(i)) << i;
     }
     level_.find(node.op())->prepare(node, p);
+    kernel->about = about(node);
     workspace = p.workspace;
     return kernel;
   }
@@ -92,6 +99,24 @@ class Instance final : public corral::DeviceInstance {
   }
 
  private:
+  // Of a product with axes m, n, k the operands have mk, nk and mn elements: 2mnk is twice the root of what they give multiplied.
+  corral::KernelInfo about(const corral::NodeView& node) const {
+    corral::KernelInfo info;
+    info.library = "corral";
+    info.choice = level_.name;
+    double all = 1, most = 0;
+    const auto add = [&](const corral::Operand& operand) {
+      if (!operand) return;
+      const auto count = static_cast<double>(operand.elements());
+      info.bytes += static_cast<double>(corral::bytes_of(operand.dtype(), operand.elements()));
+      all *= count;
+      most = std::max(most, count);
+    };
+    for (uint32_t i = 0; i < node.num_inputs(); ++i) add(node.in(i));
+    for (uint32_t i = 0; i < node.num_outputs(); ++i) add(node.out(i));
+    info.flops = node.op() == "product" ? 2 * std::sqrt(all) : most;
+    return info;
+  }
   static void check(const corral::NodeView& node, const corral::Operand& operand, bool low_precision) {
     using corral::DType;
     if (!operand) return;

@@ -136,6 +136,19 @@ typedef struct corral_precision {
   corral_call transform;
 } corral_precision;
 
+#define CORRAL_PARALLEL_ID "corral.parallel/1"
+/* A way to spread a step over ranks: states cuts before the kernel's partition, and rewrites nodes behind it. Each function may answer CORRAL_UNSUPPORTED: it has nothing to
+   say there. */
+typedef struct corral_parallel {
+  uint64_t struct_size;
+  /* ParallelRequest (the whole step's graph) -> Placement: cuts, the chunk of each scope, the schedule. A pure function of the request. Lifetime: call.
+     [any] State: init to shutdown. */
+  corral_call place;
+  /* ParallelRequest (the graph of one rank, with its conversions) -> Graph of the same meaning. Unknown fields, nodes and attributes stay untouched. Lifetime: call.
+     [any] State: init to shutdown. */
+  corral_call lower;
+} corral_parallel;
+
 #define CORRAL_OPTIMIZER_ID "corral.optimizer/1"
 /* Adds the update phase: states, nodes and the step inputs whose values `step_values` gives. */
 typedef struct corral_optimizer {
@@ -151,13 +164,15 @@ typedef struct corral_optimizer {
 #define CORRAL_CHECKPOINT_ID "corral.checkpoint/1"
 typedef struct corral_reader corral_reader;
 typedef struct corral_writer corral_writer;
-/* A checkpoint format: tensors by name, as bytes, and files. Knows no model. Paths are UTF-8, terminated. */
+/* A checkpoint format: tensors by name, as bytes, and files. Knows no model. Paths are UTF-8. A checkpoint is written by one or more parts, each with a writer of its own in
+   any process of the run, and then committed once; until then `open` refuses it. */
 typedef struct corral_checkpoint {
   uint64_t struct_size;
-  /* Does this folder or file look like mine? -> Probe. Reads little. Lifetime: call. [any] State: init to shutdown. */
+  /* Does this folder or file, a terminated path, look like mine? -> Probe. Reads little. Lifetime: call. [any] State: init to shutdown. */
   corral_status (*probe)(const char *path, const corral_sink *reply);
-  /* Opens for reading and checks everything that can be checked without reading the tensors. The caller owns *reader until close. [control] State: init to shutdown. */
-  corral_status (*open)(const char *path, corral_reader **reader);
+  /* Opens for reading and checks everything that can be checked without reading the tensors; the request is a CheckpointOpenRequest. The caller owns *reader until close.
+     [control] State: init to shutdown. */
+  corral_status (*open)(const void *request, uint64_t request_size, corral_reader **reader);
   /* -> TensorList, in the order that `read` counts. Lifetime: call. [any] State: open to close. */
   corral_status (*list)(corral_reader *reader, const corral_sink *reply);
   /* -> CheckpointInfo: the configuration, its dialect, and the files that go along. Lifetime: call. [any] State: open to close. */
@@ -166,14 +181,19 @@ typedef struct corral_checkpoint {
   corral_status (*read)(corral_reader *reader, uint64_t tensor, uint64_t offset, void *to, uint64_t size);
   /* Frees the reader. [control] State: open; ends it. */
   corral_status (*close)(corral_reader *reader);
-  /* Begins to write into an existing folder; the request is a CheckpointWriteRequest. The caller owns *writer until finish or discard. [control] State: init to shutdown. */
-  corral_status (*create)(const char *path, const void *request, uint64_t request_size, corral_writer **writer);
-  /* Writes `size` bytes at byte `offset` of tensor number `tensor` of the request; `data` is the caller's for the call. [any] State: create to finish. */
+  /* Begins a part of a checkpoint in an existing folder; the request is a CheckpointWriteRequest, the same for every part but for `part`. Parts begin in any order and wait for
+     none. CORRAL_UNSUPPORTED, with nothing written, where the format takes no parts. The caller owns *writer until finish or discard. [control] State: init to shutdown. */
+  corral_status (*create)(const void *request, uint64_t request_size, corral_writer **writer);
+  /* Writes `size` bytes at byte `offset` of tensor number `tensor` of the request; `data` is the caller's for the call. Each byte of a tensor comes once, from whichever
+     part. [any] State: create to finish. */
   corral_status (*write)(corral_writer *writer, uint64_t tensor, uint64_t offset, const void *data, uint64_t size);
-  /* Completes and closes all files; the writer is freed whatever the status. The caller syncs and renames. [control] State: create; ends it. */
+  /* Completes what this part wrote and closes its files; the writer is freed whatever the status. [control] State: create; ends it. */
   corral_status (*finish)(corral_writer *writer);
   /* Frees the writer without completing; files may stay, the caller removes them. [control] State: create; ends it. */
   corral_status (*discard)(corral_writer *writer);
+  /* Makes the finished parts one checkpoint: headers, an index. Called once, after every part has finished, with the request of any of them. The caller syncs and renames.
+     Lifetime: call. [control] State: init to shutdown. */
+  corral_status (*commit)(const void *request, uint64_t request_size);
 } corral_checkpoint;
 
 #define CORRAL_TOKENIZER_ID "corral.tokenizer/1"
@@ -362,7 +382,68 @@ typedef struct corral_device {
   corral_status (*replay)(corral_recording *recording, corral_stream *stream);
   /* Frees a recording that no stream still runs. [control] State: record_end; ends it. */
   corral_status (*recording_close)(corral_recording *recording);
+  /* Seconds by the device's clock from the latest record of `from` to that of `to`, both passed, in *seconds. CORRAL_UNSUPPORTED without such a clock. Lifetime: call.
+     [any] State: event_record to event_close. */
+  corral_status (*event_seconds)(corral_event *from, corral_event *to, double *seconds);
+  /* -> KernelInfo: what runs a prepared node, and how much a launch does. CORRAL_UNSUPPORTED where the device does not know. Lifetime: call. [any] State: prepare to release. */
+  corral_status (*kernel_info)(corral_kernel *kernel, const corral_sink *reply);
+  /* -> the algorithms that were chosen by measurement so far, in bytes of the device's own; none where nothing is measured. A device that is opened with them (DeviceOpen.choices)
+     chooses the same, so that a run that resumes computes the same bits. Lifetime: call. [any] State: open to close. */
+  corral_status (*choices)(corral_device_instance *device, const corral_sink *reply);
 } corral_device;
+
+#define CORRAL_COLLECTIVE_ID "corral.collective/1"
+typedef struct corral_collective_instance corral_collective_instance;
+typedef struct corral_communicator corral_communicator;
+typedef struct corral_pending corral_pending;
+
+/* What ranks of a communicator do together; n is their number. `count` is in elements. */
+#define CORRAL_ALL_REDUCE 0u     /* from [count] -> to [count]: the reduction over the ranks; from may be to */
+#define CORRAL_ALL_GATHER 1u     /* from [count] -> to [n count], in the order of the ranks */
+#define CORRAL_REDUCE_SCATTER 2u /* from [n count] -> to [count]: the reduction of this rank's part */
+#define CORRAL_ALL_TO_ALL 3u     /* from [n count] -> to [n count]: part i goes to rank i, part i of `to` comes from it */
+#define CORRAL_SEND 4u           /* from [count] to `peer` */
+#define CORRAL_RECEIVE 5u        /* to [count] from `peer` */
+
+#define CORRAL_REDUCE_SUM 0u
+#define CORRAL_REDUCE_MAX 1u
+#define CORRAL_REDUCE_MIN 2u
+
+/* One exchange of a communicator. Every rank of it gives the same kind, dtype, reduction and count, and all give their exchanges in one order. The caller's for the call. */
+typedef struct corral_exchange {
+  uint64_t struct_size;
+  uint32_t kind;
+  uint32_t dtype; /* DType of graph.proto */
+  uint32_t reduction;
+  uint32_t peer; /* of send and receive: a rank of the communicator */
+  uint64_t count;
+  const void *from;
+  void *to;
+} corral_exchange;
+
+/* How ranks exchange tensors. CollectiveInfo.on_host says which of enqueue and start is offered; the other answers CORRAL_UNSUPPORTED. */
+typedef struct corral_collective {
+  uint64_t struct_size;
+  /* Joins the run; the request is a CollectiveOpen. Waits for no other rank. The caller owns *collective until close. [control] State: init to shutdown. */
+  corral_status (*open)(const void *request, uint64_t request_size, corral_collective_instance **collective);
+  /* -> CollectiveInfo. Lifetime: call. [any] State: open to close. */
+  corral_status (*info)(corral_collective_instance *collective, const corral_sink *reply);
+  /* Leaves the run; all communicators are closed before. [control] State: open; ends it. */
+  corral_status (*close)(corral_collective_instance *collective);
+  /* A communicator of `count` ranks of the run, ascending; the place of a rank in the list is its rank there. Each of them calls it with the same list, and waits for the others.
+     The caller owns *communicator until communicator_close. [any] State: open to close. */
+  corral_status (*communicator_open)(corral_collective_instance *collective, const uint32_t *ranks, uint64_t count, corral_communicator **communicator);
+  /* Frees an idle communicator; waits for no other rank. [control] State: communicator_open; ends it. */
+  corral_status (*communicator_close)(corral_communicator *communicator);
+  /* Queues an exchange of device memory on a stream, as corral_device.native_stream gives it. Lifetime: the memory until the stream has passed it.
+     [stream] State: communicator_open to communicator_close. */
+  corral_status (*enqueue)(corral_communicator *communicator, const corral_exchange *exchange, void *native_stream);
+  /* Begins an exchange of host memory; waits for no other rank. Lifetime: the memory until finish has returned; the caller owns *pending until finish. One thread at a time for
+     each communicator. [stream] State: communicator_open to communicator_close. */
+  corral_status (*start)(corral_communicator *communicator, const corral_exchange *exchange, corral_pending **pending);
+  /* Waits until the exchange is done on this rank; *pending is freed whatever the status. [any] State: start; ends it. */
+  corral_status (*finish)(corral_pending *pending);
+} corral_collective;
 
 #ifdef __cplusplus
 }

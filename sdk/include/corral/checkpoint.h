@@ -19,6 +19,7 @@ class CheckpointWriter {
   virtual ~CheckpointWriter() = default;  // without finish: discards
   // Safe from any thread.
   virtual void write(uint64_t tensor, uint64_t offset, const void* data, uint64_t size) = 0;
+  // Completes what this part wrote.
   virtual void finish() = 0;
 };
 
@@ -29,8 +30,11 @@ class Checkpoint {
   static constexpr const char* kKindId = CORRAL_CHECKPOINT_ID;
   virtual ~Checkpoint() = default;
   virtual Probe probe(const std::string& path) = 0;
-  virtual std::unique_ptr<CheckpointReader> open(const std::string& path) = 0;
-  virtual std::unique_ptr<CheckpointWriter> create(const std::string& path, const CheckpointWriteRequest& request) = 0;
+  virtual std::unique_ptr<CheckpointReader> open(const Options& options, const CheckpointOpenRequest& request) = 0;
+  // One part of the request's `parts`. Throws Unsupported, with nothing written, where the format takes no parts.
+  virtual std::unique_ptr<CheckpointWriter> create(const Options& options, const CheckpointWriteRequest& request) = 0;
+  // Makes the finished parts one checkpoint.
+  virtual void commit(const Options& options, const CheckpointWriteRequest& request) = 0;
 
   // Overrides of P may be private: they are called as this class.
   template <class P>
@@ -45,8 +49,11 @@ class Checkpoint {
         [](const char* path, const corral_sink* s) {
           return detail::guarded([&] { detail::reply_with(s, plugin<P>().probe(path).encode()); });
         },
-        [](const char* path, corral_reader** r) {
-          return detail::guarded([&] { *r = reinterpret_cast<corral_reader*>(plugin<P>().open(path).release()); });
+        [](const void* q, uint64_t n, corral_reader** r) {
+          return detail::guarded([&] {
+            const auto request = CheckpointOpenRequest::decode(q, n);
+            *r = reinterpret_cast<corral_reader*>(plugin<P>().open(Options::decode(request.options), request).release());
+          });
         },
         [](corral_reader* r, const corral_sink* s) { return detail::guarded([&] { detail::reply_with(s, self(r)->list().encode()); }); },
         [](corral_reader* r, const corral_sink* s) { return detail::guarded([&] { detail::reply_with(s, self(r)->info().encode()); }); },
@@ -54,9 +61,11 @@ class Checkpoint {
           return detail::guarded([&] { self(r)->read(tensor, offset, to, size); });
         },
         [](corral_reader* r) { return detail::guarded([&] { delete self(r); }); },
-        [](const char* path, const void* q, uint64_t n, corral_writer** w) {
-          return detail::guarded(
-              [&] { *w = reinterpret_cast<corral_writer*>(plugin<P>().create(path, CheckpointWriteRequest::decode(q, n)).release()); });
+        [](const void* q, uint64_t n, corral_writer** w) {
+          return detail::guarded([&] {
+            const auto request = CheckpointWriteRequest::decode(q, n);
+            *w = reinterpret_cast<corral_writer*>(plugin<P>().create(Options::decode(request.options), request).release());
+          });
         },
         [](corral_writer* w, uint64_t tensor, uint64_t offset, const void* data, uint64_t size) {
           return detail::guarded([&] { self(w)->write(tensor, offset, data, size); });
@@ -67,7 +76,13 @@ class Checkpoint {
             writer->finish();
           });
         },
-        [](corral_writer* w) { return detail::guarded([&] { delete self(w); }); }};
+        [](corral_writer* w) { return detail::guarded([&] { delete self(w); }); },
+        [](const void* q, uint64_t n) {
+          return detail::guarded([&] {
+            const auto request = CheckpointWriteRequest::decode(q, n);
+            plugin<P>().commit(Options::decode(request.options), request);
+          });
+        }};
     return &t;
   }
 

@@ -1,6 +1,7 @@
 // A device: prepares nodes for given layouts, launches them on addresses, owns memory and streams. The operations: sdk/operations.md.
 #pragma once
 
+#include <chrono>
 #include <cstdlib>
 #include <span>
 
@@ -71,6 +72,7 @@ class NodeView {
 class DeviceKernel {
  public:
   virtual ~DeviceKernel() = default;
+  virtual KernelInfo info() { throw Unsupported("this device says nothing of its kernels"); }
   virtual void launch(void* const* inputs, void* const* outputs, void* workspace, corral_stream* stream) = 0;
 };
 
@@ -81,6 +83,8 @@ class DeviceInstance {
   // Throws Unsupported with the reason.
   virtual void supports(const NodeView& node) = 0;
   virtual std::unique_ptr<DeviceKernel> prepare(const NodeView& node, uint64_t& workspace) = 0;
+  // Algorithms that were chosen by measurement, for DeviceOpen.choices of a later run.
+  virtual std::string choices() { return ""; }
 
   // Plain memory of the host; a device with memory of its own overrides these.
   virtual void* allocate(uint64_t size, uint32_t /*kind*/) {
@@ -143,25 +147,41 @@ class Device {
         [](I*, corral_stream** stream) { return detail::guarded([&] { *stream = reinterpret_cast<corral_stream*>(new char(0)); }); },
         [](corral_stream*) { return corral_status{CORRAL_OK}; },
         [](corral_stream* stream) { return detail::guarded([&] { delete reinterpret_cast<char*>(stream); }); },
-        [](I*, corral_event** event) { return detail::guarded([&] { *event = reinterpret_cast<corral_event*>(new char(0)); }); },
-        [](corral_event*, corral_stream*) { return corral_status{CORRAL_OK}; },
+        [](I*, corral_event** event) {
+          return detail::guarded([&] { *event = reinterpret_cast<corral_event*>(new HostClock::time_point()); });
+        },
+        [](corral_event* event, corral_stream*) {
+          time_of(event) = HostClock::now();
+          return corral_status{CORRAL_OK};
+        },
         [](corral_event*, corral_stream*) { return corral_status{CORRAL_OK}; },
         [](corral_event*, uint32_t* done) {
           *done = 1;
           return corral_status{CORRAL_OK};
         },
-        [](corral_event* event) { return detail::guarded([&] { delete reinterpret_cast<char*>(event); }); },
+        [](corral_event* event) { return detail::guarded([&] { delete &time_of(event); }); },
         [](corral_stream*, void**) { return corral_status{CORRAL_UNSUPPORTED}; },
         [](corral_event*) { return corral_status{CORRAL_OK}; },
-        nullptr,
-        nullptr,
-        nullptr,
-        nullptr};
+        [](corral_stream*) { return corral_status{CORRAL_UNSUPPORTED}; },
+        [](corral_stream*, corral_recording**) { return corral_status{CORRAL_UNSUPPORTED}; },
+        [](corral_recording*, corral_stream*) { return corral_status{CORRAL_UNSUPPORTED}; },
+        [](corral_recording*) { return corral_status{CORRAL_UNSUPPORTED}; },
+        [](corral_event* from, corral_event* to, double* seconds) {
+          *seconds = std::chrono::duration<double>(time_of(to) - time_of(from)).count();
+          return corral_status{CORRAL_OK};
+        },
+        [](corral_kernel* k, const corral_sink* s) {
+          return detail::guarded([&] { detail::reply_with(s, reinterpret_cast<DeviceKernel*>(k)->info().encode()); });
+        },
+        [](I* d, const corral_sink* s) { return detail::guarded([&] { detail::reply_with(s, self(d)->choices()); }); }};
     return &t;
   }
 
  private:
+  using HostClock = std::chrono::steady_clock;
   static DeviceInstance* self(corral_device_instance* d) { return reinterpret_cast<DeviceInstance*>(d); }
+  // An event of a device whose work is done when a call returns is the time of its record.
+  static HostClock::time_point& time_of(corral_event* event) { return *reinterpret_cast<HostClock::time_point*>(event); }
 };
 
 }  // namespace corral

@@ -37,6 +37,8 @@ class Event {
   virtual void await(Stream& stream) = 0;   // later work of this stream runs after the record
   virtual bool passed() = 0;
   virtual void wait() = 0;  // on the host
+  // By the device's clock, from the record of `from` to this one's; both have passed.
+  virtual double seconds_since(Event& /*from*/) { throw Unsupported("this device has no clock"); }
 };
 
 class StreamDeviceInstance : public DeviceInstance {
@@ -84,6 +86,9 @@ class StreamDevice : public Device<OptionsMessage> {
     t.event_await = [](corral_event* e, corral_stream* s) { return detail::guarded([&] { event_of(e).await(Stream::of(s)); }); };
     t.event_query = [](corral_event* e, uint32_t* done) { return detail::guarded([&] { *done = event_of(e).passed(); }); };
     t.event_wait = [](corral_event* e) { return detail::guarded([&] { event_of(e).wait(); }); };
+    t.event_seconds = [](corral_event* from, corral_event* to, double* seconds) {
+      return detail::guarded([&] { *seconds = event_of(to).seconds_since(event_of(from)); });
+    };
     t.event_close = [](corral_event* e) { return detail::guarded([&] { delete &event_of(e); }); };
     t.record_begin = [](corral_stream* s) { return detail::guarded([&] { Stream::of(s).record_begin(); }); };
     t.record_end = [](corral_stream* s, corral_recording** recording) {
