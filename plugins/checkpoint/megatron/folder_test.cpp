@@ -123,7 +123,7 @@ TEST(MegatronFolder, PiecesOfAnyRanksAreOneTensorReadInAnyParts) {
     }
 }
 
-TEST(MegatronFolder, WhatBelongsToTheOptimizerIsSaid) {
+TEST(MegatronFolder, MarksTheTensorsOfTheOptimizer) {
   FolderReader reader((kGoldens / "optimizer/mcore").string());
   size_t weights = 0, others = 0;
   for (const TensorInfo& t : reader.list().tensors) (t.part.empty() ? weights : others) += 1;
@@ -155,7 +155,7 @@ std::string noise(size_t size) {
   return bytes;
 }
 
-TEST(MegatronFolder, WhatIsWrittenInAnyOrderIsReadBack) {
+TEST(MegatronFolder, ReadsBackTensorsWrittenInAnyOrder) {
   const Scratch scratch;
   CheckpointWriteRequest request = request_of({tensor("stack", {3, 8, 16}), tensor("scalar", {}, DType::F32), tensor("vector", {5}),
                                                tensor("e4m3", {6, 2}, DType::F8_E4M3), tensor("m._extra_state/shard_0_1", {0}, DType::U8)},
@@ -235,7 +235,7 @@ TensorInfo beside(const std::string& of, const std::string& role, std::vector<in
   return t;
 }
 
-TEST(MegatronOptimizer, WhatIsWrittenBesideWeightsIsReadBackAndAWeightInF32IsItsOwnMaster) {
+TEST(MegatronOptimizer, StateWrittenBesideWeightsIsReadBackAndAWeightInF32IsItsOwnMaster) {
   const Scratch scratch;
   fs::create_directory(fs::path(scratch.path()) / "iter_0000007");
   const std::string folder = scratch.path() + "/iter_0000007";

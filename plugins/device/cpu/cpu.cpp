@@ -1,4 +1,4 @@
-// The CPU as a device: every operation runs when it is launched, on the threads of OpenMP.
+// The CPU as a device: each operation runs when it is launched, on the threads of OpenMP.
 #include <omp.h>
 #include <sys/mman.h>
 
@@ -19,10 +19,10 @@ using corral::cpu::Prepared;
 struct Level {
   const char* name;
   const OpEntry* (*find)(std::string_view op);
-  bool here;  // this machine has it
+  bool here;  // the machine supports it
 };
 
-// CORRAL_CPU, or the best of this machine.
+// The level named by CORRAL_CPU, else the best that the machine supports.
 Level choose_level() {
   const Level levels[] = {
       {"avx512_bf16", corral::cpu::corral_dispatch_avx512_bf16, corral::has_x86_level(4) && __builtin_cpu_supports("avx512bf16") != 0},
@@ -88,7 +88,7 @@ class Instance final : public corral::DeviceInstance {
     return kernel;
   }
 
-  // In pages of 2 MiB where the system gives them: with those of 4 KiB the processor waits for addresses, not for weights.
+  // Pages of 2 MiB, if the system has them: with pages of 4 KiB the processor waits for address translation.
   void* allocate(uint64_t size, uint32_t) override {
     constexpr uint64_t kPage = uint64_t{2} << 20;
     const uint64_t alignment = size < kPage ? 64 : kPage;
@@ -120,7 +120,7 @@ class Instance final : public corral::DeviceInstance {
   static void check(const corral::NodeView& node, const corral::Operand& operand, bool low_precision) {
     using corral::DType;
     if (!operand) return;
-    if (!operand.contiguous()) throw corral::Unsupported(corral::format("{}: device cpu takes contiguous operands only", node.op()));
+    if (!operand.contiguous()) throw corral::Unsupported(corral::format("{}: device cpu needs contiguous operands", node.op()));
     switch (operand.dtype()) {
       case DType::F32:
       case DType::BF16:
@@ -135,7 +135,7 @@ class Instance final : public corral::DeviceInstance {
         if (low_precision) return;
         [[fallthrough]];
       default:
-        throw corral::Unsupported(corral::format("{}: device cpu has no type number {}", node.op(), operand.layout->dtype));
+        throw corral::Unsupported(corral::format("{}: device cpu does not support type number {}", node.op(), operand.layout->dtype));
     }
   }
   int threads_;
@@ -144,7 +144,7 @@ class Instance final : public corral::DeviceInstance {
 
 class Cpu final : public corral::Device<corral::options::cpu::Options> {
  public:
-  // The threads of OpenMP would outlive this library when it is unloaded.
+  // Ends OpenMP's threads, which would outlive this library when it is unloaded.
   ~Cpu() override { omp_pause_resource_all(omp_pause_hard); }
 
  private:

@@ -13,7 +13,7 @@ uint64_t free_memory() {
     uint64_t kibibytes = 0;
     if (word == "MemAvailable:" && system >> kibibytes) available = kibibytes << 10;
   }
-  // "max" is no number: nothing is read.
+  // Without a limit the file says "max", which is not read as a number.
   if (std::ifstream("/sys/fs/cgroup/memory.max") >> most && std::ifstream("/sys/fs/cgroup/memory.current") >> used)
     available = std::min(available, most - std::min(most, used));
   return available;

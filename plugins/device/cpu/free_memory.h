@@ -1,11 +1,11 @@
-// How much memory of this machine is free for tensors.
+// The memory of this machine that is free for tensors.
 #pragma once
 
 #include <cstdint>
 
 namespace corral::cpu {
 
-// Bytes; 0 where the system does not say.
+// Bytes; 0 if the system does not tell.
 uint64_t free_memory();
 
 }  // namespace corral::cpu

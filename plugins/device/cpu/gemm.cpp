@@ -1,6 +1,6 @@
-// A block of b is packed by all threads together; then each thread takes its own rectangle of the result, packing rows of a just before it
-// multiplies them: they are still in its second cache. The order of additions depends on the inner dimension alone, so the result is the
-// same bits for any number of threads.
+// All threads pack a block of b together. Then each thread computes its own rectangle of the result and packs rows of a just before it
+// multiplies them, while they are in its L2 cache. The order of additions depends only on the inner dimension, so the result has the same
+// bits for any number of threads.
 #include "plugins/device/cpu/gemm.h"
 
 #include <omp.h>
@@ -11,15 +11,15 @@
 namespace corral::cpu {
 namespace {
 
-// kInner words of the inner dimension make a block, and a thread packs kRowPanels of a at once: these stay in the second cache while the
+// A block has kInner words of the inner dimension. A thread packs kRowPanels panels of a at once, which stay in the L2 cache while the
 // columns pass.
 #if defined(__AVX512F__)
 constexpr int64_t kInner = 1024, kRowPanels = 6;
 #else
 constexpr int64_t kInner = 512, kRowPanels = 12;
 #endif
-constexpr int64_t kColumns = 2048;   // of b in a block: they stay in the last cache
-constexpr int64_t kAlone = 1 << 17;  // multiplications that are not worth a second thread
+constexpr int64_t kColumns = 2048;   // columns of b in a block: they stay in the last-level cache
+constexpr int64_t kAlone = 1 << 17;  // too few multiplications for a second thread
 
 #if defined(__AVX512BF16__)
 constexpr bool kHasPairs = true;
@@ -35,7 +35,7 @@ struct Range {
 
 Range share(int64_t count, int64_t part, int64_t parts) { return {count * part / parts, count * (part + 1) / parts}; }
 
-// Threads as rows x columns so that the largest rectangle is smallest; a panel of rows costs about a tile to pack.
+// Divides threads into rows x columns so that the largest rectangle is smallest. Packing a panel of rows costs about as much as a tile.
 int64_t threads_over_rows(int64_t threads, int64_t row_panels, int64_t column_panels) {
   int64_t best = threads, best_cost = INT64_MAX;
   for (int64_t rows = threads; rows >= 1; --rows) {
@@ -46,7 +46,7 @@ int64_t threads_over_rows(int64_t threads, int64_t row_panels, int64_t column_pa
   return best;
 }
 
-// One side of a product as it is stored.
+// One stored operand of a product.
 struct Operand {
   Words words;
   const void* data;
@@ -55,7 +55,7 @@ struct Operand {
   int64_t total;  // rows of a, columns of b
 };
 
-// Panels `range` of P rows (columns of b), `inner` steps from `from` on, into `to`.
+// Packs the panels `range` (of P rows of a, or columns of b), `inner` steps from `from` on.
 template <Words w, int64_t P>
 void pack(const Operand& o, Range range, int64_t from, int64_t inner, float* to) {
   const auto* data = static_cast<const Stored<w>*>(o.data);
@@ -76,14 +76,14 @@ void pack(const Operand& o, Range range, int64_t from, int64_t inner, float* to)
   pack<Words::kFloatFromBf16, P>(o, range, from, inner, to);
 }
 
-// How a product is cut into blocks, and where they stand in the workspace.
+// The blocks of a product, and the sizes of its workspace.
 struct Plan {
   const Gemm& g;
   bool pairs;
-  int64_t inner, inner_words;  // of a block
-  int64_t most_words;          // of a block of any product that is not larger
+  int64_t inner, inner_words;  // per block
+  int64_t most_words;          // words of the largest block of any smaller product
   int64_t columns, row_panels;
-  bool sums_apart;  // a bfloat16 result whose inner dimension takes several blocks is summed in float32 beside it
+  bool sums_apart;  // a bfloat16 result with several inner blocks is summed in float32 in the workspace
 
   explicit Plan(const Gemm& gemm) : g(gemm) {
     const int halves = (g.a == DType::BF16) + (g.b == DType::BF16);
@@ -102,12 +102,12 @@ struct Plan {
   }
   Operand operand_a(const void* data) const { return {words(g.a), data, !g.ta, g.ta ? g.m : g.k, g.m}; }
   Operand operand_b(const void* data) const { return {words(g.b), data, g.tb, g.tb ? g.k : g.n, g.n}; }
-  int64_t a_floats() const { return panels(std::min(kRowPanels, row_panels) * kTileRows * most_words, 16) * 16; }  // of a thread
+  int64_t a_floats() const { return panels(std::min(kRowPanels, row_panels) * kTileRows * most_words, 16) * 16; }  // per thread
   int64_t b_floats() const { return columns * most_words; }
   int64_t sum_floats() const { return sums_apart ? row_panels * kTileRows * columns : 0; }
 };
 
-// One block of the inner dimension and of the columns.
+// One block of the inner dimension and of the columns of b.
 struct Block {
   const float* b;
   float* sums;
@@ -119,7 +119,7 @@ class Writer {
  public:
   Writer(const Gemm& g, const Block& block, int64_t sum_step, void* c) : g_(g), block_(block), sum_step_(sum_step), c_(c) {}
 
-  // The tile at row i and column j of the block.
+  // Computes the tile at row i and column j of the block.
   void tile(TileFunction multiply, const TileOperands& o, int64_t i, int64_t j) const {
     const int64_t rows = std::min(kTileRows, g_.m - i), columns = std::min(kTileColumns, block_.columns - j);
     const int64_t at = i * g_.n + block_.column + j;
@@ -166,7 +166,7 @@ void multiply(const Plan& p, const Block& block, const Operand& a, void* c, Rang
   }
 }
 
-// All blocks, by one thread of a team.
+// Runs all blocks; called by each thread of the team.
 void run_blocks(const Plan& p, const void* a_data, const void* b_data, void* c, float* workspace) {
   const Gemm& g = p.g;
   const int64_t threads = omp_get_num_threads(), thread = omp_get_thread_num();

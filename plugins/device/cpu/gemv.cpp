@@ -7,12 +7,12 @@
 namespace corral::cpu {
 namespace {
 
-// Rows of x against a row of w, in registers. How many does not change the order of a sum: a text has the same bits whatever is beside it.
+// Rows of x per row of w, in registers. Their number does not change the order of a sum: a text has the same bits in any batch.
 constexpr int64_t kRows = kLanes == 16 ? 4 : 2;
-constexpr int64_t kSums = 4;  // of each row of x, side by side
+constexpr int64_t kSums = 4;  // independent sums per row of x
 
-// The processor's own prefetching ends with a page, and looks less far ahead than two threads can be served. Rows of w follow each other,
-// so that what lies beyond a row is the next one. Weights that must be converted take longer to work through: they are asked for earlier.
+// Prefetches `kAhead` bytes ahead: the processor's own prefetching ends at a page and is too short to serve two threads. Rows of w are
+// contiguous, so the bytes after a row are the next row. Weights that need conversion take longer and are prefetched earlier.
 template <int64_t kAhead, int64_t kBytes>
 inline void prefetch(const void* w) {
   const char* const ahead = static_cast<const char*>(w) + kAhead;
@@ -23,7 +23,7 @@ inline void prefetch(const void* w) {
 inline float number(const float* p) { return *p; }
 inline float number(const uint16_t* p) { return from_bf16(*p); }
 
-// A row of w with kRowsHere rows of x; y_step from one result to the next.
+// Multiplies a row of w by kRowsHere rows of x; results are y_step apart.
 template <int64_t kRowsHere, class W>
 void dots(const float* x, const W* w, int64_t k, float* y, int64_t y_step) {
   constexpr int64_t kStep = kSums * kLanes;
@@ -50,7 +50,7 @@ void dots(const float* x, const W* w, int64_t k, float* y, int64_t y_step) {
 }
 
 #if defined(__AVX512BF16__)
-// The same of two rows in bfloat16, whose pairs are multiplied as they are.
+// The same for bfloat16 rows, with the processor's multiplication of pairs.
 template <int64_t kRowsHere>
 void dots(const uint16_t* x, const uint16_t* w, int64_t k, float* y, int64_t y_step) {
   constexpr int64_t kPairs = 2 * kLanes, kSums = 2, kStep = kSums * kPairs;
@@ -80,7 +80,7 @@ void dots(const uint16_t* x, const uint16_t* w, int64_t k, float* y, int64_t y_s
 
 template <class X, class W>
 void multiply(const Gemv& g, const X* x, const W* w, void* y) {
-  constexpr int64_t kBlock = 64;  // results that are stored together
+  constexpr int64_t kBlock = 64;  // results per store
 #pragma omp parallel for schedule(static) num_threads(g.n* g.k < 1 << 15 ? 1 : g.threads)
   for (int64_t from = 0; from < g.n; from += kBlock) {
     const int64_t count = std::min(kBlock, g.n - from);

@@ -1,4 +1,4 @@
-// Products of a few rows, as when generating: the weights are read once, at the speed of memory.
+// Products with few rows, as in generation: the weights are read once, at the speed of memory.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace corral::cpu {
 
-// y [rows, n] = x [rows, k] wT, w [n, k]; or added to y.
+// y [rows, n] = x [rows, k] wᵀ with w [n, k], or y += x wᵀ if `add`.
 struct Gemv {
   static constexpr int64_t kMostRows = 8;
   int64_t rows = 0, n = 0, k = 0;
@@ -15,7 +15,7 @@ struct Gemv {
   bool add = false;
   int threads = 1;
 
-  bool takes_pairs() const;  // of bfloat16 as they are; else x is converted first
+  bool takes_pairs() const;  // multiplies bfloat16 pairs directly; otherwise x is converted to float32 first
   uint64_t workspace() const { return x != DType::BF16 || takes_pairs() ? 0 : static_cast<uint64_t>(rows * k) * sizeof(float); }
   void run(const void* x, const void* w, void* y, void* workspace) const;
 };

@@ -1,4 +1,4 @@
-// One prepared node: what a file of ops/ provides for each operation.
+// The interface of an operation's files: a table entry prepares a node, and the prepared node is launched.
 #pragma once
 
 #include <cstdint>
@@ -16,29 +16,29 @@ struct Context {
 
 using Launch = void (*)(const struct Prepared& node, void* const* inputs, void* const* outputs, void* workspace);
 
-// Everything a launch needs, without an address.
+// A prepared node: everything that a launch needs except addresses.
 struct Prepared {
   Launch launch = nullptr;
   Context context;
-  int64_t sizes[8] = {};  // what they mean is the operation's to say
+  int64_t sizes[8] = {};  // the operation defines their meaning
   double numbers[6] = {};
   std::vector<double> list;
   DType in[12] = {}, out[6] = {};
   uint32_t accumulate = 0;
   uint64_t workspace = 0;
-  // Threads for so many numbers: waking others takes longer than a few.
+  // The number of threads for so many numbers: for few, waking other threads takes longer than the work.
   int team(int64_t numbers) const { return numbers < 1 << 14 ? 1 : context.threads; }
   bool adds(int output) const { return accumulate >> output & 1; }
 };
 
-// Fills sizes, numbers, workspace and launch; types and accumulate are filled already. Throws Unsupported.
+// `prepare` sets sizes, numbers, workspace and launch; types and accumulate are already set. Throws Unsupported.
 struct OpEntry {
   const char* name;
   void (*prepare)(const NodeView& node, Prepared& p);
-  bool low_precision = false;  // its operands may have formats of eight and four bits
+  bool low_precision = false;  // operands may have eight- and four-bit formats
 };
 
-// All operations of this folder.
+// The tables of this folder's operations, one per file.
 std::span<const OpEntry> elementwise_ops();
 std::span<const OpEntry> row_ops();
 std::span<const OpEntry> attention_ops();

@@ -1,4 +1,4 @@
-// The instruction sets that this folder is compiled for: every file but cpu.cpp once for each, and the machine's best is taken at open.
+// Every file but cpu.cpp is compiled once per instruction set; the best that the machine supports is chosen when the device is opened.
 #pragma once
 
 #include <string_view>
@@ -7,7 +7,7 @@
 
 namespace corral::cpu {
 
-// An operation at a level, or null. The name keeps it visible beyond its level: see DISPATCH in CorralPlugin.cmake.
+// The operation at a level, or null. The names stay visible outside their level: see DISPATCH in CorralPlugin.cmake.
 const OpEntry* corral_dispatch_avx2(std::string_view op);
 const OpEntry* corral_dispatch_avx512_bf16(std::string_view op);
 

@@ -1,4 +1,4 @@
-// float32 and bfloat16 rows: everything is computed in float32, bfloat16 is a way to store.
+// Rows of float32 and bfloat16. All computation is in float32; bfloat16 is only a storage format.
 #pragma once
 
 #include <bit>
@@ -13,7 +13,7 @@ namespace corral::cpu {
 
 inline float from_bf16(uint16_t x) { return std::bit_cast<float>(static_cast<uint32_t>(x) << 16); }
 
-// To nearest even; NaN stays NaN.
+// Rounds to nearest even; NaN stays NaN.
 inline uint16_t to_bf16(float x) {
   const auto bits = std::bit_cast<uint32_t>(x);
   if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<uint16_t>(bits >> 16 | 0x40);
@@ -25,7 +25,7 @@ inline int64_t width_of(DType t) { return t == DType::BF16 ? 2 : 4; }
 inline const void* at(const void* p, DType t, int64_t element) { return static_cast<const char*>(p) + element * width_of(t); }
 inline void* at(void* p, DType t, int64_t element) { return static_cast<char*>(p) + element * width_of(t); }
 
-// `n` numbers from element `from` on, as float32.
+// Loads `n` numbers, from element `from` on, as float32.
 inline void load(float* to, const void* p, DType t, int64_t from, int64_t n) {
   if (t != DType::BF16) {
     std::memcpy(to, static_cast<const float*>(p) + from, static_cast<size_t>(n) * sizeof(float));

@@ -1,5 +1,6 @@
-// Operands of products in the order in which tiles read them: panels of P rows of a (or columns of b), for each inner step P words side by
-// side. A word is a float32 or, for tiles of pairs, two bfloat16. Conversion happens here, so no operand is ever whole in another type.
+// Packs operands of products into the order in which tiles read them: panels of P rows of a (or columns of b), with P consecutive words per
+// inner step. A word is one float32 or, for tiles of pairs, two bfloat16. Packing also converts, so no operand is ever whole in another
+// type.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +16,7 @@ enum class Words { kFloat, kFloatFromBf16, kPairs, kPairsFromFloat };
 template <Words w>
 using Stored = std::conditional_t<w == Words::kFloat || w == Words::kPairsFromFloat, float, uint16_t>;
 
-// Inner steps that one word takes.
+// Inner steps per word.
 template <Words w>
 constexpr int64_t kPerWord = w == Words::kPairs || w == Words::kPairsFromFloat ? 2 : 1;
 
@@ -56,7 +57,7 @@ inline void transpose(__m256 (&r)[8]) {
   }
 }
 
-// The first n numbers.
+// Stores the first n numbers.
 template <int n>
 inline void store_first(float* to, __m256 x) {
   if constexpr (n == 8) {
@@ -76,7 +77,7 @@ inline void pack_group(float* to, int64_t P, const Stored<w>* from, int64_t stri
   for (int i = 0; i < 8; ++i) store_first<n>(to + i * P, r[i]);
 }
 
-// One panel of an operand whose inner dimension is contiguous: row i of the panel begins at from + i stride. Rows from `rows` on are 0.
+// Packs one panel of an operand with contiguous inner dimension: row i begins at from + i * stride. Rows from `rows` on become 0.
 template <Words w, int64_t P>
 inline void pack_rows(float* to, const Stored<w>* from, int64_t stride, int64_t rows, int64_t inner) {
   constexpr int64_t kTail = P % 8;
@@ -92,13 +93,13 @@ inline void pack_rows(float* to, const Stored<w>* from, int64_t stride, int64_t 
     for (int64_t i = 0; i < P; ++i) to[k * P + i] = i < rows ? word<w>(from + i * stride + k * kPerWord<w>, k < whole) : 0;
 }
 
-// One inner step of a panel: P words of `columns` numbers that lie side by side in `first` and, for pairs, `second`, which may be null. The
-// rest is 0.
+// Packs one inner step of a panel: P words of `columns` numbers, contiguous in `first` and, for pairs, in `second`, which may be null. The
+// rest becomes 0.
 template <Words w, int64_t P>
 inline void pack_step(float* to, const Stored<w>* first, [[maybe_unused]] const Stored<w>* second, int64_t columns) {
 #if defined(__AVX512BF16__)
   const auto some = [](int64_t n) { return static_cast<__mmask16>(n >= kLanes ? 0xffff : n <= 0 ? 0 : (1 << n) - 1); };
-  const auto wide = [](__m256i halves) { return _mm512_maskz_cvtepu16_epi32(0xffff, halves); };  // the plain one warns in gcc 12
+  const auto wide = [](__m256i halves) { return _mm512_maskz_cvtepu16_epi32(0xffff, halves); };  // the unmasked one warns in gcc 12
   const auto read_halves = [&](const Stored<w>* p, __mmask16 there) {
     if constexpr (sizeof(Stored<w>) == 2)
       return wide(_mm256_maskz_loadu_epi16(there, p));
@@ -118,7 +119,7 @@ inline void pack_step(float* to, const Stored<w>* first, [[maybe_unused]] const 
     _mm512_mask_storeu_ps(to + i, some(P - i), words);
   }
 #else
-  static_assert(kPerWord<w> == 1, "there are no tiles of pairs");
+  static_assert(kPerWord<w> == 1, "pairs need AVX-512 with bfloat16");
   if constexpr (w == Words::kFloat)
     if (columns >= P) return static_cast<void>(std::memcpy(to, first, P * sizeof(float)));
   if (columns >= P)
@@ -128,9 +129,9 @@ inline void pack_step(float* to, const Stored<w>* first, [[maybe_unused]] const 
 #endif
 }
 
-// Panels, `each` words long, of an operand whose rows (for b, columns) lie side by side: inner step k begins at from + k stride. Some
-// panels are written at once, so that memory is read in runs; with many their lines, whole pages apart, would drive each other out of the
-// cache.
+// Packs panels of `each` words of an operand whose rows (for b, columns) are contiguous: inner step k begins at from + k * stride. Four
+// panels are written at once, so that memory is read in longer runs. With many panels, their lines, whole pages apart, would evict each
+// other from the cache.
 template <Words w, int64_t P>
 inline void pack_columns(float* to, int64_t each, const Stored<w>* from, int64_t stride, int64_t columns, int64_t inner) {
   constexpr int64_t kAtOnce = 4 * P;

@@ -1,4 +1,4 @@
-// Factors of features and of rows.
+// Scaling by a factor per feature or per row.
 #include <algorithm>
 
 #include "plugins/device/cpu/kernel.h"
@@ -15,7 +15,7 @@ void matrix_sizes(const NodeView& node, Prepared& p) {
   p.sizes[1] = node.in(0)[-1];
 }
 
-// F(row, first feature, values in place, their number) in blocks of a row.
+// Calls f(row, first feature, values, count) in blocks of a row; f changes the values in place.
 template <class F>
 void row_blocks(const Prepared& p, const void* x, void* y, F f) {
   const int64_t N = p.sizes[0], D = p.sizes[1];
@@ -47,7 +47,7 @@ void scale_rows(const Prepared& p, void* const* in, void* const* out, void*) {
   });
 }
 
-// Each thread owns a range of features: one order of the sum whatever the number of threads.
+// Each thread owns a range of features, so that the order of the sum does not depend on the number of threads.
 void scale_features_backward(const Prepared& p, void* const* in, void* const* out, void*) {
   constexpr int64_t kSlice = 64;
   const int64_t N = p.sizes[0], D = p.sizes[1];

@@ -1,4 +1,4 @@
-// Rows of exponentials.
+// Maxima and sums of exponentials over a row.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,7 @@ inline float largest(const float* x, int64_t n) {
   return result;
 }
 
-// The first n < kLanes numbers; the others vanish in a sum of exponentials.
+// Loads the first n < kLanes numbers; the other lanes add nothing to a sum of exponentials.
 inline Vec load_first(const float* x, int64_t n) {
   Vec v = broadcast(-__builtin_inff());
   std::memcpy(&v, x, static_cast<size_t>(n) * sizeof(float));
@@ -31,7 +31,7 @@ inline float sum_of_exp(const float* x, int64_t n, float base) {
   return sum(total);
 }
 
-// x = weight e^(x - base); returns the sum.
+// x = weight * e^(x - base). Returns the sum.
 inline float scaled_exp(float* x, int64_t n, float base, float weight) {
   Vec total = {};
   int64_t i = 0;

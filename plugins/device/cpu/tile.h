@@ -1,11 +1,11 @@
-// The innermost product: a tile of the result stays in registers while the inner dimension runs.
+// The innermost product: a tile of the result stays in registers over the whole inner dimension.
 #pragma once
 
 #include "plugins/device/cpu/vector.h"
 
 namespace corral::cpu {
 
-// A tile is kTileRows x kTileColumns: as many accumulators as the registers hold beside two vectors of b and a number of a.
+// The size of a tile: as many accumulators as fit the registers beside two vectors of b and one number of a.
 #if defined(__AVX512F__)
 constexpr int64_t kTileRows = 14;
 #else
@@ -13,16 +13,16 @@ constexpr int64_t kTileRows = 6;
 #endif
 constexpr int64_t kTileColumns = 2 * kLanes;
 
-// What a tile multiplies: for each step of the inner dimension kTileColumns of b, and a number of a for each row of the tile.
+// The operands of a tile: per inner step kTileColumns numbers of b, and one number of a for each row of the tile.
 struct TileOperands {
   const float* a;
-  int64_t a_step;  // from one inner step to the next; rows are kRowStep apart
+  int64_t a_step;  // between inner steps; rows are kRowStep apart
   const float* b;
   int64_t b_step;
   int64_t inner;
 };
 
-// c [rows, kTileColumns] = a b, or added to c.
+// c [rows, kTileColumns] = a b, or c += a b if `add`.
 template <int kRows, int64_t kRowStep>
 inline void tile(const TileOperands& o, float* c, int64_t c_step, bool add) {
   for (int i = 0; i < kRows; ++i) {
@@ -47,7 +47,7 @@ inline void tile(const TileOperands& o, float* c, int64_t c_step, bool add) {
   }
 }
 
-// The same for pairs of bfloat16: an inner step takes two, a and b hold pairs as the bits of a float.
+// The same for pairs of bfloat16: an inner step covers two elements; a and b contain pairs as the bits of a float.
 template <int kRows, int64_t kRowStep>
 inline void pair_tile([[maybe_unused]] const TileOperands& o, [[maybe_unused]] float* c, [[maybe_unused]] int64_t c_step,
                       [[maybe_unused]] bool add) {
@@ -75,7 +75,7 @@ inline void pair_tile([[maybe_unused]] const TileOperands& o, [[maybe_unused]] f
 #endif
 }
 
-// The tiles of 1 to kTileRows rows, by their number.
+// Chooses the tile function for 1 to kTileRows rows.
 using TileFunction = void (*)(const TileOperands& o, float* c, int64_t c_step, bool add);
 
 template <int64_t kRowStep, bool kPairs>

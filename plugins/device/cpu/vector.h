@@ -1,4 +1,4 @@
-// Vectors of float32 as wide as the level this file is compiled for; bfloat16 is a way to store them.
+// Vectors of float32, as wide as the instruction set of this compilation; bfloat16 is only a storage format.
 #pragma once
 
 #include <immintrin.h>
@@ -30,14 +30,14 @@ inline Vec load(const float* p) { return read<Vec>(p); }
 inline Vec load(const uint16_t* p) { return (Vec)(__builtin_convertvector(read<HalfVec>(p), WordVec) << 16); }
 inline void store(float* p, Vec x) { std::memcpy(p, &x, sizeof x); }
 
-// To nearest even; NaN stays NaN.
+// Rounds to nearest even; NaN stays NaN.
 inline void store(uint16_t* p, Vec x) {
 #if defined(__AVX512BF16__)
   const __m256bh half = _mm512_cvtneps_pbh((__m512)x);
 #else
   const WordVec bits = (WordVec)x, rounded = (bits + 0x7fffu + (bits >> 16 & 1)) >> 16, quiet = bits >> 16 | 0x40;
   const WordVec word = (bits & 0x7fffffffu) > 0x7f800000u ? quiet : rounded;
-  const __m256i packed = _mm256_packus_epi32((__m256i)word, (__m256i)word);  // twice in each half
+  const __m256i packed = _mm256_packus_epi32((__m256i)word, (__m256i)word);  // each half has its four words twice
   const __m128i half = _mm256_castsi256_si128(_mm256_permute4x64_epi64(packed, 0x08));
 #endif
   std::memcpy(p, &half, sizeof half);
@@ -47,13 +47,13 @@ inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
 
 inline Vec root(Vec x) {
 #if defined(__AVX512F__)
-  return (Vec)_mm512_maskz_sqrt_ps(0xffff, (__m512)x);  // the plain one warns in gcc 12
+  return (Vec)_mm512_maskz_sqrt_ps(0xffff, (__m512)x);  // the unmasked one warns in gcc 12
 #else
   return (Vec)_mm256_sqrt_ps((__m256)x);
 #endif
 }
 
-// Of all lanes, by halves.
+// Combines all lanes by halves.
 template <class F>
 inline float reduce(Vec x, F f) {
 #if defined(__AVX512F__)
@@ -88,7 +88,7 @@ inline Vec exp(Vec x) {
   p = p * r + 0.5f;
   p = p * r * r + r + 1.0f;
   const Vec y = (Vec)((IntVec)p + ((IntVec)shifted << 23));
-  return x < -87.3f ? Vec{} : x <= 88.7f ? y : x + __builtin_inff();  // no number stays none
+  return x < -87.3f ? Vec{} : x <= 88.7f ? y : x + __builtin_inff();  // NaN stays NaN
 }
 
 }  // namespace corral::cpu

@@ -48,7 +48,7 @@ bool flag(const json& j, const char* key, bool otherwise) {
 std::string text(const json& j, const std::string& where, const char* key, const std::string& otherwise) {
   const json* value = find_value(j, key);
   if (!value) return otherwise;
-  if (!value->is_string()) wrong(where + key, *value, "a text");
+  if (!value->is_string()) wrong(where + key, *value, "a string");
   return value->get<std::string>();
 }
 
@@ -70,12 +70,13 @@ void refuse_other_families(const json& j) {
     if (flag(j, key, false)) fail("config.json: {} = true: Llama 3 models have no biases, and none are supported", key);
   if (const std::string act = text(j, "", "hidden_act", "silu"); act != "silu" && act != "swish")
     fail("config.json: hidden_act = \"{}\": expected \"silu\"", act);
-  if (number(j, "", "partial_rotary_factor", 1) != 1) wrong("partial_rotary_factor", j["partial_rotary_factor"], "1: all features turn");
+  if (number(j, "", "partial_rotary_factor", 1) != 1)
+    wrong("partial_rotary_factor", j["partial_rotary_factor"], "1: RoPE rotates all features");
   if (find_value(j, "quantization_config"))
     fail("config.json: quantization_config: quantized weights are not supported, use the folder of the original");
 }
 
-// transformers 4: rope_theta beside rope_scaling; transformers 5: both in rope_parameters.
+// transformers 4 writes rope_theta beside rope_scaling; transformers 5 writes both in rope_parameters.
 void read_rope(const json& j, LlamaConfig& c) {
   const char* section = find_value(j, "rope_parameters") ? "rope_parameters" : "rope_scaling";
   c.rope_theta = number(j, "", "rope_theta", c.rope_theta);
@@ -85,7 +86,7 @@ void read_rope(const json& j, LlamaConfig& c) {
   const std::string where = std::string(section) + ".";
   c.rope_theta = number(*rope, where, "rope_theta", c.rope_theta);
   if (number(*rope, where, "partial_rotary_factor", 1) != 1)
-    wrong(where + "partial_rotary_factor", (*rope)["partial_rotary_factor"], "1: all features turn");
+    wrong(where + "partial_rotary_factor", (*rope)["partial_rotary_factor"], "1: RoPE rotates all features");
   const std::string type = text(*rope, where, "rope_type", text(*rope, where, "type", "default"));
   if (type == "default") return;
   if (type != "llama3") fail("config.json: {}rope_type = \"{}\": expected \"llama3\" or \"default\"", where, type);
@@ -117,7 +118,7 @@ LlamaConfig read_config_json(std::string_view bytes) {
   c.num_key_value_heads = size(j, "num_key_value_heads", c.num_attention_heads);
   c.vocab_size = size(j, "vocab_size");
   if (!find_value(j, "head_dim") && c.hidden_size % c.num_attention_heads != 0)
-    fail("config.json: hidden_size = {} is no multiple of num_attention_heads = {}, and head_dim is missing", c.hidden_size,
+    fail("config.json: hidden_size = {} is not a multiple of num_attention_heads = {}, and head_dim is missing", c.hidden_size,
          c.num_attention_heads);
   c.head_dim = size(j, "head_dim", std::max<int64_t>(1, c.hidden_size / c.num_attention_heads));
   c.max_position_embeddings = size(j, "max_position_embeddings", c.max_position_embeddings);

@@ -1,4 +1,4 @@
-// config.json of a Llama as transformers 4 and 5 write it.
+// Reads and writes config.json of a Llama, in the forms of transformers 4 and 5.
 #pragma once
 
 #include <cstdint>
@@ -17,16 +17,16 @@ struct LlamaConfig {
   int64_t original_max_position_embeddings = 8192;
   bool tie_word_embeddings = false;
   std::vector<int64_t> bos_token_ids, eos_token_ids;
-  std::string dtype;  // float32, bfloat16, float16; "" where the file is silent
+  std::string dtype;  // float32, bfloat16, float16; "" if not stated
 
   bool operator==(const LlamaConfig&) const = default;
 };
 
-// Throws Error (2) naming the key where it is missing, of the wrong type, or asks for what these models do not have:
+// Throws Error (2) naming the key that is missing, of the wrong type, or asks for something that these models do not have:
 // attention_bias, mlp_bias, another activation, another rope type.
 LlamaConfig read_config_json(std::string_view bytes);
 
-// A config.json that transformers 4 and 5 read.
+// Writes a config.json that both transformers 4 and 5 read.
 std::string write_config_json(const LlamaConfig& config);
 
 }  // namespace corral::llama

@@ -27,7 +27,7 @@ TEST(ConfigJson, TheSpellingsOfTransformers4And5MeanTheSame) {
   EXPECT_EQ(a.eos_token_ids, (std::vector<int64_t>{305, 312}));
 }
 
-TEST(ConfigJson, WhatIsWrittenReadsBackEqual) {
+TEST(ConfigJson, AWrittenFileReadsBackEqual) {
   const LlamaConfig c = read_config_json(kStyle4);
   EXPECT_EQ(read_config_json(write_config_json(c)), c);
 }
@@ -69,7 +69,7 @@ INSTANTIATE_TEST_SUITE_P(Table, RefusedConfig,
                                          Bad{"\"hidden_size\":48,", "", "\"hidden_size\" is missing"},
                                          Bad{"\"hidden_size\":48,", "\"hidden_size\":\"48\",", "hidden_size = \"48\""},
                                          Bad{"\"hidden_size\":48,", "\"hidden_size\":-1,", "hidden_size = -1"},
-                                         Bad{"\"hidden_size\":48,", "\"hidden_size\":49,", "no multiple of num_attention_heads = 4"},
+                                         Bad{"\"hidden_size\":48,", "\"hidden_size\":49,", "not a multiple of num_attention_heads = 4"},
                                          Bad{"\"vocab_size\":320", "\"vocab_size\":1e30", "vocab_size = 1e+30"},
                                          Bad{"\"eos_token_id\":[305,312]", "\"eos_token_id\":[[305]]", "eos_token_id"},
                                          Bad{"\"hidden_size\":48,", "\"hidden_size\":48", "config.json: "}));

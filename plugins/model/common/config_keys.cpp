@@ -11,7 +11,7 @@ namespace {
 using nlohmann::json;
 using Use = ConfigKey_Use;
 
-// What read_config_json looks at.
+// The keys that read_config_json reads.
 constexpr const char* kUsed[] = {"attention_bias",
                                  "bos_token_id",
                                  "dtype",
@@ -44,15 +44,15 @@ struct Reason {
   const char *key, *why;
 };
 constexpr Reason kIgnored[] = {
-    {"_attn_implementation_autoset", "which code of another program computes attention"},
-    {"_name_or_path", "where another program read the model from"},
-    {"architectures", "model_type says which family it is"},
-    {"attention_dropout", "attention drops nothing here, in training either"},
+    {"_attn_implementation_autoset", "chooses the attention code of another program"},
+    {"_name_or_path", "the path from which another program read the model"},
+    {"architectures", "model_type states the family"},
+    {"attention_dropout", "attention has no dropout here, not in training either"},
     {"auto_map", "names code of another program, which is not run"},
-    {"pad_token_id", "rows are not padded: their length is known"},
-    {"pretraining_tp", "how another program cuts its products; the result is the same"},
+    {"pad_token_id", "sequences need no padding id: their lengths are known"},
+    {"pretraining_tp", "how another program splits its products; the result is the same"},
     {"transformers_version", "the version that wrote the file"},
-    {"use_cache", "generation always keeps keys and values"},
+    {"use_cache", "generation always caches keys and values"},
 };
 
 template <size_t N>
@@ -60,7 +60,7 @@ bool is_one_of(const char* const (&list)[N], const std::string& key) {
   return std::find(std::begin(list), std::end(list), key) != std::end(list);
 }
 
-// What the reader says to this value beside sound ones; "" where it takes it.
+// The reader's error for this value in an otherwise valid configuration; "" if it accepts the value.
 std::string refusal(const std::string& key, const json& value) {
   json sound = {{"num_hidden_layers", 1},   {"hidden_size", 8}, {"intermediate_size", 8},
                 {"num_attention_heads", 1}, {"head_dim", 8},    {"vocab_size", 8}};
@@ -79,7 +79,7 @@ class Report {
   explicit Report(const json& config) : config_(config) {}
 
   void add(const std::string& key, const json& value) {
-    if (value.is_null() && is_one_of(kUsed, key)) return put(key, Use::IGNORED, "null: as if it were not there");
+    if (value.is_null() && is_one_of(kUsed, key)) return put(key, Use::IGNORED, "null: treated as missing");
     if (const std::string why = refusal(key, value); !why.empty()) return put(key, Use::UNSUPPORTED, why);
     if (const auto [first, second] = std::pair{"dtype", "torch_dtype"}; key == second && find_value(config_, first))
       return after(key, first);
@@ -92,7 +92,7 @@ class Report {
       if (is_one_of(kUsedOfRope, inner))
         put(key + "." + inner, Use::USED, "");
       else
-        put(key + "." + inner, Use::IGNORED, "this scaling has no such value");
+        put(key + "." + inner, Use::IGNORED, "this scaling does not use it");
   }
 
   ConfigReport take() { return std::move(report_); }
@@ -101,9 +101,9 @@ class Report {
   void ignored(const std::string& key) {
     for (const Reason& r : kIgnored)
       if (key == r.key) return put(key, Use::IGNORED, r.why);
-    put(key, Use::IGNORED, "no Llama 3 has such a key");
+    put(key, Use::IGNORED, "not a key of Llama 3");
   }
-  void after(const std::string& key, const std::string& first) { put(key, Use::IGNORED, first + " stands for it"); }
+  void after(const std::string& key, const std::string& first) { put(key, Use::IGNORED, first + " is used instead"); }
   void put(const std::string& key, Use use, const std::string& why) {
     ConfigKey& k = report_.keys.emplace_back();
     k.key = key;

@@ -1,4 +1,4 @@
-// What becomes of each key of a config.json.
+// Explains how each key of a config.json is used.
 #pragma once
 
 #include <string_view>
@@ -7,7 +7,7 @@
 
 namespace corral::llama {
 
-// Every key that is there, sorted. Throws Error (2) where the bytes are no JSON object.
+// One entry per key, sorted. Throws Error (2) if the bytes are not a JSON object.
 ConfigReport explain_config_json(std::string_view bytes);
 
 }  // namespace corral::llama

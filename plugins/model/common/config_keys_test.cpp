@@ -36,7 +36,7 @@ json another(const json& value) {
   return nullptr;
 }
 
-TEST(ConfigKeys, WhatIsCalledUsedMattersAndWhatIsCalledIgnoredDoesNot) {
+TEST(ConfigKeys, KeysReportedAsUsedMatterAndIgnoredOnesDoNot) {
   const LlamaConfig before = read_config_json(kConfig.dump());
   size_t used = 0, ignored = 0;
   for (const auto& [key, value] : kConfig.items()) {
@@ -54,11 +54,11 @@ TEST(ConfigKeys, WhatIsCalledUsedMattersAndWhatIsCalledIgnoredDoesNot) {
   }
   EXPECT_EQ(used, 20u);
   EXPECT_EQ(ignored, 8u);
-  EXPECT_EQ(report(kConfig).at("colour").why, "no Llama 3 has such a key");
+  EXPECT_EQ(report(kConfig).at("colour").why, "not a key of Llama 3");
   EXPECT_EQ(explain_config_json(kConfig.dump()).made_by, "transformers 4.43.0");
 }
 
-TEST(ConfigKeys, WhatTheseModelsDoNotHaveIsNotSupportedAndTheRestIsToldAllTheSame) {
+TEST(ConfigKeys, ReportsUnsupportedKeysAndExplainsTheOthersToo) {
   json config = kConfig;
   config["hidden_act"] = "gelu";
   config["attention_bias"] = true;
@@ -83,11 +83,11 @@ TEST(ConfigKeys, OfTwoSpellingsTheOneThatCountsIsUsed) {
   config["head_dim"] = nullptr;
   const auto all = report(config);
   EXPECT_EQ(all.at("dtype").use, ConfigKey_Use::USED);
-  EXPECT_EQ(all.at("torch_dtype").why, "dtype stands for it");
-  EXPECT_EQ(all.at("rope_scaling").why, "rope_parameters stands for it");
+  EXPECT_EQ(all.at("torch_dtype").why, "dtype is used instead");
+  EXPECT_EQ(all.at("rope_scaling").why, "rope_parameters is used instead");
   EXPECT_EQ(all.at("rope_parameters.factor").use, ConfigKey_Use::USED);
   EXPECT_EQ(all.at("rope_parameters.beta").use, ConfigKey_Use::IGNORED);
-  EXPECT_EQ(all.at("head_dim").why, "null: as if it were not there");
+  EXPECT_EQ(all.at("head_dim").why, "null: treated as missing");
   EXPECT_FALSE(all.contains("rope_scaling.factor"));
 }
 

@@ -6,11 +6,11 @@
 
 namespace corral::llama {
 namespace {
-ConfigReport not_explained(std::string_view) { throw Unsupported("only the keys of config.json are told one by one"); }
+ConfigReport not_explained(std::string_view) { throw Unsupported("only the keys of config.json can be explained"); }
 
 constexpr Configuration kConfigurations[] = {{"hf", read_config_json, write_config_json, explain_config_json},
                                              {"megatron", read_megatron_config, write_megatron_config, not_explained}};
-}
+}  // namespace
 
 const Configuration& configuration(const std::string& dialect) {
   std::string known;

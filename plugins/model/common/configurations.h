@@ -1,4 +1,4 @@
-// The configuration files of a Llama, by dialect.
+// The configuration files of a Llama, one per dialect.
 #pragma once
 
 #include <string>
@@ -16,7 +16,7 @@ struct Configuration {
   ConfigReport (*explain)(std::string_view);
 };
 
-// Throws Unsupported for a dialect that is not known here.
+// Throws Unsupported for an unknown dialect.
 const Configuration& configuration(const std::string& dialect);
 
 }  // namespace corral::llama

@@ -1,4 +1,5 @@
-// The Llama block as a graph: RMSNorm, grouped-query attention with RoPE, SwiGLU, untied or tied head. arXiv:2302.13971, arXiv:2407.21783
+// The Llama block as a graph: RMSNorm, grouped-query attention with RoPE, SwiGLU, tied or untied output layer. arXiv:2302.13971,
+// arXiv:2407.21783
 #pragma once
 
 #include <cstdint>
@@ -15,10 +16,10 @@ struct LlamaShape {
   std::vector<double> rope_frequencies;
 };
 
-// Throws where sizes cannot work together, naming the key.
+// Throws Error naming the key if the sizes do not fit together.
 void check(const LlamaShape& m);
 
-// The forward pass of batch rows of seq_length tokens, up to the output `losses`. Parameters have their Hugging Face names.
+// The forward pass of `batch` sequences of seq_length tokens, up to the output `losses`. Parameters have their Hugging Face names.
 Graph emit(const LlamaShape& m, int64_t batch, int64_t seq_length);
 
 struct ParameterInfo {

@@ -24,7 +24,7 @@ TEST(Llama, HasTheParametersOfTheModelCards) {
   EXPECT_EQ(count({126, 16384, 53248, 128, 8, 128, 128256, false, 1e-5, 0.02, 0, {}}), 405853388800);
 }
 
-// Values of transformers 5 (ROPE_INIT_FUNCTIONS["llama3"]), places around both ends of the blend.
+// Values of transformers 5 (ROPE_INIT_FUNCTIONS["llama3"]), at frequencies around both ends of the blend.
 TEST(RopeFrequencies, EqualTransformersForLlama31And32) {
   const auto f31 = rope_frequencies(128, 500000, {8, 1, 4, 8192}), f32 = rope_frequencies(64, 500000, {32, 1, 4, 8192});
   const std::pair<size_t, double> of31[] = {{1, 0.814617217},     {28, 0.00321144611},  {29, 0.00216657063},

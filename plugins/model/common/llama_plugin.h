@@ -1,5 +1,5 @@
-// What llama3, llama31 and llama32 share: they differ in their options' defaults, their sizes, and in which configurations they take as
-// theirs.
+// The common base of llama3, llama31 and llama32. They differ in the defaults of their options, their sizes, and the configurations that
+// they recognise.
 #pragma once
 
 #include <tuple>
@@ -17,7 +17,7 @@ class LlamaPlugin : public Model<OptionsMessage> {
  public:
   using Options = OptionsMessage;
 
-  // How sure this plugin is of a configuration that it can run: 0 to 100, with the reason.
+  // The plugin's confidence, 0 to 100, that the configuration is of its family, and the reason.
   virtual std::pair<uint32_t, std::string> claim(const LlamaConfig& config) const = 0;
 
   Graph emit(const Options& options, int64_t batch, int64_t seq_length) override { return llama::emit(shape(options), batch, seq_length); }
@@ -46,7 +46,7 @@ class LlamaPlugin : public Model<OptionsMessage> {
   }
 
  private:
-  // The file that the model came from still says the same, except for ids that only the file knows.
+  // True if the original file describes the same model; ids and a type that only the file states are ignored.
   static bool unchanged(LlamaConfig c, const std::string& original, const Configuration& dialect) {
     if (original.empty()) return false;
     const LlamaConfig before = dialect.read(original);
@@ -121,8 +121,8 @@ class LlamaPlugin : public Model<OptionsMessage> {
       fail("model.rope_scaling.rope_type = \"{}\": no such scaling{}", r.rope_type, did_you_mean(r.rope_type, {"none", "llama3"}));
     if (!(r.factor >= 1)) fail("model.rope_scaling.factor = {}: expected 1 or more", r.factor);
     if (!(r.low_freq_factor > 0) || !(r.high_freq_factor > r.low_freq_factor))
-      fail("model.rope_scaling.high_freq_factor = {}: expected more than low_freq_factor = {}, and that more than 0", r.high_freq_factor,
-           r.low_freq_factor);
+      fail("model.rope_scaling.high_freq_factor = {}: expected more than low_freq_factor = {}, which must be more than 0",
+           r.high_freq_factor, r.low_freq_factor);
     if (r.original_max_position_embeddings < 1)
       fail("model.rope_scaling.original_max_position_embeddings = {}: expected 1 or more", r.original_max_position_embeddings);
     return {r.factor, r.low_freq_factor, r.high_freq_factor, static_cast<double>(r.original_max_position_embeddings)};

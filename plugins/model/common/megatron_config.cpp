@@ -12,11 +12,11 @@ using nlohmann::json;
 using nlohmann::ordered_json;
 
 constexpr size_t kLargestFile = 16 << 20;
-// Megatron scales RoPE with these; only the factor is an option there.
+// Megatron's constants of RoPE scaling; only the factor is an option there.
 constexpr double kLowFrequency = 1, kHighFrequency = 4;
 constexpr int64_t kOriginalPositions = 8192;
 
-// The values of one section; keys have several names.
+// Reads the values of one section. A value may have several keys; the first that exists counts.
 class Section {
  public:
   Section(const json& values, std::string name) : values_(values), name_(std::move(name)) {}
@@ -32,7 +32,7 @@ class Section {
   int64_t size(std::initializer_list<const char*> keys, int64_t otherwise = 0) const {
     const json* v = find(keys);
     if (!v && otherwise > 0) return otherwise;
-    if (!v) fail("{}.{}: the checkpoint does not say it: expected a number above 0", name_, *keys.begin());
+    if (!v) fail("{}.{}: missing in the checkpoint: expected a number above 0", name_, *keys.begin());
     if (!v->is_number_integer() || *v < 1 || *v > (int64_t{1} << 31)) wrong(*v, "a whole number from 1 to 2147483648");
     return v->get<int64_t>();
   }
@@ -69,18 +69,18 @@ void refuse_other_families(const Section& s) {
   s.refuse("add_qkv_bias", true, "Llama 3 models have no biases, and none are supported");
   s.refuse("gated_linear_unit", false, "expected a gated MLP");
   s.refuse("swiglu", false, "expected a gated MLP");
-  s.refuse("multi_latent_attention", true, "no model of the Llama 3 family");
-  s.refuse("qk_layernorm", true, "no model of the Llama 3 family");
+  s.refuse("multi_latent_attention", true, "not supported: Llama 3 models do not have it");
+  s.refuse("qk_layernorm", true, "not supported: Llama 3 models do not have it");
   s.require("normalization", "RMSNorm", "expected \"RMSNorm\"");
   s.require("position_embedding_type", "rope", "expected \"rope\"");
-  if (s.find({"num_moe_experts", "num_experts"})) fail("a mixture of experts is no model of the Llama 3 family");
+  if (s.find({"num_moe_experts", "num_experts"})) fail("num_moe_experts: Llama 3 models have no mixture of experts");
   if (const double part = s.number({"rotary_percent"}, 1); part != 1) fail("rotary_percent = {}: expected 1", part);
-  s.refuse("rotary_interleaved", true, "expected halves to be rotated");
+  s.refuse("rotary_interleaved", true, "expected false: Llama 3 rotates halves");
 }
 
 void read_rope(const Section& s, LlamaConfig& c) {
   c.rope_theta = s.number({"rotary_base"}, c.rope_theta);
-  // Providers of Llama 3.1 in older releases have a scale_factor, and always scale.
+  // Older releases' providers of Llama 3.1 have scale_factor instead of a flag and always scale.
   const bool scales = s.flag({"rope_scaling", "use_rope_scaling"}, s.find({"scale_factor"}) != nullptr);
   if (!scales) return;
   c.rope_type = "llama3";
@@ -105,7 +105,7 @@ LlamaConfig read_megatron_config(std::string_view bytes) {
   c.hidden_size = s.size({"hidden_size"});
   c.intermediate_size = s.size({"ffn_hidden_size"});
   c.num_attention_heads = s.size({"num_attention_heads"});
-  // Megatron-LM has a number of groups even where it does not use them.
+  // Megatron-LM writes num_query_groups even if it does not use groups.
   c.num_key_value_heads =
       s.flag({"group_query_attention"}, true) ? s.size({"num_query_groups"}, c.num_attention_heads) : c.num_attention_heads;
   c.head_dim = s.size({"kv_channels"}, std::max<int64_t>(1, c.hidden_size / c.num_attention_heads));
@@ -146,7 +146,7 @@ std::string write_megatron_config(const LlamaConfig& c) {
   m["rope_scaling"] = c.rope_type != "none";
   if (c.rope_type != "none") {
     m["rope_scaling_factor"] = c.rope_factor;
-    // Megatron has these in its code, so they stand here only where they are others.
+    // Megatron has these constants in its code, so they are written only if they differ.
     if (c.low_freq_factor != kLowFrequency) m["low_freq_factor"] = c.low_freq_factor;
     if (c.high_freq_factor != kHighFrequency) m["high_freq_factor"] = c.high_freq_factor;
     if (c.original_max_position_embeddings != kOriginalPositions) m["old_context_len"] = c.original_max_position_embeddings;

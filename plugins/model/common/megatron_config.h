@@ -1,4 +1,4 @@
-// The configuration of a Llama as Megatron has it: {"model": {...}} of Megatron Bridge, {"args": {...}} of Megatron-LM.
+// The configuration of a Llama in Megatron's form: {"model": {...}} of Megatron Bridge, {"args": {...}} of Megatron-LM.
 #pragma once
 
 #include <string>
@@ -8,10 +8,10 @@
 
 namespace corral::llama {
 
-// Throws Error (2) naming the key where it is missing, of the wrong type, or asks for what these models do not have.
+// Throws Error (2) naming the key that is missing, of the wrong type, or asks for something that these models do not have.
 LlamaConfig read_megatron_config(std::string_view json);
 
-// As Megatron Bridge's GPTModelProvider.
+// Writes the section of Megatron Bridge's GPTModelProvider.
 std::string write_megatron_config(const LlamaConfig& config);
 
 }  // namespace corral::llama

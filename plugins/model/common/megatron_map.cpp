@@ -4,13 +4,13 @@
 #include <cctype>
 #include <unordered_map>
 
-// A query heads, G groups of key and value heads, q = A/G, D features a head, H hidden, F of the MLP, V vocabulary, L layers.
+// A query heads; G groups with a key and a value head each; q = A/G; D features per head; H hidden; F of the MLP; V vocabulary; L layers.
 namespace corral::llama {
 namespace {
 
 constexpr char kEmbedding[] = "embedding.word_embeddings.weight", kOutput[] = "output_layer.weight", kLayers[] = "decoder.layers.";
 
-// Equal elements of both sides: `rows` runs of `length` neighbours, that many elements apart.
+// Pairs `rows` runs of `length` consecutive elements; the runs begin external_stride and parameter_stride elements apart.
 struct Runs {
   int64_t rows, length, external_stride, parameter_stride;
 };
@@ -77,7 +77,7 @@ class Megatron {
     layer_part(l, module, shape, 0, parameter, {1, count, 0, 0});
   }
 
-  // The elements of a parameter, in this layer's share of a tensor from `offset` on.
+  // Pairs a parameter with layer l's share of a tensor, from `offset` within that share on.
   void layer_part(int64_t l, const std::string& module, std::vector<int64_t> shape, int64_t offset, const std::string& parameter,
                   Runs runs) {
     const std::string name = layer_name(l, module);
@@ -98,7 +98,7 @@ class Megatron {
     pair(name, 0, parameter, {1, count, 0, 0}, WeightEntry_Kind::PAIR);
   }
 
-  // Rows above the vocabulary are padding: any values when read, zeros when written.
+  // Rows beyond the vocabulary are padding: ignored when read, zeros when written.
   void vocabulary(const std::string& name, const std::string& parameter, WeightEntry_Kind kind) {
     const int64_t V = m_.vocab_size, H = m_.hidden_size;
     int64_t rows = V;
@@ -112,7 +112,7 @@ class Megatron {
     map_.entries.push_back(std::move(e));
   }
 
-  // Byte objects without content, one for each module and layer; loading programs ask for them.
+  // Empty byte objects, one per module and layer, which loading programs ask for.
   void extra_states() {
     const int64_t L = m_.num_hidden_layers;
     const auto object = [&](const std::string& module, int64_t i, int64_t count) {

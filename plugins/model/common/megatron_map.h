@@ -1,4 +1,4 @@
-// A Llama's parameters as Megatron Core stores them.
+// Maps a Llama's parameters to the tensors of Megatron Core.
 #pragma once
 
 #include <vector>
@@ -8,9 +8,9 @@
 
 namespace corral::llama {
 
-// Query, key and value heads of a group stand together in one tensor, gate and up in another, and a stack of layers is one tensor.
-// `present` decides what releases and specifications do differently: layers in a stack or each for itself, gate and up apart, norms under
-// the linear layer that follows them or under their own name, a prefix, a padded vocabulary. Where it is empty: as it is written today,
+// Megatron stores the query, key and value heads of each group in one tensor, gate and up in another, and may stack all layers in one
+// tensor. Releases differ, so `present` decides: layers stacked or separate, gate and up separate, norms stored under the linear layer that
+// follows or under their own name, a prefix of names, a padded vocabulary. If `present` is empty, the map is for writing in today's form,
 // with the objects that modules of the fused specification ask for.
 WeightMap megatron_map(const LlamaShape& m, const std::vector<TensorInfo>& present);
 

@@ -1,4 +1,4 @@
-// RoPE frequencies of the Llama 3 family. arXiv:2104.09864; the scaling is that of Llama 3.1's model card.
+// RoPE frequencies of the Llama 3 family. arXiv:2104.09864; the scaling is from Llama 3.1's model card.
 #pragma once
 
 #include <cmath>
@@ -8,14 +8,14 @@
 namespace corral::llama {
 
 struct RopeScaling {
-  double factor = 1;  // 1: none
+  double factor = 1;  // 1: no scaling
   double low_freq_factor = 1;
   double high_freq_factor = 4;
   double original_max_position_embeddings = 8192;
 };
 
-// Radians a place, head_dim/2 of them. Every step is rounded to float32, as in the programs that trained these models: at place 100,000 the
-// rounding of a frequency moves the angle by more than a tolerance.
+// head_dim/2 frequencies in radians per token position. Every step is rounded to float32, as in the programs that trained these models: at
+// position 100,000 the rounding of a frequency changes the angle by more than a tolerance.
 inline std::vector<double> rope_frequencies(int64_t head_dim, double theta, const RopeScaling& scaling) {
   constexpr float kTwoPi = 6.28318530717958647692f;
   std::vector<double> result;

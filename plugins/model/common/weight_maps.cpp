@@ -33,7 +33,7 @@ WeightMap hugging_face(const LlamaShape& m, const std::vector<TensorInfo>&) {
     map.externals.push_back(external(p));
   }
   if (m.tie_word_embeddings) {
-    // Some writers store the tied head too.
+    // Some writers also store the tied output layer.
     WeightEntry e;
     e.kind = WeightEntry_Kind::COPY;
     e.parameter = whole({"model.embed_tokens.weight", {m.vocab_size, m.hidden_size}});

@@ -1,4 +1,4 @@
-// How external checkpoints name and lay out a Llama's parameters, by dialect.
+// The names and layouts of a Llama's parameters in checkpoints, one map per dialect.
 #pragma once
 
 #include "plugin.wire.h"
@@ -6,7 +6,7 @@
 
 namespace corral::llama {
 
-// Throws Unsupported for a dialect that is not known here.
+// Throws Unsupported for an unknown dialect.
 WeightMap weight_map(const LlamaShape& m, const WeightMapRequest& request);
 
 }  // namespace corral::llama

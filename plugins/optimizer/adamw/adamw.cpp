@@ -87,7 +87,7 @@ class AdamW final : public corral::Optimizer<corral::options::adamw::Options> {
     const TensorId master = rounded ? add_state("master", StateKind::MASTER, InitKind::COPY) : parameter;
     const TensorId m = add_state("exp_avg", StateKind::MOMENT, InitKind::ZEROS),
                    v = add_state("exp_avg_sq", StateKind::MOMENT, InitKind::ZEROS);
-    // Norm weights and biases are scales and offsets: pulling them to zero is no regularization.
+    // Norm weights and biases are scales and offsets: decaying them does not regularize.
     const double decay = shape.size() > 1 ? o.weight_decay : 0.0;
     b.node("adamw", {master, m, v, gradient.tensor, in.factor, in.finite, in.lr, in.step}, {master, m, v, rounded ? parameter : 0},
            {{"beta1", corral::attribute(o.adam_beta1)},

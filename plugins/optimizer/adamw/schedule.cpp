@@ -11,7 +11,7 @@ namespace {
 
 struct Style {
   const char* name;
-  double (*remaining)(double ratio);  // share of lr - min_lr left after this share of the decay
+  double (*remaining)(double ratio);  // share of lr - min_lr that remains after `ratio` of the decay
 };
 
 double exponential(double ratio) { return 2 * std::pow(0.5, ratio) - 1; }
@@ -61,7 +61,7 @@ void check(const Schedule& s) {
   if (s.warmup < 0) fail("optimizer.lr_warmup_iters = {}: expected 0 or more", s.warmup);
   if (s.warmup >= s.decay)
     fail(
-        "optimizer.lr_warmup_iters = {} is not below the {} steps over which the rate decays: set optimizer.lr_warmup_iters={} or train "
+        "optimizer.lr_warmup_iters = {} is not below the {} steps of the decay: set optimizer.lr_warmup_iters={} or train "
         "longer",
         s.warmup, s.decay, s.decay / 10);
   if (s.style == "WSD" && (s.wsd_decay < 1 || s.wsd_decay > s.decay - s.warmup))

@@ -14,10 +14,10 @@ struct Schedule {
   std::string wsd_decay_style;  // linear, cosine, exponential, minus_sqrt
 };
 
-// The rate of the update after `done` finished steps.
+// The learning rate of the update that follows `done` finished steps.
 double learning_rate(const Schedule& s, int64_t done);
 
-// Throws where the keys cannot work together, naming a value that fits.
+// Throws Error if the keys contradict each other, naming a value that fits.
 void check(const Schedule& s);
 
 }  // namespace corral::adamw

@@ -9,7 +9,7 @@ namespace {
 
 Schedule schedule(const std::string& style) { return {style, 3e-3, 3e-4, 0, 2, 8, 3, "linear"}; }
 
-// The rates that tests/interop/oracle/golden_train.py used.
+// The rates of tests/interop/oracle/golden_train.py.
 TEST(Schedule, CosineEqualsTheGoldenRun) {
   const double expected[] = {0.0, 0.0015, 0.003, 0.0028191342951089924, 0.002325, 0.00165, 0.0009750000000000004, 0.00048086570489100773};
   for (int64_t n = 0; n < 8; ++n) EXPECT_NEAR(learning_rate(schedule("cosine"), n), expected[n], 1e-17) << n;

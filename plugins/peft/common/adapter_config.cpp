@@ -33,7 +33,7 @@ bool flag(const json& j, const char* key) {
 std::string text(const json& j, const char* key) {
   const json* value = find_value(j, key);
   if (!value) return "";
-  if (!value->is_string()) wrong(key, *value, "a text");
+  if (!value->is_string()) wrong(key, *value, "a string");
   return value->get<std::string>();
 }
 
@@ -48,7 +48,7 @@ std::vector<std::string> names(const json& j, const char* key) {
   return list;
 }
 
-// What would change the function, in the only value that these adapters have.
+// Refuses settings that change the adapter's function in ways that these adapters do not have.
 void refuse_other_forms(const json& j) {
   for (const char* key : {"rank_pattern", "alpha_pattern"})
     if (const json* v = find_value(j, key); v && !v->empty()) wrong(key, *v, "none: one rank and one alpha for all modules");
@@ -59,13 +59,13 @@ void refuse_other_forms(const json& j) {
     if (const json* v = find_value(j, key); v && *v != false) wrong(key, *v, "false");
   if (const json* bias = find_value(j, "bias"); bias && *bias != "none") wrong("bias", *bias, "\"none\"");
   if (const json* task = find_value(j, "task_type"); task && *task != "CAUSAL_LM") wrong("task_type", *task, "\"CAUSAL_LM\"");
-  // Some initializations change the model's own weights: the adapter fits only these.
+  // Some initializations change the model's own weights, and the adapter then fits only the changed ones.
   if (const json* init = find_value(j, "init_lora_weights"); init && init->is_string()) {
     const std::string name = *init;
     for (const char* changes : {"pissa", "olora", "corda", "loftq"})
       if (name.starts_with(changes))
         wrong("init_lora_weights", *init,
-              "one that leaves the model's weights alone: convert the adapter with peft's path_initial_model_for_weight_conversion");
+              "one that does not change the model's weights: convert the adapter with peft's path_initial_model_for_weight_conversion");
   }
 }
 
@@ -86,7 +86,7 @@ AdapterConfig read_adapter_config(std::string_view bytes, std::string& other_met
   c.lora_alpha = number(j, "lora_alpha", static_cast<double>(8));
   c.lora_dropout = number(j, "lora_dropout", 0);
   if (const json* targets = find_value(j, "target_modules"); targets && targets->is_string()) {
-    if (*targets != "all-linear") wrong("target_modules", *targets, "a list of module names: a regular expression is not taken");
+    if (*targets != "all-linear") wrong("target_modules", *targets, "a list of module names; regular expressions are not supported");
     c.target_modules = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"};
   } else {
     c.target_modules = names(j, "target_modules");

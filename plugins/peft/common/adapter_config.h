@@ -1,4 +1,4 @@
-// adapter_config.json as peft reads and writes it.
+// Reads and writes peft's adapter_config.json.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@ struct AdapterConfig {
   std::string base_model_name_or_path;
 };
 
-// Throws Error (2) naming the key where it is missing, of the wrong type, or asks for what these adapters do not have. "" in `peft_type`:
-// it is another method's, named there.
+// Throws Error (2) naming the key that is missing, of the wrong type, or asks for something that these adapters do not have. If the file is
+// for another method, `other_method` receives its name, and the result is empty.
 AdapterConfig read_adapter_config(std::string_view bytes, std::string& other_method);
 
 std::string write_adapter_config(const AdapterConfig& config);

@@ -23,7 +23,7 @@ AdapterConfig read(const std::string& text) {
   return c;
 }
 
-// peft's file with one key changed.
+// The error for peft's file with one key changed.
 std::string error_of(const char* key, const json& value) {
   json j = json::parse(file_of_peft("lora_start"));
   j[key] = value;

@@ -23,22 +23,22 @@ struct Settings {
 // Throws Error (2) naming the key.
 void check(const Settings& s);
 
-// Names of the parameters that a module gets; the first matrix may be that of a group.
+// Parameter names of a module's adapter; members of a group share the first matrix, which bears the group's name.
 std::string first_matrix(const std::string& module);
 std::string second_matrix(const std::string& module);
 std::string magnitude(const std::string& module);
 
 class Adapters {
  public:
-  // `model`: the forward graph without adapters.
+  // `model` is the forward graph without adapters.
   Adapters(Graph model, const Settings& settings);
 
   Graph transform(bool deterministic) const;
   Graph initialize() const;
   Graph merge() const;
-  // Names as peft saves them.
+  // Maps to the names that peft saves.
   WeightMap weight_map() const;
-  // The modules as a configuration names them.
+  // Module names for a configuration file.
   std::vector<std::string> target_names() const, whole_names() const;
 
   const Settings& settings() const { return s_; }
@@ -51,7 +51,7 @@ class Adapters {
   const Graph model_;
   const std::vector<Linear> linears_;
   const std::vector<Group> groups_;
-  const std::vector<size_t> whole_;  // states that are trained themselves
+  const std::vector<size_t> whole_;  // states that are trained whole
 };
 
 }  // namespace corral::lowrank

@@ -1,4 +1,4 @@
-// What lora and dora share: all but the defaults of their options, and whether rows have a magnitude.
+// The common base of lora and dora. They differ in the defaults of their options and in the magnitude per row.
 #pragma once
 
 #include "corral/peft.h"

@@ -34,7 +34,7 @@ double number(const json& peft, const char* key, double otherwise, double low) {
   return value->get<double>();
 }
 
-// Which class of Megatron Bridge makes such adapters.
+// The class of Megatron Bridge that makes such adapters.
 const Class& class_of(const Adapters& adapters) {
   bool fused = false;
   for (const Group& g : adapters.groups()) fused = fused || g.module != adapters.layers()[g.members[0]].module;
@@ -58,7 +58,7 @@ const Class& class_of(const Adapters& adapters) {
 AdapterConfig read_megatron_adapter(std::string_view bytes, std::string& other_method) {
   const json whole = parse_object(bytes, kWhere);
   const json* peft = find_value(whole, "peft");
-  if (!peft || !peft->is_object()) fail("{}: it has no section peft, which says the rank and the scale of the adapter", kWhere);
+  if (!peft || !peft->is_object()) fail("{}: the section peft is missing: expected the adapter's rank and scale", kWhere);
   AdapterConfig c;
   const json* target = find_value(*peft, "_target_");
   if (!target || !target->is_string()) fail("{}: peft._target_ is missing: expected {}", kWhere, kClasses[0].path);
@@ -77,10 +77,10 @@ AdapterConfig read_megatron_adapter(std::string_view bytes, std::string& other_m
   if (!alpha) fail("{}: peft.alpha is missing: expected the scale, times the rank", kWhere);
   c.lora_alpha = number(*peft, "alpha", 0, 1e-300);
   c.lora_dropout = number(*peft, "dropout", 0, 0);
-  // Behind the matrices it is another one than ours, and there is none outside of training.
+  // Dropout after the matrices ("post") is not supported. It has no effect outside training, so it is read as 0.
   if (const json* position = find_value(*peft, "dropout_position"); position && *position == "post") c.lora_dropout = 0;
   if (const json* excluded = find_value(*peft, "exclude_modules"); excluded && !excluded->empty())
-    refuse("exclude_modules", *excluded, "none: target_modules says which");
+    refuse("exclude_modules", *excluded, "none: name the modules in target_modules");
   const json* modules = find_value(*peft, "target_modules");
   if (!modules) fail("{}: peft.target_modules is missing: expected the adapted modules", kWhere);
   if (!modules->is_array() || modules->empty() ||
@@ -105,7 +105,7 @@ std::string write_megatron_adapter(const Adapters& adapters, const std::string& 
   whole["peft"] = {{"_target_", kind.path},
                    {"target_modules", targets},
                    {"dim", s.dim},
-                   // There it is always divided by the rank.
+                   // Megatron Bridge always divides by the rank.
                    {"alpha", s.scale() * static_cast<double>(s.dim)},
                    {"dropout", s.dropout},
                    {"dropout_position", "pre"}};

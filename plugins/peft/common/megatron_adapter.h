@@ -1,4 +1,4 @@
-// Adapters as Megatron Bridge keeps them: the section `peft` of run_config.yaml, and tensors beside those of the layers that they are for.
+// Adapters in Megatron Bridge's form: the section `peft` of run_config.yaml, and tensors beside those of their layers.
 #pragma once
 
 #include "plugins/peft/common/adapter_config.h"
@@ -6,12 +6,12 @@
 
 namespace corral::lowrank {
 
-// From {"peft": {...}, "checkpoint": {"pretrained_checkpoint": ...}}. `other_method`: the class, where it is none of low-rank matrices.
+// Reads {"peft": {...}, "checkpoint": {"pretrained_checkpoint": ...}}. If the class is not low-rank, `other_method` receives its name.
 AdapterConfig read_megatron_adapter(std::string_view json, std::string& other_method);
 std::string write_megatron_adapter(const Adapters& adapters, const std::string& base);
 
-// `model_map`: how the model is stored. `config`: of the adapter that is read, "" where one is written. Throws Error (2) where Megatron
-// Bridge has no such adapter.
+// Maps an adapter's parameters to Megatron's tensors. `model_map` is the model's own map; `config` is that of the adapter being read, or ""
+// for writing. Throws Error (2) if Megatron Bridge does not have such an adapter.
 WeightMap megatron_adapter_map(const Adapters& adapters, const WeightMap& model_map, std::string_view config);
 
 }  // namespace corral::lowrank

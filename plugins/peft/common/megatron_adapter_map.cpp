@@ -6,22 +6,22 @@
 #include "corral/json_object.h"
 #include "plugins/peft/common/megatron_adapter.h"
 
-// L layers, a fused layer of R rows and I columns, adapters of rank r.
+// For L layers, a fused layer of R rows and I columns, and adapters of rank r:
 //   module.weight [L, R, I]  ->  module.adapter.linear_in.weight [L, r, I], .linear_out.weight [L, R, r], .weight_magnitude [L, R]
-// For parts of fused layers: module.adapter.adapter_q.linear_in.weight [L, r, I], .linear_out.weight [L, rows of the part, r].
+// For a part of a fused layer: module.adapter.adapter_q.linear_in.weight [L, r, I], .linear_out.weight [L, rows of the part, r].
 namespace corral::lowrank {
 namespace {
 using nlohmann::json;
 
 constexpr std::string_view kWeight = ".weight";
 
-// Where the rows of a linear layer are among those of a stored tensor, in units of rows.
+// The location of a linear layer's rows in a stored tensor, in units of rows.
 struct Rows {
   const TensorInfo* external;
-  int64_t layer;           // of the stack; 0 where there is none
-  int64_t offset, length;  // from the layer's first row on; of neighbours
+  int64_t layer;           // index in the stack; 0 without a stack
+  int64_t offset, length;  // first row within the layer; consecutive rows per run
   int64_t runs = 1, stride = 0, own_stride = 0;
-  bool shared = false;  // with other linear layers
+  bool shared = false;  // the tensor also contains other linear layers
 };
 
 int64_t tensor_parallel_of(std::string_view config) {
@@ -35,7 +35,7 @@ int64_t tensor_parallel_of(std::string_view config) {
   return size->get<int64_t>();
 }
 
-// q_proj of model.layers.0.self_attn.q_proj.weight
+// The last part of a module's name: q_proj for model.layers.0.self_attn.q_proj.weight.
 std::string last_name(const std::string& parameter) {
   const std::string module = module_of(parameter);
   return module.substr(module.rfind('.') + 1);
@@ -49,7 +49,7 @@ class Map {
     for (const WeightEntry& e : model_.entries) {
       if (e.kind != WeightEntry_Kind::PAIR) continue;
       entry_of_.emplace(e.parameter.tensor, &e);
-      // A stack has a part of each name for every layer.
+      // A stack contains a part of the same name for every layer.
       parts[e.external.tensor].insert(last_name(e.parameter.tensor));
     }
     for (const auto& [name, all] : parts)
@@ -57,22 +57,23 @@ class Map {
   }
 
   WeightMap run() {
-    if (a_.trains_whole_modules()) fail("peft.modules_to_save: Megatron Bridge keeps adapters only, and no module that is trained whole");
+    if (a_.trains_whole_modules()) fail("peft.modules_to_save: Megatron Bridge stores only adapters, not modules that are trained whole");
     for (const Group& g : a_.groups()) group(g);
     for (const auto& [name, layers] : layers_)
       if (const auto& shape = map_.externals[number_.at(name)].shape; static_cast<int64_t>(layers.size()) != stack_[name])
-        fail("peft.target_modules: {} of {} layers have {}: Megatron stores a module of all layers as one tensor, so adapt it in all",
-             layers.size(), shape[0], name);
+        fail(
+            "peft.target_modules: {} of {} layers have {}: Megatron stores a module of all layers as one tensor, so adapt it in all layers",
+            layers.size(), shape[0], name);
     return std::move(map_);
   }
 
  private:
   Rows rows_of(const Linear& l) const {
     const auto at = entry_of_.find(l.module + std::string(kWeight));
-    if (at == entry_of_.end()) fail("{}: the model does not say how this layer is stored in Megatron's dialect", l.module);
+    if (at == entry_of_.end()) fail("{}: the model's weight map for Megatron does not contain this layer", l.module);
     const View &x = at->second->external, &p = at->second->parameter;
     Rows r{externals_.at(x.tensor), 0, 0, 0};
-    const auto unfit = [&] { fail("{}: no adapter is known for {}, which is stored in another way", l.module, x.tensor); };
+    const auto unfit = [&] { fail("{}: adapters for {} are not supported: its layout is unknown", l.module, x.tensor); };
     const size_t axes = r.external->shape.size();
     if (axes < 2 || axes > 3 || r.external->shape.back() != l.in || !x.tensor.ends_with(kWeight)) unfit();
     if (x.sizes.empty() || x.sizes.size() > 2 || x.strides.back() != 1 || p.strides.back() != 1 || x.sizes.back() % l.in != 0 ||
@@ -102,7 +103,7 @@ class Map {
     const std::string& stored = place.external->name;
     std::string module = stored.substr(0, stored.size() - kWeight.size()) + ".adapter.";
     if (part) {
-      if (magnitudes) fail("{}: Megatron Bridge has no DoRA for a part of {}: name that as the target", first.module, stored);
+      if (magnitudes) fail("{}: Megatron Bridge has no DoRA for a part of {}: name the whole layer as the target", first.module, stored);
       const std::string name = megatron_names(first.module).own;
       module += "adapter_" + name.substr(name.rfind('_') + 1) + ".";
     }
@@ -129,7 +130,7 @@ class Map {
         pair(place.layer * all_rows * r, second_matrix(l.module), {1, l.out * r, 0, 0});
       if (!magnitudes) continue;
       declare(module + "weight_magnitude", stacked({all_rows}), place.layer);
-      // Of gate and up each rank keeps its own rows of both together.
+      // Each tensor-parallel rank stores its rows of gate, then its rows of up.
       if (halves && ranks_ > 1 && rows.runs == 1 && rows.length % ranks_ == 0)
         pair(place.layer * all_rows + rows.offset / ranks_, magnitude(l.module),
              {ranks_, rows.length / ranks_, all_rows / ranks_, rows.length / ranks_});
@@ -138,22 +139,23 @@ class Map {
     }
   }
 
-  // A rank's rows of a matrix for gate or up stand in two places: it is taken for both together there, and cut into halves.
+  // A rank's tensor is read as gate and up together and cut into halves, so the rows of one matrix are in two places per rank.
   void split_halves(const Linear& l, int64_t layer, int64_t r) {
-    if (l.out % (2 * ranks_) != 0) fail("{}: {} rows were cut over {} ranks, which does not come out even", l.module, l.out, ranks_);
+    if (l.out % (2 * ranks_) != 0)
+      fail("{}: {} rows were cut over {} ranks, but are not a multiple of twice that", l.module, l.out, ranks_);
     const int64_t piece = l.out / (2 * ranks_);
     for (int64_t half = 0; half < 2; ++half)
       pair((layer * l.out + half * l.out / 2) * r, second_matrix(l.module), {ranks_, piece * r, piece * r, 2 * piece * r},
            half * piece * r);
   }
 
-  // Runs of elements: how many, how long, and how far apart on either side.
+  // Runs of consecutive elements: their number, length, and distance on either side.
   struct Runs {
     int64_t count, length, external_stride, own_stride;
   };
   static Runs scaled(const Rows& rows, int64_t by) { return {rows.runs, rows.length * by, rows.stride * by, rows.own_stride * by}; }
 
-  // Pairs that follow are of this tensor.
+  // Declares a stored tensor; the following calls of pair() refer to it.
   void declare(const std::string& name, std::vector<int64_t> shape, int64_t layer) {
     now_ = name;
     if (number_.emplace(name, map_.externals.size()).second) {
@@ -166,7 +168,7 @@ class Map {
     }
     if (stack_.contains(name)) layers_[name].insert(layer);
   }
-  // A magnitude has an axis less than a matrix.
+  // A magnitude has one axis less than a matrix.
   static bool model_stacks(const std::string& name, const std::vector<int64_t>& shape) {
     return shape.size() == (name.ends_with("weight_magnitude") ? 2u : 3u);
   }
@@ -190,8 +192,8 @@ class Map {
   std::map<std::string, const WeightEntry*> entry_of_;
   std::set<std::string> shared_;
   std::map<std::string, size_t> number_;
-  std::map<std::string, int64_t> stack_;             // layers that a tensor has room for
-  std::map<std::string, std::set<int64_t>> layers_;  // that it gets
+  std::map<std::string, int64_t> stack_;             // number of layers in a stacked tensor
+  std::map<std::string, std::set<int64_t>> layers_;  // layers that the adapters provide
   std::string now_;
   WeightMap map_;
 };

@@ -13,7 +13,7 @@ namespace corral::lowrank {
 namespace {
 using nlohmann::json;
 
-constexpr int64_t kD = 8, kF = 12, kKv = 4, kRank = 3, kHead = 2;  // of test_model: two groups of two query heads
+constexpr int64_t kD = 8, kF = 12, kKv = 4, kRank = 3, kHead = 2;  // sizes of test_model: two groups of two query heads
 
 Settings settings(std::vector<std::string> targets, bool magnitude = false) {
   return {kRank, 6, 0.1, std::move(targets), {}, "xavier", false, magnitude};
@@ -32,7 +32,7 @@ View view(const std::string& tensor, int64_t offset, std::vector<int64_t> sizes,
   return v;
 }
 
-// How Megatron stores the test model: two layers in stacks.
+// Megatron's layout of the test model: two layers in stacks.
 WeightMap model_map() {
   constexpr int64_t kLayers = 2, kQkv = kD + 2 * kKv, kGroup = 4 * kHead;
   WeightMap map;
@@ -64,7 +64,7 @@ WeightMap model_map() {
   return map;
 }
 
-// Which element of which parameter stands at each place of a stored tensor; every place once.
+// For each stored tensor, the parameter and the element at each of its indices; checks that every index is mapped once.
 using Places = std::map<std::string, std::vector<std::pair<std::string, int64_t>>>;
 Places places(const WeightMap& map) {
   Places all;
@@ -99,7 +99,7 @@ TEST(MegatronAdapter, FusedLayersShareTheFirstMatrixAndKeepTheRowsOfTheirWeight)
   const auto& in = all.at("decoder.layers.self_attention.linear_qkv.adapter.linear_in.weight");
   EXPECT_EQ(in.size(), 2u * kRank * kD);
   EXPECT_EQ(in[kRank * kD + 5], std::pair(first_matrix("model.layers.1.self_attn.linear_qkv"), int64_t{5}));
-  // Rows of a group: two query heads, key, value.
+  // The rows of a group: two query heads, key, value.
   const auto& out = all.at("decoder.layers.self_attention.linear_qkv.adapter.linear_out.weight");
   const auto row = [&](int64_t r) { return out[static_cast<size_t>((16 + r) * kRank)]; };
   EXPECT_EQ(row(0), std::pair(kLayer1 + "self_attn.q_proj.lora_B.weight", int64_t{0}));
@@ -120,7 +120,7 @@ TEST(MegatronAdapter, PartsHaveMatricesOfTheirOwnInTheirOwnOrder) {
   EXPECT_TRUE(all.contains("decoder.layers.mlp.linear_fc2.adapter.linear_in.weight"));
 }
 
-// What ranks wrote who took a matrix for gate, or up, for both together: the second half of each rank's rows stands in the second half.
+// Tensor-parallel ranks store a matrix for gate or up in halves: the second half of each rank's rows is in the second half of the tensor.
 TEST(MegatronAdapter, RowsThatRanksCutInHalvesAreTakenTogether) {
   const Places all =
       places(megatron_adapter_map(Adapters(test_model(), settings(kParts)), model_map(), R"({"model":{"tensor_model_parallel_size":2}})"));
@@ -157,7 +157,7 @@ std::string error_of(F&& f) {
   return "accepted";
 }
 
-TEST(MegatronAdapter, WhatMegatronBridgeCannotKeepIsRefused) {
+TEST(MegatronAdapter, RefusesAdaptersThatMegatronBridgeCannotStore) {
   const auto map = [](const Settings& s) { return error_of([&] { megatron_adapter_map(Adapters(test_model(), s), model_map(), ""); }); };
   EXPECT_NE(map(settings({"*.layers.0.*.linear_proj"})).find("1 of 2 layers have"), std::string::npos);
   EXPECT_NE(map(settings({"linear_q"}, true)).find("no DoRA for a part of"), std::string::npos);
@@ -193,7 +193,7 @@ TEST(MegatronAdapter, ItsConfigurationReadsBackAsItWasWritten) {
   const json parts = json::parse(written({"q_proj", "down_proj"}));
   EXPECT_EQ(parts["peft"]["_target_"], "megatron.bridge.peft.canonical_lora.CanonicalLoRA");
   EXPECT_EQ(parts["peft"]["target_modules"], (json{"linear_fc2", "linear_q"}));
-  // Scaled by the root of the rank: there it is always divided by the rank.
+  // rsLoRA divides by the root of the rank, Megatron Bridge always by the rank.
   Settings s = settings(kFused);
   s.use_rslora = true;
   EXPECT_NEAR(read(write_megatron_adapter(Adapters(test_model(), s), "")).lora_alpha / kRank, s.scale(), 1e-15);
@@ -213,7 +213,7 @@ TEST(MegatronAdapter, ADamagedConfigurationIsRefusedByItsKey) {
     changed["peft"][key] = value;
     EXPECT_NE(error_of([&, &v = changed] { read(v.dump()); }).find(part), std::string::npos) << key;
   }
-  EXPECT_NE(error_of([] { read(R"({"model":{}})"); }).find("no section peft"), std::string::npos);
+  EXPECT_NE(error_of([] { read(R"({"model":{}})"); }).find("the section peft is missing"), std::string::npos);
   json other = good;
   other["peft"]["_target_"] = "megatron.bridge.peft.other.Other";
   std::string name;

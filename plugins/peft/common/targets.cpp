@@ -9,7 +9,7 @@
 namespace corral::lowrank {
 namespace {
 
-// What Megatron calls a layer: the block, the layer's own name, and the name of the fused layer that it is a part of.
+// Megatron's name of a layer: the block, the layer's own name, and the fused layer that it is a part of ("" if none).
 struct MegatronName {
   const char* hugging_face;
   const char* block;
@@ -25,8 +25,8 @@ constexpr MegatronName kMegatron[] = {{"self_attn.q_proj", "self_attention", "li
                                       {"mlp.down_proj", "mlp", "linear_fc2", ""}};
 
 struct Names {
-  std::string own, canonical, fused;  // the last two may be empty
-  std::string fused_module;           // the fused layer beside the own one
+  std::string own, canonical, fused;  // the last two may be ""
+  std::string fused_module;           // the fused name in Hugging Face's module path
 };
 
 Names names_of(const std::string& module) {
@@ -34,7 +34,7 @@ Names names_of(const std::string& module) {
   for (const MegatronName& m : kMegatron) {
     const std::string end = std::string(".") + m.hugging_face;
     if (!module.ends_with(end)) continue;
-    const std::string layer = module.substr(0, module.size() - end.size());  // model.layers.0
+    const std::string layer = module.substr(0, module.size() - end.size());  // such as model.layers.0
     const std::string decoder = layer.starts_with("model.") ? "decoder." + layer.substr(6) : layer;
     n.canonical = decoder + "." + m.block + "." + m.own;
     if (!*m.fused) continue;
@@ -46,7 +46,7 @@ Names names_of(const std::string& module) {
 
 std::string last_part(const std::string& name) { return name.substr(name.rfind('.') + 1); }
 
-// * stands for any number of characters, points included.
+// A * matches any number of characters, including dots.
 bool fits(std::string_view pattern, std::string_view name) {
   size_t p = 0, n = 0, star = std::string_view::npos, from = 0;
   while (n < name.size()) {

@@ -8,7 +8,7 @@
 namespace corral::lowrank {
 namespace {
 
-// Group: member, member …
+// The groups as text, "GROUP: member, member …".
 std::vector<std::string> chosen(const std::vector<std::string>& targets) {
   const std::vector<Linear> all = linears(test_model());
   std::vector<std::string> result;
@@ -78,7 +78,7 @@ TEST(Targets, ShortNamesStandOnlyForAllThatEndWithThem) {
   const std::vector<std::string> all{"a.0.q_proj", "a.1.q_proj", "b.norm", "a.0.input_norm"};
   EXPECT_EQ(shortest_names({"a.0.q_proj", "a.1.q_proj"}, all), std::vector<std::string>{"q_proj"});
   EXPECT_EQ(shortest_names({"a.0.q_proj"}, all), std::vector<std::string>{"a.0.q_proj"});
-  EXPECT_EQ(shortest_names({"b.norm"}, all), std::vector<std::string>{"b.norm"});  // peft would train a.0.input_norm too
+  EXPECT_EQ(shortest_names({"b.norm"}, all), std::vector<std::string>{"b.norm"});  // "norm" would make peft train a.0.input_norm too
 }
 
 }  // namespace

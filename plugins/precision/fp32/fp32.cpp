@@ -1,4 +1,4 @@
-// Everything in float32: the graph as the model emits it.
+// Everything in float32: the graph stays as the model emits it.
 #include "corral/precision.h"
 #include "options.wire.h"
 
