@@ -1,13 +1,16 @@
-// A graph as text for people: --dump-graph.
+// A graph as text, which `read` reads back: --dump-graph, and the files of the passes' tests.
 #pragma once
 
 #include <ostream>
+#include <string>
 
 #include "corral/graph.h"
 
 namespace corral::graph {
 
+// Leaves out what a graph has without meaning: the numbers of names, and fields that this Corral does not know.
 void print(const Graph& g, std::ostream& out);
+std::string text_of(const Graph& g);
 
 const char* dtype_name(DType dtype);
 std::string shape_text(const Shape& shape);

@@ -38,7 +38,7 @@ TEST(Print, ShowsStatesNodesScopesAndTotals) {
             "update last optimizer\n"
             "    %3 moment f32[4 3] = scale(%3 moment) factor=0.5\n"
             "output y: %4 y f32[2 4]\n"
-            "3 nodes, 4 tensors, 2 states of 72 bytes: parameters 24, moments 48\n");
+            "# 3 nodes, 4 tensors, 2 states of 72 bytes: parameters 24, moments 48\n");
 }
 
 // Whatever a plugin gave can be looked at.

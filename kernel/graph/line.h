@@ -1,0 +1,68 @@
+// One line of a graph's text, taken word by word.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "corral/error.h"
+
+namespace corral::graph {
+
+class Line {
+ public:
+  Line(std::string_view text, size_t number) : rest_(text), number_(number) {}
+
+  // The next character, without blanks before it; 0 at the end.
+  char next();
+  bool ends() { return next() == 0; }
+  // Is this next? Then it is taken.
+  bool take(char c);
+  bool is(std::string_view word);
+  bool take(std::string_view word);
+  void need(char c);
+  void end();
+
+  // A word, or anything in quotes.
+  bool has_name();
+  bool has_type();  // a word before a bracket
+  std::string name(const char* expected);
+  // Everything up to a blank, a bracket or a comma.
+  std::string_view word();
+  template <class T>
+  T integer(const char* expected) {
+    return number<T>(word(), expected);
+  }
+  template <class T>
+  T number(std::string_view word, const char* expected);
+
+  // Takes one of the words that are the names of an enumeration's values.
+  template <class E, class Words>
+  bool choice(E& value, const Words& words) {
+    for (size_t i = 0; i < words.size(); ++i)
+      if (*words[i] && take(std::string_view(words[i]))) return value = static_cast<E>(i), true;
+    return false;
+  }
+
+  // The same, where nothing else may be next.
+  template <class E, class Words>
+  void choice_of(E& value, const Words& words) {
+    if (choice(value, words)) return;
+    std::string all = "one of:";
+    for (const char* word : words) all += std::string(" ") + word;
+    expected(all);
+  }
+
+  [[noreturn]] void expected(const std::string& what);
+  template <class... Values>
+  [[noreturn]] void wrong(std::string_view sentence, const Values&... values) {
+    fail("line {}: {}", number_, format(sentence, values...));
+  }
+  size_t number() const { return number_; }
+
+ private:
+  std::string_view rest_;
+  size_t number_;
+};
+
+}  // namespace corral::graph
