@@ -4,32 +4,42 @@
 
 namespace corral::graph {
 
-std::vector<std::vector<double>> run_reference(const OpDef& def, const Attrs& attrs, const std::vector<TensorType>& input_types,
-                                               std::vector<std::vector<double>> inputs, const std::vector<bool>& present, bool rounds) {
+ReferenceRun::ReferenceRun(const OpDef& def, Attrs attrs, std::vector<TensorType> input_types, std::vector<std::vector<double>> inputs,
+                           const std::vector<bool>& present, bool rounds)
+    : def_(def),
+      attrs_(std::move(attrs)),
+      input_types_(std::move(input_types)),
+      inputs_(std::move(inputs)),
+      in_values_(inputs_.size()),
+      rounds_(rounds) {
+  const Operands& operands = def.operands(attrs_);
   std::vector<const TensorType*> types;
-  std::vector<RefCall::Value> in_values(inputs.size()), out_values;
-  std::vector<const RefCall::Value*> in, out;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    types.push_back(present[i] ? &input_types[i] : nullptr);
-    in_values[i] = {input_types[i].shape, inputs[i], input_types[i].dtype};
-    in.push_back(present[i] ? &in_values[i] : nullptr);
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    types.push_back(present[i] ? &input_types_[i] : nullptr);
+    in_values_[i] = {input_types_[i].shape, inputs_[i], input_types_[i].dtype};
+    in_.push_back(present[i] ? &in_values_[i] : nullptr);
   }
-  in.resize(def.operands(attrs).inputs.size(), nullptr);
-  const std::vector<TensorType> output_types = infer(def, attrs, types, def.name);
-  std::vector<std::vector<double>> outputs;
-  const Operands& operands = def.operands(attrs);
+  in_.resize(operands.inputs.size(), nullptr);
+  const std::vector<TensorType> output_types = infer(def, attrs_, types, def.name);
   const auto written = [&](size_t k) {
     const auto updated = def.updates.find(operands.outputs[k]);
     if (updated == def.updates.end()) return true;
-    return in[static_cast<size_t>(std::find(operands.inputs.begin(), operands.inputs.end(), updated->second) - operands.inputs.begin())] !=
-           nullptr;
+    const auto input = std::find(operands.inputs.begin(), operands.inputs.end(), updated->second);
+    return in_[static_cast<size_t>(input - operands.inputs.begin())] != nullptr;
   };
   for (size_t k = 0; k < output_types.size(); ++k)
     outputs.emplace_back(written(k) ? static_cast<size_t>(elements(output_types[k].shape)) : 0);
-  for (size_t i = 0; i < outputs.size(); ++i) out_values.push_back({output_types[i].shape, outputs[i]});
-  for (size_t i = 0; i < outputs.size(); ++i) out.push_back(written(i) ? &out_values[i] : nullptr);
-  def.reference(RefCall(def, attrs, def.name, in, out, rounds));
-  return outputs;
+  for (size_t k = 0; k < outputs.size(); ++k) out_values_.push_back({output_types[k].shape, outputs[k]});
+  for (size_t k = 0; k < outputs.size(); ++k) out_.push_back(written(k) ? &out_values_[k] : nullptr);
+}
+
+RefCall ReferenceRun::call() { return RefCall(def_, attrs_, def_.name, in_, out_, rounds_); }
+
+std::vector<std::vector<double>> run_reference(const OpDef& def, const Attrs& attrs, const std::vector<TensorType>& input_types,
+                                               std::vector<std::vector<double>> inputs, const std::vector<bool>& present, bool rounds) {
+  ReferenceRun run(def, attrs, input_types, std::move(inputs), present, rounds);
+  def.reference(run.call());
+  return std::move(run.outputs);
 }
 
 Interpreter::Interpreter(const Graph& g) : g_(g), values_(g.tensors.size()) {
@@ -43,6 +53,11 @@ std::vector<double>& Interpreter::named(std::string_view tensor_name) {
 }
 
 void Interpreter::run(const std::function<bool(const Node&)>& chosen) {
+  const auto run_one = [&](const Node& n) {
+    ReferenceRun one = begin(n);
+    find_op(op_of(g_, n)).reference(one.call());
+    finish(n, one);
+  };
   for (const Node& n : g_.nodes) {
     if (!chosen(n)) continue;
     if (n.body.empty()) run_one(n);
@@ -50,7 +65,7 @@ void Interpreter::run(const std::function<bool(const Node&)>& chosen) {
   }
 }
 
-void Interpreter::run_one(const Node& n) {
+ReferenceRun Interpreter::begin(const Node& n) const {
   std::vector<TensorType> types;
   std::vector<std::vector<double>> inputs;
   std::vector<bool> present;
@@ -59,11 +74,14 @@ void Interpreter::run_one(const Node& n) {
     inputs.push_back(values_[t]);
     present.push_back(t != 0);
   }
-  const auto outputs = run_reference(find_op(op_of(g_, n)), attributes_of(g_, n), types, std::move(inputs), present);
+  return ReferenceRun(find_op(op_of(g_, n)), attributes_of(g_, n), std::move(types), std::move(inputs), present);
+}
+
+void Interpreter::finish(const Node& n, const ReferenceRun& run) {
   for (size_t k = 0; k < n.outputs.size(); ++k) {
     if (n.outputs[k] == 0) continue;
     std::vector<double>& to = values_[n.outputs[k]];
-    for (size_t i = 0; i < to.size(); ++i) to[i] = (n.accumulate >> k & 1 ? to[i] : 0) + outputs[k][i];
+    for (size_t i = 0; i < to.size(); ++i) to[i] = (n.accumulate >> k & 1 ? to[i] : 0) + run.outputs[k][i];
   }
 }
 

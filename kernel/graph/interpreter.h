@@ -2,13 +2,34 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <vector>
 
 #include "corral/graph.h"
 #include "kernel/graph/op.h"
 
 namespace corral::graph {
+
+// The operands of a node as its reference sees them.
+class ReferenceRun {
+ public:
+  // An input that is not present is absent. `rounds`: as on a device that rounds between.
+  ReferenceRun(const OpDef& def, Attrs attrs, std::vector<TensorType> input_types, std::vector<std::vector<double>> inputs,
+               const std::vector<bool>& present, bool rounds = false);
+  // Refers to this object, which must not move.
+  RefCall call();
+
+  // New vectors, those of in-place operations too; that of an absent in-place input is empty. Zero before the reference ran.
+  std::vector<std::vector<double>> outputs;
+
+ private:
+  const OpDef& def_;
+  const Attrs attrs_;
+  const std::vector<TensorType> input_types_;
+  std::vector<std::vector<double>> inputs_;
+  std::vector<RefCall::Value> in_values_, out_values_;
+  std::vector<const RefCall::Value*> in_, out_;
+  const bool rounds_;
+};
 
 class Interpreter {
  public:
@@ -22,14 +43,16 @@ class Interpreter {
     run([](const Node&) { return true; });
   }
 
+  // One operation of the kernel, in steps: several ranks run a conversion together between the two.
+  ReferenceRun begin(const Node& n) const;
+  void finish(const Node& n, const ReferenceRun& run);
+
  private:
-  void run_one(const Node& n);
   const Graph& g_;
   std::vector<std::vector<double>> values_;
 };
 
-// One node on given inputs. Outputs are new vectors, those of in-place operations too; one that updates an absent input is empty.
-// `rounds`: as on a device that rounds between.
+// One node on given inputs.
 std::vector<std::vector<double>> run_reference(const OpDef& def, const Attrs& attrs, const std::vector<TensorType>& input_types,
                                                std::vector<std::vector<double>> inputs, const std::vector<bool>& present,
                                                bool rounds = false);
