@@ -5,10 +5,12 @@
 #include <cmath>
 
 #include "kernel/graph/op.h"
+#include "kernel/graph/words.h"
 
 namespace corral::graph {
 
-inline const AttrDef kMesh{"mesh", AttrKind::kText}, kParts{"parts", AttrKind::kInteger, 1}, kAxis{"axis", AttrKind::kInteger};
+inline const AttrDef kMesh{"mesh", AttrKind::kText}, kParts{"parts", AttrKind::kInteger, 1}, kAxis{"axis", AttrKind::kInteger},
+    kOrder{"order", AttrKind::kText};
 
 inline int64_t parts_of(const NodeCall& op) {
   const int64_t parts = op.integer("parts");
@@ -16,12 +18,24 @@ inline int64_t parts_of(const NodeCall& op) {
   return parts;
 }
 
+// In which order the ranks have the parts of an axis; contiguous where the attribute is absent.
+inline Order order_of(const NodeCall& op, std::string_view attr = "order") {
+  const std::string& order = op.text(attr);
+  for (size_t i = 0; i < kOrderWords.size(); ++i)
+    if (order == kOrderWords[i]) return static_cast<Order>(i);
+  if (!order.empty()) fail("{}: {} = \"{}\", expected contiguous or zigzag", op.where(), attr, order);
+  return Order::CONTIGUOUS;
+}
+
+// Pieces of an axis that a rank has.
+inline int64_t pieces(Order order) { return order == Order::ZIGZAG ? 2 : 1; }
+
 // The shape of x with the axis named by the attribute cut into parts, or put together of them.
-inline Shape cut(const ShapeCall& op, Shape x, std::string_view attr, bool together = false) {
+inline Shape cut(const ShapeCall& op, Shape x, std::string_view attr, Order order, bool together = false) {
   const int64_t axis = op.integer(attr), parts = parts_of(op);
   op.require(axis >= 0 && axis < static_cast<int64_t>(x.size()), "x", "has no such axis as \"" + std::string(attr) + "\" says");
   int64_t& extent = x[static_cast<size_t>(axis)];
-  op.require(together || extent % parts == 0, "x", "its axis is not cut evenly into the parts");
+  op.require(extent % ((together ? 1 : parts) * pieces(order)) == 0, "x", "its axis is not cut evenly into the parts");
   extent = together ? extent * parts : extent / parts;
   return x;
 }
@@ -37,11 +51,14 @@ struct AxisView {
 
 // F(place in the part, place in the whole) for each number of part `part` of `parts` of a tensor that is whole along `axis`.
 template <class F>
-void each_of_part(const Shape& whole, int64_t axis, size_t parts, size_t part, F f) {
+void each_of_part(const Shape& whole, int64_t axis, size_t parts, size_t part, Order order, F f) {
   const AxisView v(whole, axis);
-  const size_t run = v.extent / parts * v.inner;
+  const auto count = static_cast<size_t>(pieces(order));
+  const size_t run = v.extent / (parts * count) * v.inner, chunks[] = {part, 2 * parts - 1 - part};
+  size_t in_part = 0;
   for (size_t o = 0; o < v.outer; ++o)
-    for (size_t i = 0; i < run; ++i) f(o * run + i, o * v.extent * v.inner + part * run + i);
+    for (size_t piece = 0; piece < count; ++piece)
+      for (size_t i = 0; i < run; ++i) f(in_part++, o * v.extent * v.inner + chunks[piece] * run + i);
 }
 
 // For a reference of one rank alone.

@@ -159,6 +159,11 @@ struct OpDef {
   bool rounds_between = false;                   // a device may round what it makes and multiplies on the way (RefCall::beside)
   std::vector<std::string> accumulates{};        // outputs that may be added to what is there
   std::map<std::string, std::string> updates{};  // output -> input: the input's own tensor, updated in place; absent with it
+  // output -> sum, max or log_sum_exp: completes what ranks give of it that cut an axis which it lacks; a sum where it is not here
+  std::map<std::string, std::string> reduces{};
+  // Inputs in which the outputs are linear: a partial sum may stay one through the operation. An entry of several, such as "a b", is linear
+  // in all of them together.
+  std::vector<std::string> linear_in{};
   std::vector<Case> cases{};
 
   const Operands& operands(std::string_view role) const;

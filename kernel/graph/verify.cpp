@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "kernel/graph/conversion.h"
 #include "kernel/graph/op.h"
 #include "kernel/graph/print.h"
 #include "kernel/graph/uses.h"
@@ -78,6 +79,35 @@ class Verifier {
         fail_bug("graph: tensor \"{}\" has the axis {}", g_.names[t.name], d);
       else
         n *= d;
+    layout(t);
+  }
+
+  // The tensor of a rank is the part that its layout says of the whole one.
+  void layout(const Tensor& t) const {
+    const Layout& l = t.layout;
+    if (l.global.empty() && l.cuts.empty() && l.owes.empty()) return;
+    const std::string& at = g_.names[t.name];
+    std::unordered_set<uint32_t> meshes;
+    const auto over = [&](uint32_t mesh, uint32_t parts) {
+      name(mesh);
+      if (!meshes.insert(mesh).second) fail_bug("graph: the layout of \"{}\" names the mesh dimension \"{}\" twice", at, g_.names[mesh]);
+      if (parts < 1) fail_bug("graph: the layout of \"{}\" has 0 parts over \"{}\"", at, g_.names[mesh]);
+    };
+    Shape local = l.global;
+    for (const Cut& c : l.cuts) {
+      over(c.mesh, c.parts);
+      choice(c.order, Order::ZIGZAG, "order", at);
+      if (c.axis >= local.size()) fail_bug("graph: the layout of \"{}\" cuts axis {} of {}", at, c.axis, local.size());
+      if (local[c.axis] % (c.parts * pieces(c.order)) != 0)
+        fail_bug("graph: the layout of \"{}\" {} cuts axis {} unevenly into {} parts", at, shape_text(l.global), c.axis, c.parts);
+      local[c.axis] /= c.parts;
+    }
+    for (const Owed& o : l.owes) {
+      over(o.mesh, o.parts);
+      choice(o.reduction, Reduction::LOG_SUM_EXP, "reduction", at);
+    }
+    if (local != t.shape)
+      fail_bug("graph: \"{}\" is {}, but its part of {} is {}", at, shape_text(t.shape), shape_text(l.global), shape_text(local));
   }
 
   void node(size_t i) {

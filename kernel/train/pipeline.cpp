@@ -1,22 +1,25 @@
 #include "kernel/train/pipeline.h"
 
 #include "kernel/graph/verify.h"
+#include "kernel/partition/partition.h"
+#include "kernel/partition/stage.h"
 #include "kernel/passes/accumulation.h"
 #include "kernel/passes/autodiff.h"
 #include "kernel/passes/generation.h"
-#include "kernel/passes/partition.h"
 #include "kernel/passes/recompute.h"
 #include "kernel/passes/step_sums.h"
 
 namespace corral::train {
+using partition::Stage;
+using partition::verify;
 
 Graph Pipeline::emit(int64_t rows, int64_t seq_length, bool deterministic) const {
   Graph g = model_.handle.emit(model_.options, rows, seq_length);
-  graph::verify(g);
+  verify(g, Stage::kModel);
   pass("model", g);
   if (peft_) {
     g = peft_->handle.transform(std::move(g), peft_->options, deterministic);
-    graph::verify(g);
+    verify(g, Stage::kModel);
     pass("peft", g);
   }
   return deterministic ? passes::without_dropout(std::move(g)) : g;
@@ -44,7 +47,8 @@ Graph Pipeline::lower(Graph g) const {
 }
 
 Graph Pipeline::place(Graph g) const {
-  g = passes::partition(std::move(g));
+  g = partition::partition(std::move(g));
+  verify(g, Stage::kPartitioned);
   pass("partition", g);
   return g;
 }
@@ -55,8 +59,9 @@ Graph Pipeline::training(int64_t rows, int64_t seq_length, const Chosen<Optimize
   pass("autodiff", g);
   g = passes::recompute(std::move(g), granularity_, recompute_layers_);
   pass("recompute", g);
+  verify(g, Stage::kDifferentiated);
   g = optimizer.handle.transform(passes::step_sums(lower(std::move(g))), optimizer.options);
-  graph::verify(g);
+  verify(g, Stage::kUpdated);
   pass("optimizer", g);
   return place(std::move(g));
 }

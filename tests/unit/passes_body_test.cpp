@@ -9,7 +9,6 @@
 #include "kernel/passes/autodiff.h"
 #include "kernel/passes/expand.h"
 #include "kernel/passes/generation.h"
-#include "kernel/passes/partition.h"
 #include "kernel/passes/recompute.h"
 #include "tests/unit/passes_fused_model.h"
 
@@ -44,7 +43,6 @@ TEST(Body, IsWhatTheNodeComputesAndTakesItsPlace) {
   EXPECT_EQ(fused_nodes(expanded(g)), 0u);
   EXPECT_EQ(expanded(g).nodes.size(), small_model().nodes.size());
   EXPECT_EQ(results(expanded(g)), results(small_model()));
-  EXPECT_EQ(results(passes::partition(g)), results(g));
 }
 
 TEST(Body, GivesTheGradientAndLeavesTheNodeInTheForwardPhase) {

@@ -4,13 +4,13 @@ namespace corral::graph {
 namespace {
 // y = the parts of all ranks side by side along an axis: whole from cut.
 
-std::vector<TensorType> shape(const ShapeCall& op) { return {{op.dtype("x"), cut(op, op["x"], "axis", true)}}; }
+std::vector<TensorType> shape(const ShapeCall& op) { return {{op.dtype("x"), cut(op, op["x"], "axis", order_of(op), true)}}; }
 
 void exchange(std::span<const RefCall> ranks) {
   require_ranks(ranks);
   for (const RefCall& to : ranks)
     for (size_t from = 0; from < ranks.size(); ++from)
-      each_of_part(to.shape("y"), to.integer("axis"), ranks.size(), from,
+      each_of_part(to.shape("y"), to.integer("axis"), ranks.size(), from, order_of(to),
                    [&](size_t in_part, size_t in_whole) { to.out("y")[in_whole] = ranks[from].in("x")[in_part]; });
 }
 }  // namespace
@@ -19,7 +19,7 @@ extern const OpDef all_gather;
 const OpDef all_gather{
     .name = "all_gather",
     .axes = {{"", "x: ... -> y: ..."}},
-    .attrs = {kMesh, kAxis, kParts},
+    .attrs = {kMesh, kAxis, kParts, kOrder},
     .classes = {{"x", TypeClass::kFloatingOrLow}, {"y", TypeClass::kFloatingOrLow}},
     .shape = shape,
     .reference = exchange_alone,

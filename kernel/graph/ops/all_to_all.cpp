@@ -6,7 +6,7 @@ namespace {
 
 std::vector<TensorType> shape(const ShapeCall& op) {
   op.require(op.integer("from") != op.integer("to"), "x", "the axes from and to are one");
-  return {{op.dtype("x"), cut(op, cut(op, op["x"], "to"), "from", true)}};
+  return {{op.dtype("x"), cut(op, cut(op, op["x"], "to", order_of(op, "to_order")), "from", order_of(op, "from_order"), true)}};
 }
 
 void exchange(std::span<const RefCall> ranks) {
@@ -18,9 +18,9 @@ void exchange(std::span<const RefCall> ranks) {
   std::vector<double> sent(static_cast<size_t>(elements(piece)));
   for (size_t from = 0; from < parts; ++from)
     for (size_t to = 0; to < parts; ++to) {
-      each_of_part(x, ranks[0].integer("to"), parts, to,
+      each_of_part(x, ranks[0].integer("to"), parts, to, order_of(ranks[0], "to_order"),
                    [&](size_t in_part, size_t in_whole) { sent[in_part] = ranks[from].in("x")[in_whole]; });
-      each_of_part(y, ranks[0].integer("from"), parts, from,
+      each_of_part(y, ranks[0].integer("from"), parts, from, order_of(ranks[0], "from_order"),
                    [&](size_t in_part, size_t in_whole) { ranks[to].out("y")[in_whole] = sent[in_part]; });
     }
 }
@@ -30,7 +30,12 @@ extern const OpDef all_to_all;
 const OpDef all_to_all{
     .name = "all_to_all",
     .axes = {{"", "x: ... -> y: ..."}},
-    .attrs = {kMesh, {"from", AttrKind::kInteger}, {"to", AttrKind::kInteger}, kParts},
+    .attrs = {kMesh,
+              {"from", AttrKind::kInteger},
+              {"to", AttrKind::kInteger},
+              {"from_order", AttrKind::kText},
+              {"to_order", AttrKind::kText},
+              kParts},
     .classes = {{"x", TypeClass::kFloatingOrLow}, {"y", TypeClass::kFloatingOrLow}},
     .shape = shape,
     .reference = exchange_alone,

@@ -23,6 +23,7 @@ const OpDef amax{
     .types = {{"y", DType::F32}},
     .shape = shape,
     .reference = reference,
+    .reduces = {{"y", "max"}},
     .cases = {{{{"x", {2, 3, 8}}}}, {{{"x", {5000}}}}},
 };
 }  // namespace corral::graph

@@ -25,6 +25,7 @@ const OpDef cast{
     .gradient = gradient,
     .reference = reference,
     .accumulates = {"y"},
+    .linear_in = {"x"},
     .cases = {{{{"x", {2, 3, 8}}}}, {{{"x", {37}}}}},
 };
 }  // namespace corral::graph

@@ -32,6 +32,7 @@ const OpDef embedding_backward{
     .shape = shape,
     .reference = reference,
     .accumulates = {"dw"},
+    .linear_in = {"dy"},
     .cases = {{{{"dy", {2, 5, 6}}, {"tokens", {2, 5}}, {"w", {11, 6}}}, {}, {{"tokens", {0, 11}}}},
               {{{"dy", {3, 200, 70}}, {"tokens", {3, 200}}, {"w", {11, 70}}}, {}, {{"tokens", {0, 11}}}}},
 };

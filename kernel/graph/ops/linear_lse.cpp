@@ -52,6 +52,7 @@ const OpDef linear_lse{
     .shape = shape,
     .gradient = gradient,
     .reference = reference,
+    .reduces = {{"lse", "log_sum_exp"}},
     .cases = {{{{"x", {2, 3, 6}}, {"w", {11, 6}}, {"targets", {2, 3}}}, {}, {{"targets", {-1, 11}}}},
               {{{"x", {1, 19, 16}}, {"w", {203, 16}}, {"targets", {1, 19}}}, {}, {{"targets", {-1, 203}}}},
               {{{"x", {2, 150, 24}}, {"w", {1003, 24}}, {"targets", {2, 150}}}, {}, {{"targets", {-1, 1003}}}}},

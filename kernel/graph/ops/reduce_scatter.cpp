@@ -6,13 +6,13 @@ namespace {
 
 std::vector<TensorType> shape(const ShapeCall& op) {
   require_reduction(op);
-  return {{op.dtype("x"), cut(op, op["x"], "axis")}};
+  return {{op.dtype("x"), cut(op, op["x"], "axis", order_of(op))}};
 }
 
 void exchange(std::span<const RefCall> ranks) {
   require_ranks(ranks);
   for (size_t to = 0; to < ranks.size(); ++to)
-    each_of_part(ranks[to].shape("x"), ranks[to].integer("axis"), ranks.size(), to,
+    each_of_part(ranks[to].shape("x"), ranks[to].integer("axis"), ranks.size(), to, order_of(ranks[to]),
                  [&](size_t in_part, size_t in_whole) { ranks[to].out("y")[in_part] = reduced(ranks, in_whole); });
 }
 }  // namespace
@@ -21,7 +21,7 @@ extern const OpDef reduce_scatter;
 const OpDef reduce_scatter{
     .name = "reduce_scatter",
     .axes = {{"", "x: ... -> y: ..."}},
-    .attrs = {kMesh, kAxis, kParts, kReduction},
+    .attrs = {kMesh, kAxis, kParts, kOrder, kReduction},
     .shape = shape,
     .reference = exchange_alone,
     .exchange = exchange,

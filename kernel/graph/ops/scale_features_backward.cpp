@@ -28,6 +28,7 @@ const OpDef scale_features_backward{
     .shape = shape,
     .reference = reference,
     .accumulates = {"dw"},
+    .linear_in = {"dy", "x"},
     .cases = {{{{"dy", {2, 3, 8}}, {"x", {2, 3, 8}}}}, {{{"dy", {7, 33}}, {"x", {7, 33}}}}, {{{"dy", {130, 257}}, {"x", {130, 257}}}}},
 };
 }  // namespace corral::graph

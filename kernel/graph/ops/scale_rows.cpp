@@ -24,6 +24,7 @@ const OpDef scale_rows{
     .axes = {{"", "x: n k, w: n -> y: n k"}},
     .shape = shape,
     .reference = reference,
+    .linear_in = {"x", "w"},
     .cases = {{{{"x", {5, 33}}, {"w", {5}}}}, {{{"x", {3, 1333}}, {"w", {3}}}}},
 };
 }  // namespace corral::graph

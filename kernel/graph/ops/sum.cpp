@@ -21,6 +21,7 @@ const OpDef sum{
     .shape = shape,
     .reference = reference,
     .accumulates = {"y"},
+    .linear_in = {"x"},
     .cases = {{{{"x", {2, 3, 8}}}}, {{{"x", {5000}}}}, {{{"x", {300, 301}}}}},
 };
 }  // namespace corral::graph

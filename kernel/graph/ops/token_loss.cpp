@@ -31,6 +31,7 @@ const OpDef token_loss{
     .shape = shape,
     .gradient = gradient,
     .reference = reference,
+    .linear_in = {"lse target"},
     .cases = {{{{"lse", {2, 9}}, {"target", {2, 9}}, {"targets", {2, 9}}}, {}, {{"targets", {-1, 2}}}}},
 };
 }  // namespace corral::graph

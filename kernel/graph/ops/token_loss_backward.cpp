@@ -26,6 +26,7 @@ const OpDef token_loss_backward{
     .types = {{"targets", DType::I32}, {"dlosses", DType::F32}, {"dlse", DType::F32}, {"dtarget", DType::F32}},
     .shape = shape,
     .reference = reference,
+    .linear_in = {"dlosses"},
     .cases = {{{{"targets", {2, 9}}, {"dlosses", {2, 9}}}, {}, {{"targets", {-1, 2}}}}},
 };
 }  // namespace corral::graph

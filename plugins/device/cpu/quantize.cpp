@@ -191,26 +191,30 @@ void dequantize(const NodeView& node, Prepared& p) {
     p.launch = dequantize_nv;
 }
 
-// sizes: how often, bytes of a part, bytes between parts, bytes before the first.
+// sizes: how often, bytes of a piece, bytes from one time to the next, pieces, bytes before the first piece, bytes before the second.
 void slice(const Prepared& p, void* const* in, void* const* out, void*) {
-  const int64_t count = p.sizes[0], part = p.sizes[1];
-#pragma omp parallel for schedule(static) num_threads(p.team(count* part / 4))
+  const int64_t piece = p.sizes[1], pieces = p.sizes[3], count = p.sizes[0] * pieces;
+#pragma omp parallel for schedule(static) num_threads(p.team(count* piece / 4))
   for (int64_t i = 0; i < count; ++i)
-    std::memcpy(static_cast<char*>(out[0]) + i * part, static_cast<const char*>(in[0]) + i * p.sizes[2] + p.sizes[3],
-                static_cast<size_t>(part));
+    std::memcpy(static_cast<char*>(out[0]) + i * piece,
+                static_cast<const char*>(in[0]) + i / pieces * p.sizes[2] + p.sizes[static_cast<size_t>(4 + i % pieces)],
+                static_cast<size_t>(piece));
 }
 
 void prepare_slice(const NodeView& node, Prepared& p) {
   const Operand x = node.in(0);
-  const int64_t axis = node.integer("axis", 0), parts = node.integer("parts", 1);
+  const int64_t axis = node.integer("axis", 0), parts = node.integer("parts", 1), part = node.integer("part", 0);
+  const int64_t pieces = node.text("order") == "zigzag" ? 2 : 1;
   int64_t outer = 1, inner = 1;
   for (int64_t i = 0; i < x.rank(); ++i) (i < axis ? outer : inner) *= x.shape()[static_cast<size_t>(i)];
-  if (p.in[0] == DType::F4_E2M1 && inner / parts % 2 != 0)
-    throw Unsupported("slice: a part of e2m1 numbers does not begin at a whole byte");
+  const int64_t piece = inner / (parts * pieces);
+  if (p.in[0] == DType::F4_E2M1 && piece % 2 != 0) throw Unsupported("slice: a part of e2m1 numbers does not begin at a whole byte");
   p.sizes[0] = outer;
-  p.sizes[1] = static_cast<int64_t>(bytes_of(p.in[0], inner / parts));
-  p.sizes[2] = p.sizes[1] * parts;
-  p.sizes[3] = p.sizes[1] * node.integer("part", 0);
+  p.sizes[1] = static_cast<int64_t>(bytes_of(p.in[0], piece));
+  p.sizes[2] = p.sizes[1] * parts * pieces;
+  p.sizes[3] = pieces;
+  p.sizes[4] = p.sizes[1] * part;
+  p.sizes[5] = p.sizes[1] * (2 * parts - 1 - part);
   p.launch = slice;
 }
 

@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "kernel/graph/op.h"
-#include "kernel/passes/partition.h"
+#include "kernel/partition/axes.h"
 
 namespace corral::graph {
 namespace {
@@ -36,16 +36,17 @@ using Numbers = std::map<std::string, int64_t>;
 Held on_rank(const OpDef& def, const Attrs& attrs, const std::vector<Held*>& given) {
   const TensorType x{DType::F32, given[0]->shape};
   const Shape y = infer(def, attrs, {&x}, def.name)[0].shape;
-  passes::check_axes(def, def.operands(attrs), {&given[0]->shape}, {&y}, def.name);
+  partition::check_axes(def, def.operands(attrs), {&given[0]->shape}, {&y}, def.name);
   return {y, std::vector<double>(static_cast<size_t>(elements(y)))};
 }
 
 // The operation on all ranks; rank r has the attribute part = r where the operation has it.
-Ranks convert(const char* op, Ranks x, const Numbers& numbers, const std::string& reduction = "") {
+Ranks convert(const char* op, Ranks x, const Numbers& numbers, const std::string& reduction = "", const std::string& order = "") {
   const OpDef& def = find_op(op);
   Attrs shared{{"parts", attribute(kParts)}, {"mesh", attribute(std::string("tensor"))}};
   for (const auto& [name, value] : numbers) shared.push_back({name, attribute(value)});
   if (!reduction.empty()) shared.push_back({"reduction", attribute(reduction)});
+  if (!order.empty()) shared.push_back({op == std::string("all_to_all") ? "to_order" : "order", attribute(order)});
   std::vector<Attrs> attrs(x.size(), shared);
   Ranks y;
   std::vector<RefCall::Value> in, out;
@@ -85,6 +86,21 @@ TEST(Conversion, AllGatherPutsTogetherWhatSliceCut) {
     EXPECT_EQ(convert("all_gather", convert("slice", same(), {{"axis", axis}}), {{"axis", axis}}), same()) << axis;
 }
 
+// Of six chunks, rank r has chunks r and 5 - r.
+TEST(Conversion, ZigzagGivesEachRankAnEarlyAndALateChunk) {
+  const Ranks cut = convert("slice", same(), {{"axis", 1}}, "", "zigzag");
+  for (int64_t rank = 0; rank < kParts; ++rank)
+    for (int64_t b = 0; b < 2; ++b)
+      for (int64_t t = 0; t < 2; ++t)
+        for (int64_t d = 0; d < 9; ++d)
+          ASSERT_EQ(cut[static_cast<size_t>(rank)].data[static_cast<size_t>((b * 2 + t) * 9 + d)],
+                    same()[0].data[static_cast<size_t>((b * 6 + (t == 0 ? rank : 5 - rank)) * 9 + d)]);
+  EXPECT_EQ(convert("all_gather", cut, {{"axis", 1}}, "", "zigzag"), same());
+  EXPECT_EQ(convert("reduce_scatter", partial(), {{"axis", 1}}, "sum", "zigzag"),
+            convert("slice", convert("all_reduce", partial(), {}, "sum"), {{"axis", 1}}, "", "zigzag"));
+  EXPECT_EQ(convert("all_to_all", convert("slice", same(), {{"axis", 2}}), {{"from", 2}, {"to", 1}}, "", "zigzag"), cut);
+}
+
 TEST(Conversion, AllReduceTakesTheSumTheLargestOrLogSumExp) {
   const Ranks x = partial();
   const Ranks sum = convert("all_reduce", x, {}, "sum"), max = convert("all_reduce", x, {}, "max"),
@@ -120,9 +136,10 @@ TEST(Conversion, AllToAllMovesTheCutToAnotherAxis) {
 }
 
 TEST(Conversion, RefusesWhatIsNotCutEvenlyNamedOrThere) {
-  const auto refused = [](const char* op, const Numbers& numbers, const char* says, const std::string& reduction = "") {
+  const auto refused = [](const char* op, const Numbers& numbers, const char* says, const std::string& reduction = "",
+                          const std::string& order = "") {
     try {
-      convert(op, same(), numbers, reduction);
+      convert(op, same(), numbers, reduction, order);
       ADD_FAILURE() << op << " was taken";
     } catch (const Error& e) {
       EXPECT_NE(std::string(e.what()).find(says), std::string::npos) << e.what();
@@ -137,6 +154,8 @@ TEST(Conversion, RefusesWhatIsNotCutEvenlyNamedOrThere) {
   refused("all_reduce", {}, "expected sum, max or log_sum_exp");
   refused("all_to_all", {{"from", 1}, {"to", 1}}, "are one");
   refused("all_to_all", {{"from", 1}, {"to", 0}}, "not cut evenly");
+  refused("slice", {{"axis", 2}}, "not cut evenly", "", "zigzag");
+  refused("slice", {{"axis", 1}}, "order = \"zig\", expected contiguous or zigzag", "", "zig");
 }
 
 }  // namespace

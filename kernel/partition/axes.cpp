@@ -1,12 +1,11 @@
-#include "kernel/passes/partition.h"
+#include "kernel/partition/axes.h"
 
 #include <algorithm>
 #include <map>
 
 #include "kernel/graph/print.h"
-#include "kernel/graph/verify.h"
 
-namespace corral::passes {
+namespace corral::partition {
 namespace {
 
 // Axes of a fixed extent, which no mesh cuts.
@@ -91,19 +90,15 @@ void check_axes(const graph::OpDef& def, const graph::Operands& operands, const 
   check.whole();
 }
 
-Graph partition(Graph g) {
-  const auto check = [&](const Node& n, const std::string& where) {
-    const graph::OpDef& def = graph::find_op(op_of(g, n), where);
-    std::vector<const Shape*> inputs, outputs;
-    for (TensorId t : n.inputs) inputs.push_back(t ? &g.tensors[t].shape : nullptr);
-    for (TensorId t : n.outputs) outputs.push_back(t ? &g.tensors[t].shape : nullptr);
-    check_axes(def, def.operands(graph::attributes_of(g, n)), inputs, outputs, where);
-  };
-  for (size_t i = 0; i < g.nodes.size(); ++i) {
-    if (g.nodes[i].body.empty()) check(g.nodes[i], graph::where(g, i));
-    for (const Node& part : body_of(g.nodes[i])) check(part, graph::where(g, i));
+std::vector<std::string> axis_names(const std::vector<std::string>& axes, size_t rank) {
+  std::vector<std::string> names;
+  for (const std::string& axis : axes) {
+    if (axis != "...")
+      names.push_back(axis);
+    else
+      for (size_t i = 0; i + axes.size() < rank + 1; ++i) names.push_back("..." + std::to_string(i));
   }
-  return g;
+  return names;
 }
 
-}  // namespace corral::passes
+}  // namespace corral::partition

@@ -1,9 +1,10 @@
 #include <gtest/gtest.h>
 
 #include "kernel/graph/cases.h"
+#include "kernel/partition/axes.h"
+#include "kernel/partition/partition.h"
 #include "kernel/passes/autodiff.h"
-#include "kernel/passes/partition.h"
-#include "tests/unit/passes_small_model.h"
+#include "tests/unit/passes_fused_model.h"
 
 namespace corral {
 namespace {
@@ -17,7 +18,7 @@ TEST_P(Axes, DescribeEveryOperandOfEveryCase) {
     std::vector<const Shape*> inputs, outputs;
     for (const graph::CaseOperand& in : run.inputs) inputs.push_back(in.present ? &in.type.shape : nullptr);
     for (const graph::CaseOperand& out : run.outputs) outputs.push_back(out.present ? &out.type.shape : nullptr);
-    EXPECT_NO_THROW(passes::check_axes(def, def.operands(c.attrs), inputs, outputs, def.name));
+    EXPECT_NO_THROW(partition::check_axes(def, def.operands(c.attrs), inputs, outputs, def.name));
   }
 }
 
@@ -31,7 +32,7 @@ void refuses(const char* axes, std::vector<Shape> inputs, Shape output, const ch
   std::vector<const Shape*> given;
   for (const Shape& s : inputs) given.push_back(&s);
   try {
-    passes::check_axes(def, graph::parse_axes(axes), given, {&output}, "made_up");
+    partition::check_axes(def, graph::parse_axes(axes), given, {&output}, "made_up");
     FAIL() << axes << " was taken";
   } catch (const Error& e) {
     EXPECT_NE(std::string(e.what()).find(says), std::string::npos) << e.what();
@@ -48,9 +49,15 @@ TEST(Partition, RefusesAxesThatDoNotDescribeTheOperands) {
   refuses("x: b -> y: b", {{2}}, {2}, "d", "axis d may not be cut, but no operand has it");
 }
 
+TEST(Partition, NamesLeadingAxesByTheirPlace) {
+  EXPECT_EQ(partition::axis_names({"...", "k"}, 3), (std::vector<std::string>{"...0", "...1", "k"}));
+  EXPECT_EQ(partition::axis_names({"...", "k"}, 1), std::vector<std::string>{"k"});
+  EXPECT_EQ(partition::axis_names({"n", "k"}, 2), (std::vector<std::string>{"n", "k"}));
+}
+
 TEST(Partition, OfOneRankChangesNothing) {
-  const Graph g = passes::autodiff(small_model());
-  EXPECT_EQ(passes::partition(g).encode(), g.encode());
+  for (const Graph& g : {passes::autodiff(small_model()), passes::autodiff(fused_model())})
+    EXPECT_EQ(partition::partition(g).encode(), g.encode());
 }
 
 }  // namespace

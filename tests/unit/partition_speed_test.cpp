@@ -3,15 +3,17 @@
 
 #include <cstdio>
 #include <ctime>
-#include <sstream>
+#include <string>
 
 #include "kernel/graph/print.h"
+#include "kernel/graph/read.h"
 #include "kernel/graph/verify.h"
+#include "kernel/partition/partition.h"
+#include "kernel/partition/stage.h"
 #include "kernel/passes/autodiff.h"
 #include "kernel/passes/eliminate.h"
 #include "kernel/passes/generation.h"
 #include "kernel/passes/memory_plan.h"
-#include "kernel/passes/partition.h"
 #include "kernel/passes/recompute.h"
 #include "tests/unit/passes_small_model.h"
 
@@ -39,16 +41,16 @@ TEST(Passes, TakeNoTimeOnTheGraphOfALargeModel) {
   timed("recompute selective", [&] { passes::recompute(g, "selective", 0); });
   timed("recompute full", [&] { passes::recompute(g, "full", 0); });
   timed("eliminate", [&] { passes::eliminate(g, true); });
-  timed("partition", [&] { passes::partition(g); });
+  timed("partition", [&] { partition::partition(g); });
   timed("verify", [&] { graph::verify(g); });
+  timed("verify partitioned", [&] { partition::verify(g, partition::Stage::kPartitioned); });
   timed("encode and decode", [&] {
     const std::string bytes = g.encode();
     Graph::decode(bytes.data(), bytes.size());
   });
-  timed("print", [&] {
-    std::ostringstream out;
-    graph::print(g, out);
-  });
+  std::string text;
+  timed("print", [&] { text = graph::text_of(g); });
+  timed("read", [&] { graph::read(text); });
   timed("generation", [&] { passes::generation(forward, 64); });
   timed("memory plan", [&] { passes::plan_memory({&g}, 0); });
 }
