@@ -428,7 +428,7 @@ typedef struct corral_collective {
   corral_status (*open)(const void *request, uint64_t request_size, corral_collective_instance **collective);
   /* -> CollectiveInfo. Lifetime: call. [any] State: open to close. */
   corral_status (*info)(corral_collective_instance *collective, const corral_sink *reply);
-  /* Leaves the run; all communicators are closed before. [control] State: open; ends it. */
+  /* Leaves the run and frees the instance; all communicators are closed before. [control] State: open; ends it. */
   corral_status (*close)(corral_collective_instance *collective);
   /* A communicator of `count` ranks of the run, ascending; the place of a rank in the list is its rank there. Each of them calls it with the same list, and waits for the others.
      The caller owns *communicator until communicator_close. [any] State: open to close. */
