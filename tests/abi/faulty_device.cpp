@@ -1,5 +1,6 @@
-// A device of the host with one operation, swiglu in float32, and two algorithms for it of which it measures the better. It breaks its
+// A device of the host with one operation, swiglu, and two algorithms for it of which it measures the better. It breaks its
 // contract in the way that $CORRAL_TEST_FAULT says.
+#include <bit>
 #include <cmath>
 #include <cstdlib>
 
@@ -17,9 +18,29 @@ bool fault(const std::string& name) {
   return chosen && name == chosen;
 }
 
+double read(DType type, const void* at, int64_t i) {
+  if (type == DType::F32) return static_cast<const float*>(at)[i];
+  const uint32_t bits = uint32_t{static_cast<const uint16_t*>(at)[i]} << 16;
+  return std::bit_cast<float>(bits);
+}
+
+void write(DType type, void* at, int64_t i, double value) {
+  const auto wide = static_cast<float>(value);
+  if (type == DType::F32) {
+    static_cast<float*>(at)[i] = wide;
+    return;
+  }
+  const auto bits = std::bit_cast<uint32_t>(wide);
+  static_cast<uint16_t*>(at)[i] = static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
 class SwiGlu final : public DeviceKernel {
  public:
-  SwiGlu(int64_t count, bool accumulates, std::string choice) : count_(count), accumulates_(accumulates), choice_(std::move(choice)) {}
+  SwiGlu(const NodeView& node, std::string choice)
+      : count_(node.out(0).elements()),
+        types_{node.in(0).dtype(), node.in(1).dtype(), node.out(0).dtype()},
+        accumulates_(node.accumulates(0)),
+        choice_(std::move(choice)) {}
   KernelInfo info() override {
     KernelInfo info;
     info.library = fault("a kernel of nobody") ? "" : "faulty";
@@ -29,16 +50,15 @@ class SwiGlu final : public DeviceKernel {
     return info;
   }
   void launch(void* const* inputs, void* const* outputs, void*, corral_stream*) override {
-    const auto *gate = static_cast<const float*>(inputs[0]), *up = static_cast<const float*>(inputs[1]);
-    auto* y = static_cast<float*>(outputs[0]);
     for (int64_t i = 0; i < count_; ++i) {
-      const double value = static_cast<double>(gate[i]) / (1 + std::exp(-static_cast<double>(gate[i]))) * up[i];
-      y[i] = static_cast<float>(accumulates_ ? y[i] + value : value);
+      const double gate = read(types_[0], inputs[0], i), value = gate / (1 + std::exp(-gate)) * read(types_[1], inputs[1], i);
+      write(types_[2], outputs[0], i, accumulates_ ? read(types_[2], outputs[0], i) + value : value);
     }
   }
 
  private:
   int64_t count_;
+  DType types_[3];  // of gate, up and y
   bool accumulates_;
   std::string choice_;
 };
@@ -56,12 +76,13 @@ class Instance final : public DeviceInstance {
   void supports(const NodeView& node) override {
     if (node.op() != "swiglu") throw Unsupported("this device has swiglu only");
     for (const Operand& o : {node.in(0), node.in(1), node.out(0)})
-      if (!o || o.dtype() != DType::F32 || !o.contiguous()) throw Unsupported("this device has float32 only");
+      if (!o || (o.dtype() != DType::F32 && o.dtype() != DType::BF16) || !o.contiguous())
+        throw Unsupported("this device has float32 and bfloat16 only");
   }
   std::unique_ptr<DeviceKernel> prepare(const NodeView& node, uint64_t&) override {
     supports(node);
     if (choices_.empty()) choices_ = "second of two";
-    return std::make_unique<SwiGlu>(node.out(0).elements(), node.accumulates(0), choices_);
+    return std::make_unique<SwiGlu>(node, choices_);
   }
   std::string choices() override { return fault("choose anew") ? choices_ + "!" : choices_; }
 
