@@ -175,10 +175,11 @@ TEST_F(Traps, AStrippedPluginKeepsItsManifestAndIsRefusedWhereItIsCut) {
     ASSERT_EQ(shop_.run(strip + " " + file).code, 0) << strip;
     const std::string less = Workshop::read(file);
     EXPECT_LT(less.size(), whole.size()) << strip;
+    Libraries libraries;
+    EXPECT_EQ(examine(file, libraries).reason, "") << strip;
     EXPECT_EQ(load(file), "") << strip;
     EXPECT_EQ(shop_.corral("plugin validate " + file + " --include ^file").code, 0) << strip;
     fs::copy_file(fs::path(file).replace_extension(".manifest"), shop_.path("cut.manifest"), fs::copy_options::overwrite_existing);
-    Libraries libraries;
     for (const std::string& bytes : {whole, less})
       for (size_t size = 0; size < bytes.size(); size += 64) {
         shop_.write("cut.so", bytes.substr(0, size));
@@ -191,7 +192,10 @@ TEST_F(Traps, AStrippedPluginKeepsItsManifestAndIsRefusedWhereItIsCut) {
 TEST_F(Traps, AFileWithOtherSegmentsThanItsManifestSaysIsRefused) {
   const std::string file = shop_.build("other");
   fs::copy_file(shop_.build("larger", "-DWRITE_WHEN_LOADED='\"x\"'"), file, fs::copy_options::overwrite_existing);
-  EXPECT_NE(load(file).find("bytes, its manifest says "), std::string::npos) << load(file);
+  Libraries libraries;
+  const PluginInfo info = examine(file, libraries);
+  EXPECT_FALSE(info.available);
+  EXPECT_NE(info.reason.find("bytes, its manifest says "), std::string::npos) << info.reason;
 }
 
 // A file that is cut at any 64th byte is refused, or the loader takes it without dying.
