@@ -1,6 +1,7 @@
-// A whole training step on a device: planned, launched, against the float64 interpreter; and recomputation, which must change no bit.
+// A whole training step on a device, planned and launched, against the float64 interpreter. Threads and recomputation must change no bit.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernel/graph/cases.h"
@@ -19,7 +20,7 @@ class Step : public OnDevice {};
 
 using Values = std::map<std::string, std::vector<double>>;
 
-// Losses and gradients by name after `micro_batches` of the graph.
+// Runs the graph for `micro_batches`; returns losses and gradients by name.
 Values run(const Graph& g, int micro_batches = 1, uint32_t threads = 0) {
   DeviceOpen request;
   request.threads = threads;
@@ -52,18 +53,42 @@ Values run(const Graph& g, int micro_batches = 1, uint32_t threads = 0) {
   return result;
 }
 
-Values reference(const Graph& g) {
+// A node on values in float64; operands are rounded as on a device that rounds between (OpDef::rounds_between).
+void run_rounding(const Graph& g, const Node& n, graph::Interpreter& values) {
+  std::vector<graph::TensorType> types;
+  std::vector<std::vector<double>> inputs;
+  std::vector<bool> present;
+  for (TensorId t : n.inputs) {
+    types.push_back({g.tensors[t].dtype, g.tensors[t].shape});
+    inputs.push_back(values[t]);
+    present.push_back(t != 0);
+  }
+  const auto outputs = graph::run_reference(graph::find_op(op_of(g, n)), graph::attributes_of(g, n), types, inputs, present, true);
+  for (size_t k = 0; k < n.outputs.size(); ++k)
+    if (n.outputs[k]) values[n.outputs[k]] = outputs[k];
+}
+
+// Losses and gradients in float64, where each tensor is rounded to its type when it is written.
+Values reference(const Graph& g, bool rounds_between = false) {
   graph::Interpreter interpreter(g);
   fill_small_model(g, interpreter);
-  for (const State& s : g.states)
-    for (double& v : interpreter[s.tensor]) v = graph::rounded(v, g.tensors[s.tensor].dtype);
-  interpreter.run_all();
+  const auto round = [&](TensorId t) {
+    for (double& v : interpreter[t]) v = graph::rounded(v, g.tensors[t].dtype);
+  };
+  for (const State& s : g.states) round(s.tensor);
+  for (const Node& n : g.nodes) {
+    if (rounds_between && graph::find_op(op_of(g, n)).rounds_between)
+      run_rounding(g, n, interpreter);
+    else
+      interpreter.run([&](const Node& each) { return &each == &n; });
+    for (TensorId t : n.outputs) round(t);
+  }
   Values result;
   for (TensorId t = 1; t < g.tensors.size(); ++t) result[name_of(g, t)] = interpreter[t];
   return result;
 }
 
-// Parameters and activations in bfloat16, as far as the operations let them.
+// Turns parameters and activations into bfloat16, where the operations allow it.
 Graph in_bf16(Graph g) {
   std::vector<bool> fixed(g.tensors.size());
   for (const Port& p : g.outputs) fixed[p.tensor] = true;
@@ -79,47 +104,54 @@ Graph in_bf16(Graph g) {
   return g;
 }
 
-void expect_near(const Values& got, const Values& expected, double limit, double factor = 1) {
+// The largest error of a tensor, relative to its largest value. Gradients are those of `micro_batches` equal ones.
+double distance(const Values& got, const Values& expected, int micro_batches = 1) {
+  double worst = 0;
   for (const auto& [name, values] : got) {
     double largest = 0, error = 0;
     for (size_t i = 0; i < values.size(); ++i) {
-      const double want = expected.at(name)[i] * (name == "losses" ? 1 : factor);
+      const double want = expected.at(name)[i] * (name == "losses" ? 1 : micro_batches);
       largest = std::max(largest, std::fabs(want));
       error = std::max(error, std::fabs(values[i] - want));
     }
     EXPECT_GT(largest, 0) << name;
-    EXPECT_LE(error, limit * largest) << name;
+    worst = std::max(worst, error / largest);
   }
+  return worst;
 }
 
 TEST_F(Step, GivesTheLossesAndGradientsOfTheReference) {
   const Graph g = passes::autodiff(small_model());
-  expect_near(run(g), reference(g), 1e-5);
+  EXPECT_LE(distance(run(g), reference(g)), 1e-5);
 }
 
 TEST_F(Step, AddsTheGradientsOfMicroBatches) {
   const Graph g = passes::autodiff(small_model());
-  expect_near(run(g, 3), reference(g), 1e-5, 3);
+  EXPECT_LE(distance(run(g, 3), reference(g), 3), 1e-5);
 }
 
 TEST_F(Step, IsTheSameBitForBitWithAnyNumberOfThreads) {
   for (const bool bf16 : {false, true}) {
-    const Graph plain = passes::autodiff(small_model(false, 1100)), g = bf16 ? in_bf16(plain) : plain;  // enough rows for several threads
+    const Graph plain = passes::autodiff(small_model(false, 1100)),
+                g = bf16 ? in_bf16(plain) : plain;  // enough token positions for several threads
     const Values expected = run(g, 2, 1);
     EXPECT_EQ(run(g, 2, 2), expected);
     EXPECT_EQ(run(g, 2, 3), expected);
   }
 }
 
-TEST_F(Step, InBfloat16StaysNearTheReference) {
-  const Graph g = in_bf16(passes::autodiff(small_model()));
+// A device either rounds between or does not. Another order of its sums may round an activation to the neighbouring number: one unit in the
+// last of bfloat16's eight bits.
+TEST_F(Step, InBfloat16EqualsTheReferenceUpToOneRounding) {
+  const double one_rounding = std::ldexp(1, -8);
+  const Graph plain = passes::autodiff(small_model()), g = in_bf16(plain);
   const Values got = run(g);
-  expect_near(got, reference(g), 0.1);
-  EXPECT_NE(got.at("losses"), run(passes::autodiff(small_model())).at("losses"));
+  EXPECT_LE(std::min(distance(got, reference(g)), distance(got, reference(g, true))), one_rounding);
+  EXPECT_GT(distance(got, reference(plain)), 2 * one_rounding);
 }
 
-// What the device does not know by name runs as its body, and a gradient through it needs no rule of its own.
-TEST_F(Step, IsTheSameBitForBitWithOperationsThatTheDeviceDoesNotKnow) {
+// A node that the device does not know runs as its body; its gradient needs no rule of its own.
+TEST_F(Step, IsTheSameBitForBitWithNodesThatTheDeviceDoesNotKnow) {
   const Graph plain = passes::autodiff(small_model()), fused = passes::autodiff(fused_model());
   const Values expected = run(plain);
   EXPECT_EQ(run(fused), expected);
