@@ -1,8 +1,7 @@
-// Runs the program on the models of tests/golden, in a folder of its own.
+// For tests: runs the program on the models of tests/golden, in a folder that is removed at the end of the test.
 #pragma once
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include <filesystem>
 
 #include "tests/golden_runs/tensor_file.h"
+#include "tests/program/run_program.h"
 
 namespace corral {
 namespace fs = std::filesystem;
@@ -33,7 +33,7 @@ inline double largest(const std::vector<double>& values) {
   return most;
 }
 
-// Of the places that the golden has; ours may have one more at the end of each row.
+// The largest difference of two tensors; infinite if their sizes differ.
 inline double difference(const std::vector<double>& a, const std::vector<double>& b) {
   double most = a.size() == b.size() ? 0 : INFINITY;
   for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) most = std::max(most, std::abs(a[i] - b[i]));
@@ -46,22 +46,16 @@ class GoldenRuns : public testing::Test {
     folder_ = fs::path(testing::TempDir()) / ("corral_golden_" + std::to_string(getpid()));
     fs::remove_all(folder_);
     fs::create_directories(folder_);
-    setenv("OMP_WAIT_POLICY", "passive", 1);  // tests run side by side: waiting threads would take the cores of others
+    setenv("OMP_WAIT_POLICY", "passive", 1);  // tests run side by side: spinning threads would take the cores of others
   }
   void TearDown() override { fs::remove_all(folder_); }
 
   std::string path(const std::string& name) const { return (folder_ / name).string(); }
-  std::string text(const std::string& name) const {
-    std::ifstream file(path(name));
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-  int corral(const std::string& words) const {
-    const int status = std::system((CORRAL_BINARY_DIR "/bin/corral >" + path("out") + " 2>" + path("err") + " " + words).c_str());
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  }
+  std::string text(const std::string& name) const { return text_of(path(name)); }
+  int corral(const std::string& words) const { return run_program(words, path("out"), path("err")).code; }
 
-  // The rows of a golden as data: its labels are shifted already, so each row gets the token after its last one. `moved` shifts the labels
-  // by one more, which is the mistake that these tests must notice. `rows`: the first so many.
+  // Writes the first `rows` sequences of a golden as data. Its labels are shifted by one already, so each sequence gets one more token, its
+  // last label. `moved` shifts the labels by one more: the fault that these tests must notice.
   std::string data(const std::map<std::string, FileTensor>& golden, bool moved = false, size_t rows = SIZE_MAX) const {
     const FileTensor &tokens = golden.at("tokens"), &labels = golden.at("labels"), &mask = golden.at("loss_mask");
     const auto length = static_cast<size_t>(tokens.shape.back());
@@ -80,7 +74,7 @@ class GoldenRuns : public testing::Test {
     return path("data.jsonl");
   }
 
-  // The logits that eval wrote, of the places that the golden has: ours have one more at the end of each row.
+  // The logits that eval wrote, without the last token position of each sequence, which the golden does not have.
   std::vector<double> logits(const std::string& name) const {
     const FileTensor all = read_tensor_file(path(name)).at("logits");
     const auto row = static_cast<std::ptrdiff_t>(all.shape[1] * all.shape[2]), last = static_cast<std::ptrdiff_t>(all.shape[2]);
@@ -89,14 +83,14 @@ class GoldenRuns : public testing::Test {
     return kept;
   }
 
-  // Writes `logits` and `gradients` of the golden's rows.
+  // Evaluates the golden's sequences; writes the files `logits` and `gradients`.
   int evaluate(const std::string& model, const std::map<std::string, FileTensor>& golden, const std::string& precision) const {
     return corral("eval --checkpoint " + kGolden + "models/" + model + " --data " + data(golden) + " --seq-length " +
                   std::to_string(golden.at("tokens").shape.back() + 1) + " --precision " + precision + " --json --logits " +
                   path("logits") + " --gradients " + path("gradients"));
   }
 
-  // Of the largest value of a tensor; the loss absolute.
+  // Limits relative to the largest value of a tensor; the loss is absolute.
   struct Limits {
     double logits, gradients, loss;
   };
@@ -129,7 +123,7 @@ class GoldenRuns : public testing::Test {
            rest;
   }
 
-  // Each loss and norm of eight steps, and the weights after them.
+  // Trains eight steps and compares loss, gradient norm and rate of each with the golden.
   void expect_training(const std::string& model, const std::string& precision, double loss_limit, double norm_limit) {
     const std::string name = kGolden + "expected/" + model + "/train_" + precision;
     const json facts = read_json(name + ".json");
