@@ -25,8 +25,8 @@ function(corral_add_python_test name weight script)
   corral_add_script_test(${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/run_python ${weight} ${CMAKE_CURRENT_SOURCE_DIR}/${script} ${ARGN} ${labels} TIMEOUT ${timeout})
 endfunction()
 
-# corral_test_queued(TARGET [FILTER]): the tests of a program once more, with the queued device (tests/conformance/queued_device) in the place of
-# device/cpu; FILTER as GoogleTest's.
+# corral_test_queued(TARGET [FILTER]): runs the tests of a program once more, with the queued device (tests/conformance/queued_device) instead of
+# device/cpu. FILTER is a filter of GoogleTest.
 function(corral_test_queued target)
   if(NOT TARGET ${target} OR NOT TARGET corral-device-queued)
     return()

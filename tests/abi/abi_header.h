@@ -1,4 +1,4 @@
-// corral/abi.h as text: its structs, their members with the comments that stand before them, its ids.
+// corral/abi.h read as text: its structs, their members with their comments, its ids.
 #pragma once
 
 #include <fstream>
@@ -39,7 +39,7 @@ inline std::string member_name(const std::string& declaration) {
   return match[1];
 }
 
-// Text up to a semicolon is a declaration; comments before it are its own.
+// The members of a struct. The text up to a semicolon is a declaration, and the comments before it belong to it.
 inline std::vector<AbiMember> members_of(const std::string& body) {
   std::vector<AbiMember> members;
   std::string declaration, comment;
@@ -52,7 +52,7 @@ inline std::vector<AbiMember> members_of(const std::string& body) {
       declaration = one_line(declaration);
       members.push_back({member_name(declaration), declaration, one_line(comment)});
       declaration.clear();
-      // A comment behind a declaration on its line belongs to that one.
+      // A comment after a declaration on the same line belongs to that declaration.
       const size_t line_end = body.find('\n', at), behind = body.find("/*", at);
       if (behind < line_end) at = body.find("*/", behind) + 1;
       comment.clear();
@@ -76,7 +76,7 @@ inline std::vector<AbiStruct> structs_of(const std::string& header) {
   return structs;
 }
 
-// #define CORRAL_MODEL_ID "corral.model/1": name and id.
+// Names and ids of all lines such as #define CORRAL_MODEL_ID "corral.model/1".
 inline std::vector<std::pair<std::string, std::string>> ids_of(const std::string& header) {
   std::vector<std::pair<std::string, std::string>> ids;
   const std::regex define("#define (CORRAL_\\w+_ID) \"([^\"]+)\"");

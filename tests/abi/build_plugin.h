@@ -1,4 +1,4 @@
-// Builds plugins while a test runs: tests/abi/minimal_plugin.c with flags, and its manifest beside. A compile takes a tenth of a second.
+// For tests: builds plugins from tests/abi/minimal_plugin.c with flags, and their manifests. A compile takes a tenth of a second.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -14,11 +14,11 @@
 namespace corral {
 
 struct Ran {
-  int code = -1;  // 128 + the signal where one ended it
+  int code = -1;  // 128 + the number of a signal that ended the program
   std::string out, err;
 };
 
-// A folder of this test's own, removed at its end, and a shell in it.
+// A folder of the test, removed at its end, with a shell that runs in it.
 class Workshop {
  public:
   Workshop() : folder_(std::filesystem::path(testing::TempDir()) / ("corral_abi_" + std::to_string(getpid()))) {
@@ -47,12 +47,13 @@ class Workshop {
     ran.err = read(path(".err"));
     return ran;
   }
-  // The program, looking into this folder for plugins.
+  // Runs the program with this folder as a plugin folder.
   Ran corral(const std::string& words, const std::string& variables = "") const {
     return run(variables + " timeout 60 " CORRAL_BINARY_DIR "/bin/corral " + words);
   }
 
-  // plugins/precision/NAME.so by the compiler command with its flags, exporting what `map` says; "" where it failed, which fails the test.
+  // Builds plugins/precision/NAME.so with a compiler command and flags; `map` is the linker's version script. On failure the test fails and
+  // the result is "".
   std::string build(const std::string& name, const std::string& flags = "", const std::string& compiler = "cc -std=c99",
                     const std::string& map = CORRAL_SOURCE_DIR "/sdk/cmake/plugin.map") const {
     constexpr const char* source = CORRAL_SOURCE_DIR "/tests/abi/minimal_plugin.c";
@@ -76,10 +77,10 @@ class Workshop {
   std::filesystem::path folder_;
 };
 
-// A compiler for minimal_plugin.c with the faults of faults.h.
+// The compiler command for minimal_plugin.c with the faults of faults.h.
 inline const std::string kFaulty = "g++ -std=c++20 -x c++ -DFAULTS='\"" CORRAL_SOURCE_DIR "/tests/abi/faults.h\"'";
 
-// A golden model's one training step with this precision plugin.
+// The words of an evaluation of a golden model with this precision plugin.
 inline std::string train_with(const Workshop& shop, const std::string& plugin) {
   shop.write("data.jsonl", "{\"input_ids\": [1, 5, 9, 13, 17, 21, 25, 29, 33, 37, 41, 45, 49, 53, 57, 61]}\n");
   return "eval --checkpoint " CORRAL_SOURCE_DIR "/tests/golden/models/llama3 --data data.jsonl --seq-length 16 --precision " + plugin;

@@ -1,4 +1,4 @@
-// Every plugin that is shipped: one symbol, and nothing that the process shares.
+// Every shipped plugin exports one symbol and shares nothing with the process.
 #include <algorithm>
 
 #include "corral/error.h"
@@ -14,7 +14,7 @@ std::vector<std::string> shipped() {
   return all;
 }
 
-TEST(Exports, OfEveryShippedPluginAreOneSymbolAndNoneIsUnique) {
+TEST(Exports, OfEveryShippedPluginAreOneSymbolThatIsNotUnique) {
   const Workshop shop;
   EXPECT_GE(shipped().size(), 10u);
   for (const std::string& plugin : shipped()) {
@@ -24,7 +24,7 @@ TEST(Exports, OfEveryShippedPluginAreOneSymbolAndNoneIsUnique) {
     EXPECT_EQ(std::count(defined.out.begin(), defined.out.end(), '\n'), 1) << plugin << ":\n" << defined.out;
     EXPECT_NE(defined.out.find(" corral_plugin\n"), std::string::npos) << plugin << ":\n" << defined.out;
     EXPECT_EQ(shop.run("nm -D " + so).out.find(" u "), std::string::npos) << plugin;
-    // Nothing that any other library of the host would have to bring by chance.
+    // No symbol may be left for other libraries of the host to provide by chance.
     EXPECT_EQ(shop.run("ldd -r " + so).out.find("undefined symbol"), std::string::npos) << plugin;
   }
 }

@@ -1,4 +1,4 @@
-// Ways to break the contract, chosen by $CORRAL_TEST_FAULT; minimal_plugin.c includes this where it is compiled as C++ with -DFAULTS.
+// Ways to break the contract, chosen by $CORRAL_TEST_FAULT. minimal_plugin.c includes this file when it is compiled as C++ with -DFAULTS.
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -20,7 +20,7 @@ static corral_status say(corral_status status, const std::string& text) {
 static const corral_sink* kept_sink = nullptr;
 static const void* kept_request = nullptr;
 
-// True where the fault is an answer.
+// True if the fault is a status, which `status` then has.
 static bool fault_in_transform(const void* request, const corral_sink* reply, corral_status* status) {
   const auto answer = [&](corral_status s) {
     *status = s;
@@ -47,7 +47,7 @@ static bool fault_in_transform(const void* request, const corral_sink* reply, co
     }
     return answer(CORRAL_OK);
   }
-  // The host is asked again from within a call, and for what it does not have.
+  // Calls the host from within a call, and asks it for services that it does not have.
   if (fault("re-enter")) {
     if (host->get_service(host, "corral.nonsense/9") || host->get_service(host, ""))
       return answer(say(CORRAL_BUG, "a service that there is not"));
@@ -68,7 +68,7 @@ static bool fault_in_transform(const void* request, const corral_sink* reply, co
     leaked = std::malloc(1000);
     if (!leaked) std::abort();
   }
-  // One small block for each load.
+  // Leaks one small block per load.
   if (fault("leak a little")) {
     static bool once = false;
     static void* volatile leaked;

@@ -1,4 +1,4 @@
-// A plugin that breaks its contract: one line that names plugin, interface and function, and an exit code that a script can read.
+// A plugin that breaks its contract ends the program with one line that names plugin, interface and function, and with a fixed exit code.
 #include <cstring>
 #include <initializer_list>
 
@@ -30,7 +30,7 @@ class Faults : public testing::Test {
 
 #define TRANSFORM "plugin precision/faulty, interface corral.precision/1, function transform: "
 
-TEST_F(Faults, OfEveryKindGiveOneLineThatSaysWhere) {
+TEST_F(Faults, OfEveryKindEndWithOneLineThatNamesTheFunction) {
   const std::string so = shop_.build("faulty", "-fno-gnu-unique", kFaulty);
   for (const Fault& fault : std::initializer_list<Fault>{
            {"throw bad_alloc", 4, TRANSFORM "it let an exception: std::bad_alloc escape\n"},
@@ -55,15 +55,15 @@ TEST_F(Faults, OfEveryKindGiveOneLineThatSaysWhere) {
     expect(fault, so);
 }
 
-// Its exceptions have another runtime than the host's: they cannot be caught there, and end the process with the line all the same.
-TEST_F(Faults, OfAPluginWithACxxRuntimeOfItsOwn) {
+// Exceptions of another C++ runtime cannot be caught by the host; they end the process, with the same line.
+TEST_F(Faults, OfAPluginWithItsOwnCxxRuntimeEndWithTheSameLine) {
   const std::string so = shop_.build("faulty", "-static-libstdc++ -static-libgcc", kFaulty);
   expect({"throw int", 4, TRANSFORM "it aborted the process\n"}, so);
   expect({"unknown status", 4, TRANSFORM "it returned status 4711, which the ABI does not know: all is well\n"}, so);
 }
 
-// What is lent to a [control] call is used in its thread.
-TEST_F(Faults, OfAThreadThatAsksForTextOfAnothersCall) {
+// A [control] function may use the objects lent to it only in the thread of the call.
+TEST_F(Faults, OfAThreadThatUsesTheTextOfAnotherThreadsCallAreNamed) {
   shop_.write("text.txt", "one two three one two three\n");
   const Ran ran = shop_.corral("tokenizer train --data text.txt --vocab-size 300 --out tok --method " CORRAL_FAULTY_TOKENIZER);
   EXPECT_EQ(ran.code, 4) << ran.err;
@@ -73,8 +73,8 @@ TEST_F(Faults, OfAThreadThatAsksForTextOfAnothersCall) {
       << ran.err;
 }
 
-// A run never closes a plugin: exit with one loaded, also one that would fail then, says nothing.
-TEST_F(Faults, OfShutdownTroubleNoRun) {
+// A run never closes a plugin, so a plugin whose shutdown would fail does not disturb the exit.
+TEST_F(Faults, OfShutdownDoNotDisturbARun) {
   const std::string so = shop_.build("quiet", "-fno-gnu-unique", "cc -std=c99");
   const Ran ran = shop_.corral(train_with(shop_, so));
   EXPECT_EQ(ran.code, 0) << ran.err;

@@ -1,4 +1,4 @@
-// A checkpoint format of one file per part, and the request as their index. It breaks its contract in the way that $CORRAL_TEST_FAULT says.
+// A checkpoint format of one file per part, with the request as their index. $CORRAL_TEST_FAULT says how it breaks its contract.
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>

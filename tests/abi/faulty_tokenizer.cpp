@@ -1,4 +1,4 @@
-// A tokenizer that asks for the text it learns from in a thread of its own, which a [control] function does not allow.
+// A tokenizer whose training asks for text in a thread of its own, which a [control] function must not do.
 #include <thread>
 
 #include "corral/tokenizer.h"

@@ -1,4 +1,4 @@
-// corral/abi.h: compiles everywhere, hides no padding, says who owns what; nothing in it moves or disappears.
+// corral/abi.h compiles everywhere, has no hidden padding and states owners and threads; its members never move or disappear.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -12,15 +12,15 @@ namespace {
 
 const std::string kInclude = " -I" CORRAL_SOURCE_DIR "/sdk/include ";
 
-// A variable of every type: what the header is, in a form that compilers and abidiff understand. A plugin shows its table through a void
-// pointer only.
+// A program with a variable of every type of the header, for compilers and abidiff. A plugin alone would not do, as it gives its table away
+// as a void pointer.
 std::string probe(const std::vector<AbiStruct>& structs, const std::string& header = "corral/abi.h") {
   std::string code = "#include \"" + header + "\"\n";
   for (const AbiStruct& s : structs) code += s.name + " probe_" + s.name + ";\n";
   return code;
 }
 
-// Struct.member, offset, size, declaration.
+// A program that prints a line per member: struct.member, offset, size, declaration.
 std::string layout_program(const std::vector<AbiStruct>& structs) {
   std::string code = "#include <stddef.h>\n#include <stdio.h>\n#include \"corral/abi.h\"\nint main(void) {\n";
   for (const AbiStruct& s : structs) {
@@ -61,7 +61,7 @@ TEST(AbiHeader, EveryStructBeginsWithItsSize) {
   }
 }
 
-// What the rule asks of a function pointer's comment and does not find; "" where all is there.
+// Parts that the comment of a function pointer must have and lacks, or "".
 std::string lacking(const AbiMember& m) {
   std::string lacks;
   const auto says = [&](const char* pattern) { return std::regex_search(m.comment, std::regex(pattern)); };
@@ -84,7 +84,7 @@ TEST(AbiHeader, EveryFunctionSaysThreadStateAndLifetime) {
   EXPECT_EQ(lacking(bad[0].members[1]), " state lifetime");
 }
 
-// tests/abi/layout.txt is what plugins that are built were compiled with. The ABI grows at the ends of structs: old lines stay as they are.
+// Existing plugins were compiled with the layout in tests/abi/layout.txt. The ABI grows at the ends of structs, so old lines never change.
 TEST(AbiHeader, NothingMovesAndNothingIsRemoved) {
   const Workshop shop;
   shop.write("layout.c", layout_program(structs_of(abi_text())));
@@ -96,7 +96,7 @@ TEST(AbiHeader, NothingMovesAndNothingIsRemoved) {
       << "members may only be appended, whole structs added anywhere; where that is what you did:\n  cp " << now << " tests/abi/layout.txt";
 }
 
-// An id is for ever: what it once named stays served, and a changed meaning is a new number beside the old one.
+// An id is permanent: the host serves its interface for ever, and a changed meaning gets a new number beside the old one.
 TEST(AbiHeader, NoIdDisappears) {
   std::string now;
   for (const auto& [name, id] : ids_of(abi_text())) {

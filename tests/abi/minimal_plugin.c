@@ -1,5 +1,5 @@
-/* A precision plugin of corral/abi.h alone: it gives the graph back as it came, by finding its bytes in the request. C99 and C++, no protobuf library.
- * What it does wrong is chosen by -D. */
+/* A precision plugin that uses corral/abi.h only: it finds the bytes of the graph in the request and returns them unchanged. Compiles as C99 and C++, without
+ * a protobuf library. Its faults are chosen by -D. */
 #include "corral/abi.h"
 
 #include <string.h>
@@ -12,7 +12,7 @@ __attribute__((constructor)) static void loaded(void) {
 }
 #endif
 
-/* A C++ runtime of the plugin's own keeps memory for exceptions from the moment it is loaded. */
+/* A C++ runtime inside the plugin allocates memory for exceptions when it is loaded; this frees it. */
 #ifdef FREE_RUNTIME
 namespace __gnu_cxx {
 void __freeres();
@@ -28,7 +28,7 @@ void corral_test_no_such_function(void);
 #include <string>
 #ifdef OWN_ALLOCATOR
 #include <cstdlib>
-/* Memory with a head of its own: freed by anybody else it would be a crash. */
+/* Memory with a header: a foreign free would crash. */
 void *operator new(size_t size) { return (char *)std::malloc(size + 16) + 16; }
 void operator delete(void *memory) noexcept {
   if (memory) std::free((char *)memory - 16);
@@ -53,7 +53,7 @@ static corral_status say(corral_status status, const char *text) {
   return status;
 }
 
-/* One varint; null where the bytes end within it. */
+/* Reads one varint; returns null if the bytes end within it. */
 static const unsigned char *read_varint(const unsigned char *at, const unsigned char *end, uint64_t *value) {
   unsigned shift = 0;
   *value = 0;

@@ -1,4 +1,4 @@
-// Plugins that cannot be used, or must not be loaded: what is said of them, and that not a byte of them runs.
+// Plugins that cannot be used or must not be loaded: each is listed with its reason, and none of its code runs.
 #include <dlfcn.h>
 #include <sys/resource.h>
 
@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-// Of this process, or of a child that has ended: what it used, not what it waited for on a busy machine.
+// Processor time of this process or of its ended children: a busy machine does not add to it.
 double cpu_seconds(int who) {
   rusage used{};
   getrusage(who, &used);
@@ -25,7 +25,7 @@ double cpu_seconds(int who) {
          1e-6 * static_cast<double>(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
 }
 
-// Raises the mark of the x86-64 level that the file needs to one that no processor has.
+// Raises the x86-64 level that the file needs to one that no processor has.
 void need_a_future_processor(const std::string& so) {
   std::string bytes = Workshop::read(so);
   const char head[] = {0x02, '\x80', 0x00, '\xc0', 0x04, 0, 0, 0};  // GNU_PROPERTY_X86_ISA_1_NEEDED, four bytes
@@ -39,11 +39,11 @@ class Traps : public testing::Test {
  protected:
   std::string so(const std::string& name) const { return shop_.path("plugins/precision/" + name + ".so"); }
 
-  // Each writes a file when it is loaded.
+  // Builds a plugin that writes a file when it is loaded.
   std::string trap(const std::string& name, const std::string& flags = "", const std::string& compiler = "cc -std=c99") const {
     return shop_.build(name, "-DWRITE_WHEN_LOADED='\"" + shop_.path("loaded") + "\"' " + flags, compiler);
   }
-  // A plugin that needs a symbol of a library that is gone when the plugin is looked at.
+  // Builds a plugin that needs a symbol of a library, and removes the library.
   std::string needing(const std::string& name, const std::string& library, const std::string& version = "") const {
     shop_.write("stub.c", "void gone(void) {}\n");
     shop_.write("use.c", "void gone(void);\nvoid use(void);\nvoid use(void) { gone(); }\n");
@@ -110,12 +110,12 @@ TEST_F(Traps, AreListedEachWithItsReasonAndNoneIsRun) {
   for (const auto& [name, reason] : expected) EXPECT_EQ(reasons[name].find(reason), 0u) << name << ": " << reasons[name];
   EXPECT_EQ(reasons.size(), std::size(expected) + 1);
 
-  // The constructor is one that would have been seen.
+  // The test would see a trap that runs: loading one writes the file.
   EXPECT_EQ(load(so("good")), "");
   EXPECT_TRUE(fs::exists(shop_.path("loaded")));
 }
 
-TEST_F(Traps, NamedByAFlagEndWith2WhereItIsNoPluginAnd3WhereThisMachineCannotRunIt) {
+TEST_F(Traps, NamedByAFlagEndWith2IfTheFileIsNotAPluginAnd3IfThisMachineCannotRunIt) {
   trap("future", "-Wl,-z,x86-64-v2");
   need_a_future_processor(so("future"));
   ASSERT_TRUE(shop_.manifest("future"));
@@ -143,12 +143,12 @@ TEST_F(Traps, NamedByAFlagEndWith2WhereItIsNoPluginAnd3WhereThisMachineCannotRun
     EXPECT_NE(ran.err.find(message), std::string::npos) << name << ": " << ran.err;
     EXPECT_EQ(ran.err.find("error: "), ran.err.rfind("error: ")) << ran.err;
   }
-  // By name, from a folder: the same.
+  // The same exit codes come when the plugin is found by its name in a folder.
   EXPECT_EQ(shop_.corral(train_with(shop_, "alone --plugin-path plugins")).code, 3);
   EXPECT_EQ(shop_.corral(train_with(shop_, "cut --plugin-path plugins")).code, 2);
 }
 
-TEST_F(Traps, ADescriptorThatLiesIsRefusedByWhatIsWrong) {
+TEST_F(Traps, AFalseDescriptorIsRefusedNamingItsFault) {
   const std::pair<const char*, const char*> expected[] = {
       {"-DMAGIC=7", "its corral_plugin is no descriptor (wrong magic number)"},
       {"-DMAJOR=2", "it targets ABI 2.0, this Corral offers 1."},
@@ -159,7 +159,7 @@ TEST_F(Traps, ADescriptorThatLiesIsRefusedByWhatIsWrong) {
       {"-DINTERFACE_ID='\"corral.precision/2\"'", "it offers no interface corral.precision/1"}};
   int number = 0;
   for (const auto& [flags, message] : expected) {
-    // Another name for each: the loader knows a file again by its path.
+    // Each needs another name, because the loader recognizes a file by its path.
     const std::string name = "bad" + std::to_string(number++), said = load(shop_.build(name, flags));
     EXPECT_EQ(said.find("2 plugin precision/" + name + ": " + message), 0u) << flags << ": " << said;
   }
@@ -170,7 +170,7 @@ TEST_F(Traps, AStrippedPluginKeepsItsManifestAndIsRefusedWhereItIsCut) {
   for (const std::string strip : {"strip", "strip --strip-unneeded --remove-section=.comment --remove-section=.note", "strip -g",
                                   "objcopy --strip-all", "llvm-strip"}) {
     if (shop_.run("command -v " + strip.substr(0, strip.find(' '))).code != 0) continue;
-    // Another name for each: the loader knows a file again by its path.
+    // Each needs another name, because the loader recognizes a file by its path.
     const std::string file = shop_.build("stripped" + std::to_string(number++), "-g"), whole = Workshop::read(file);
     ASSERT_EQ(shop_.run(strip + " " + file).code, 0) << strip;
     const std::string less = Workshop::read(file);
@@ -198,7 +198,7 @@ TEST_F(Traps, AFileWithOtherSegmentsThanItsManifestSaysIsRefused) {
   EXPECT_NE(info.reason.find("bytes, its manifest says "), std::string::npos) << info.reason;
 }
 
-// A file that is cut at any 64th byte is refused, or the loader takes it without dying.
+// A file that is cut at any multiple of 64 bytes is refused, or the loader takes it and the process lives.
 TEST_F(Traps, ACutFileNeverKillsTheProcess) {
   const std::string whole = Workshop::read(shop_.build("whole", "-g"));
   size_t refused = 0;

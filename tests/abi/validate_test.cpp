@@ -1,4 +1,4 @@
-// `corral plugin validate`: passes good plugins however they are built, and says of a bad one which check it fails and why.
+// `corral plugin validate` passes good plugins however they are built, and names the check that a bad one fails, with the reason.
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -12,7 +12,7 @@ using nlohmann::json;
 
 class Validate : public testing::Test {
  protected:
-  // The reason by the id of each check with this result.
+  // Validates a plugin; returns the reason of each check with this result, by the check's id.
   std::map<std::string, std::string> validate(const std::string& so, const std::string& words = "", const std::string& fault = "",
                                               int code = -1, const std::string& result = "fail") const {
     const Ran ran = shop_.corral("plugin validate " + so + " --json --seed 1 " + words, "CORRAL_TEST_FAULT='" + fault + "'");
@@ -62,7 +62,7 @@ TEST_F(Validate, PassesAPluginOfClangAndLibcxx) {
   expect_good(shop_.build("libcxx", "-stdlib=libc++", "clang++ -std=c++20 -x c++"));
 }
 
-TEST_F(Validate, SaysWhichCheckABrokenContractFails) {
+TEST_F(Validate, NamesTheCheckThatABrokenContractFails) {
   const std::string so = shop_.build("faulty", "-fno-gnu-unique", kFaulty);
   struct Case {
     const char *fault, *check, *reason;
@@ -172,18 +172,18 @@ TEST_F(Validate, EndsACheckThatHangs) {
   EXPECT_EQ(failures.at("life.once"), "it did not end within 0.5 seconds");
 }
 
-TEST_F(Validate, SaysWhatIsWrongWithTheFile) {
+TEST_F(Validate, NamesEachFaultOfTheFile) {
   EXPECT_NE(validate(shop_.build("any", "-DANY_ID")).at("interface.only-its-ids").find("it answers to "), std::string::npos);
   EXPECT_NE(validate(shop_.build("lies", "-DVERSION='\"9\"'")).at("descriptor.manifest").find("version \"9\""), std::string::npos);
 
-  // A bit of what is loaded changes after it was built: the size is still the manifest's.
+  // One byte of a loaded section changes after the build; the size still equals the manifest's.
   const std::string so = shop_.build("changed");
   std::string bytes = Workshop::read(so);
   bytes[bytes.find("corral.precision/1")] = 'C';
   std::ofstream(so, std::ios::binary) << bytes;
   EXPECT_EQ(validate(so).count("file.manifest"), 1u);
 
-  // Two exports, and a unique symbol that keeps it loaded.
+  // The plugin has a second export, and a unique symbol that keeps it loaded.
   shop_.write("more.map", "{ global: *; };\n");
   shop_.write("more.cpp",
               "template <class T> struct S { static inline int shared = 0; };\nextern \"C\" int more();\nint more() { return "
@@ -198,7 +198,7 @@ TEST_F(Validate, SaysWhatIsWrongWithTheFile) {
   }
 }
 
-TEST_F(Validate, EndsWith2WhereTheFileIsNoPluginAnd3WhereItCannotRunHere) {
+TEST_F(Validate, EndsWith2IfTheFileIsNotAPluginAnd3IfItCannotRunHere) {
   shop_.write("text.so", "no plugin\n");
   EXPECT_EQ(shop_.corral("plugin validate text.so").code, 2);
   EXPECT_EQ(shop_.corral("plugin validate none.so").code, 2);

@@ -1,4 +1,4 @@
-// A step allocates nothing: every way to memory is interposed, in all threads, the device plugin's included.
+// A training step allocates nothing. All functions that allocate memory are interposed, in all threads, in the device plugin too.
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
@@ -30,7 +30,7 @@ void count(Way way) {
 }
 }  // namespace
 
-// operator new of libstdc++ goes through malloc and aligned_alloc.
+// operator new of libstdc++ calls malloc and aligned_alloc.
 extern "C" {
 void* __libc_malloc(size_t size);
 void* __libc_calloc(size_t n, size_t size);
@@ -70,7 +70,7 @@ namespace {
 constexpr uint64_t kFrom = 3, kTo = 12;
 constexpr int64_t kMicroBatch = 2, kMicroBatches = 3;
 
-// Steps 3 to 12 of the loop that trains, with plugins as they are built; every step is logged.
+// Counts allocations in steps 3 to 12 of the training loop with the built plugins; every step is logged.
 class Allocations : public testing::TestWithParam<const char*> {
  protected:
   Allocations() : folder_(std::filesystem::path(testing::TempDir()) / ("corral_allocations_" + std::to_string(getpid()))) {
@@ -129,7 +129,7 @@ class Allocations : public testing::TestWithParam<const char*> {
   size_t said_ = 0;
 };
 
-TEST_P(Allocations, AStepMakesNoneFromTheThirdOn) {
+TEST_P(Allocations, DoNotHappenFromTheThirdStepOn) {
   train(GetParam(), built("dataset/text"));
   for (int way = 0; way < kWays; ++way) EXPECT_EQ(allocations[way], 0u) << kNames[way];
 }
@@ -137,9 +137,9 @@ TEST_P(Allocations, AStepMakesNoneFromTheThirdOn) {
 INSTANTIATE_TEST_SUITE_P(Precisions, Allocations, testing::Values("fp32", "bf16"), [](const auto& info) { return info.param; });
 
 class AllocationsOf : public Allocations {};
-TEST_F(AllocationsOf, ABadPluginAreSeenHoweverItMakesThem) {
+TEST_F(AllocationsOf, AWastefulPluginAreSeenHoweverItMakesThem) {
   train("fp32", CORRAL_WASTEFUL_DATASET);
-  // One of each in every fetch, which runs in a thread of its own; operator new comes to malloc.
+  // The plugin allocates once in every way in each fetch, which runs in another thread; operator new also counts as malloc.
   for (int way = 0; way < kWays; ++way)
     EXPECT_GE(allocations[way], (kTo - kFrom) * kMicroBatches * (way == kMalloc ? 2 : 1)) << kNames[way];
 }

@@ -1,4 +1,4 @@
-// A device against the float64 reference of every operation, from the operations' own cases.
+// A device against the float64 reference of every operation, on the operations' own cases.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -24,7 +24,7 @@ TEST_P(EachOp, EqualsTheReference) {
   RecordProperty("largest_error", format("{}", c.largest_error));
 }
 
-// Conversions between ranks are a collective's.
+// Conversions between ranks are left out: a collective runs them, not a device.
 std::vector<const graph::OpDef*> ops_of_a_device() {
   std::vector<const graph::OpDef*> ops;
   for (const graph::OpDef* def : graph::all_ops())
@@ -34,7 +34,7 @@ std::vector<const graph::OpDef*> ops_of_a_device() {
 
 INSTANTIATE_TEST_SUITE_P(Device, EachOp, testing::ValuesIn(ops_of_a_device()), [](const auto& info) { return info.param->name; });
 
-// The check itself can fail: another definition of an operation is told apart.
+// The check itself can fail: against another definition of swiglu the device is wrong.
 TEST_F(Conformance, SeesADeviceThatComputesSomethingElse) {
   graph::OpDef other = graph::find_op("swiglu");
   other.reference = [](const graph::RefCall& op) {

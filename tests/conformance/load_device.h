@@ -1,4 +1,4 @@
-// Opens built plugins with the dynamic linker alone.
+// For tests: opens built plugins with the dynamic linker alone, without manifests.
 #pragma once
 
 #include <dlfcn.h>

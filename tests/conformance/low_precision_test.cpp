@@ -1,5 +1,5 @@
-// Formats of eight and four bits against the vectors of tests/golden/lowp: the reference has their very codes and scales, and a device has
-// those of the reference, with zeros, infinities and NaN among them.
+// Formats of eight and four bits against the vectors of tests/golden/lowp: the reference gives exactly their codes and scales, and a device
+// gives those of the reference. Zeros, infinities and NaN are among them.
 #include "kernel/graph/low_precision.h"
 
 #include <gtest/gtest.h>
@@ -26,7 +26,7 @@ const std::map<std::string, FileTensor>& vectors() {
 struct Vector {
   std::string name;
   Case given;
-  Codes codes, scales;  // no scales with one for the tensor
+  Codes codes, scales;  // `scales` is empty if the tensor has one scale
 };
 
 Case of(const FileTensor& x, const char* role, const char* format) {
@@ -63,7 +63,7 @@ std::vector<Vector> quantized() {
       all.push_back({blocks, of(x, "mx", format), codes_of(v.at(blocks + ".codes")), codes_of(v.at(blocks + ".scales"))});
     }
     for (const auto& [kind, rows] : {std::pair{"nvfp4_1d.", int64_t{1}}, {"nvfp4_2d.", int64_t{16}}}) {
-      if (!v.contains(kind + name + ".codes")) continue;  // not defined for infinities
+      if (!v.contains(kind + name + ".codes")) continue;  // NVFP4 is not defined for infinities
       all.push_back({kind + name, of(x, "nv", "e2m1"), codes_of(v.at(kind + name + ".packed")), codes_of(v.at(kind + name + ".scales"))});
       all.back().given.attrs.push_back({"rows", attribute(rows)});
       add_scalar(all.back().given, "amax", v.at(kind + name + ".amax").values[0]);
@@ -84,7 +84,7 @@ TEST(LowPrecision, ReferenceHasTheCodesAndScalesOfTheVectors) {
   }
 }
 
-TEST(LowPrecision, CodesStandForTheNumbersOfTheTables) {
+TEST(LowPrecision, CodesDecodeToTheNumbersOfTheTables) {
   for (const auto& [name, dtype] :
        {std::pair{"e4m3", DType::F8_E4M3}, {"e5m2", DType::F8_E5M2}, {"e2m1", DType::F4_E2M1}, {"e8m0", DType::F8_E8M0}}) {
     const FileTensor& table = vectors().at(std::string("cast.") + name + ".table");
@@ -101,7 +101,7 @@ TEST(LowPrecision, CodesStandForTheNumbersOfTheTables) {
     EXPECT_EQ(graph::code_of(graph::round_to_low(input.values[i], DType::F4_E2M1), DType::F4_E2M1), codes.values[i]) << input.values[i];
 }
 
-TEST(LowPrecision, DequantizedNumbersAreThoseOfTheVectors) {
+TEST(LowPrecision, DequantizedNumbersEqualThoseOfTheVectors) {
   for (const char* name : {"nvfp4_1d.normal", "nvfp4_2d.normal", "nvfp4_1d.wide", "nvfp4_2d.wide"}) {
     const auto part = [&](const char* suffix) { return vectors().at(std::string(name) + suffix); };
     Case c;

@@ -1,4 +1,4 @@
-// Tests of the device at CORRAL_DEVICE.
+// Base of tests that run on the device plugin CORRAL_DEVICE.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -7,7 +7,7 @@
 
 namespace corral {
 
-// CORRAL_CPU may name what this machine lacks: such a test is skipped with the device's own sentence.
+// If CORRAL_CPU names an instruction set that this machine lacks, the test is skipped with the device's own message.
 class OnDevice : public testing::Test {
  protected:
   static std::string lacking() {

@@ -1,4 +1,4 @@
-// Threads of OpenMP that add to one number without asking: the race that the check for races must see. The sum of another loop is in order.
+// OpenMP threads add to `racy` without synchronization: the check for races must see it. `sum` is a reduction and has no race.
 #include <cstdio>
 
 int main() {

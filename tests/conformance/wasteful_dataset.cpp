@@ -1,4 +1,4 @@
-// A plugin that takes memory in every step, in every way that there is: rows of a few tokens, made by way of a vector.
+// A dataset plugin that allocates memory in every fetch, in every way that exists.
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -12,7 +12,7 @@ struct NoOptions {
   static NoOptions decode(const std::string&) { return {}; }
 };
 
-// Each kept for a moment where the compiler cannot leave it out.
+// Each block is stored in a volatile pointer, so that the compiler cannot remove its allocation.
 void waste() {
   static void* volatile kept;
   kept = std::malloc(100);

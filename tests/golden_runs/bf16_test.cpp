@@ -1,10 +1,11 @@
-// bfloat16 against the oracle's: three times what two orders of summation differ by, as the oracle measured it.
+// bfloat16 against the oracle's definition. A limit is three times the difference between two orders of summation, as the oracle measured
+// it.
 #include "tests/golden_runs/golden_runs.h"
 
 namespace corral {
 namespace {
 
-TEST_F(GoldenRuns, Bfloat16GivesLogitsAndGradientsLikeItsDefinitionAndOthersThanFloat32) {
+TEST_F(GoldenRuns, Bfloat16GivesTheLogitsAndGradientsOfItsDefinitionAndNotThoseOfFloat32) {
   expect_forward("llama3", "bf16", {0.021, 0.021, 3.9e-3});
   const std::vector<double> in_bf16 = logits("logits");
   ASSERT_EQ(evaluate("llama3", read_tensor_file(kGolden + "expected/llama3/forward_bf16.safetensors"), "fp32"), 0) << text("err");
@@ -12,7 +13,7 @@ TEST_F(GoldenRuns, Bfloat16GivesLogitsAndGradientsLikeItsDefinitionAndOthersThan
   EXPECT_GT(difference(in_bf16, in_fp32), 1e-3 * largest(in_fp32));
 }
 
-TEST_F(GoldenRuns, Bfloat16TrainsLikeItsDefinition) {
+TEST_F(GoldenRuns, Bfloat16TrainsAsItsDefinitionSays) {
   expect_training("llama32", "bf16", 1.2e-2, 4.5e-3);
   const std::string end = path("run") + "/checkpoints/iter_0000008/";
   EXPECT_EQ(read_tensor_file(end + "model.safetensors").begin()->second.dtype, "BF16");

@@ -1,4 +1,4 @@
-// What a user sees of eval, pretrain and generate, against what transformers computed of the same models.
+// eval, pretrain and generate against numbers of transformers on the same models.
 #include "tests/golden_runs/golden_runs.h"
 
 namespace corral {
@@ -14,7 +14,7 @@ TEST_F(GoldenRuns, LogitsAndGradientsEqualThoseOfTransformersForEachFamily) {
   }
 }
 
-TEST_F(GoldenRuns, ALabelThatIsMovedByOneIsNoticed) {
+TEST_F(GoldenRuns, LabelsMovedByOneAreNoticed) {
   const auto golden = read_tensor_file(kGolden + "expected/llama3/forward_fp32.safetensors");
   ASSERT_EQ(corral("eval --checkpoint " + kGolden + "models/llama3 --data " + data(golden, true) + " --seq-length 33 --json"), 0)
       << text("err");
@@ -52,7 +52,7 @@ TEST_F(GoldenRuns, EachStageIsPrintedWithoutData) {
     ASSERT_EQ(corral(words + stage), 0) << text("err");
     shown[stage] = text("out");
   }
-  // What each stage adds is not there before it.
+  // Each stage adds its own operations; the stage before does not have them.
   const auto has = [&](const char* stage, const char* word) { return shown.at(stage).find(word) != std::string::npos; };
   const auto comes = [&](const char* before, const char* stage, const char* word) { return has(stage, word) && !has(before, word); };
   EXPECT_TRUE(has("model", "linear_lse")) << shown["model"];
@@ -101,7 +101,7 @@ TEST_F(GoldenRuns, GreedyContinuationsEqualThoseOfTransformersTokenForToken) {
   }
 }
 
-TEST_F(GoldenRuns, RandomChoicesDependOnTheSeedAndNotOnWhatIsGeneratedBeside) {
+TEST_F(GoldenRuns, RandomChoicesDependOnTheSeedAndNotOnOtherTextsOfTheBatch) {
   std::ofstream(path("prompts")) << R"({"input_ids": [5, 6, 7]})"
                                     "\n"
                                     R"({"input_ids": [9]})"

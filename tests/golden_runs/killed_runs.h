@@ -1,4 +1,4 @@
-// Runs that are killed, and what they leave.
+// For tests: runs that are killed, and comparison of their files.
 #pragma once
 
 #include <fcntl.h>
@@ -14,7 +14,7 @@ namespace corral {
 
 class KilledRuns : public GoldenRuns {
  protected:
-  // A process of its own, that can be killed.
+  // Starts the program as a child that the test can kill.
   pid_t start(const std::string& line) const {
     std::istringstream in(line);
     std::vector<std::string> list{CORRAL_BINARY_DIR "/bin/corral"};
@@ -29,7 +29,7 @@ class KilledRuns : public GoldenRuns {
     _exit(127);
   }
 
-  // Kills it `after` the moment at which `when` holds; false where it ended before.
+  // Waits until `when` holds and `after` more, then kills the child; false if the child ended before.
   template <class When>
   static bool kill_once(pid_t child, const When& when, std::chrono::microseconds after) {
     int status = 0;
@@ -43,8 +43,8 @@ class KilledRuns : public GoldenRuns {
     return WIFSIGNALED(status);
   }
 
-  // A run, and one of the same words that is killed between its saves after half of `steps` and after all, and goes on, in folders that are
-  // called "whole" and "parts": they end with the same bytes. `words` gives a run's command.
+  // Trains once in the folder "whole". Trains again in "parts", where the run is killed after the save at half of `steps` and resumed. Both
+  // must end with the same bytes. `words(folder)` is the command of a run.
   template <class Words>
   void expect_same_after_a_kill(const std::string& command, const Words& words, int steps) {
     const std::string middle = "/checkpoints/" + iteration(steps / 2), end = "/checkpoints/" + iteration(steps);
@@ -63,14 +63,14 @@ class KilledRuns : public GoldenRuns {
     fs::remove_all(path("whole"));
     fs::remove_all(path("parts"));
   }
-  std::string whole_said_;  // on standard error, by the run that was not killed
+  std::string whole_said_;  // standard error of the run that was not killed
 
   static std::string iteration(int step) {
     const std::string digits = std::to_string(step);
     return "iter_" + std::string(7 - digits.size(), '0') + digits;
   }
 
-  // The last whole checkpoint; 0: none.
+  // The iteration of the newest whole checkpoint, or 0.
   int newest_of(const std::string& run) const {
     int newest = 0;
     std::error_code error;

@@ -1,4 +1,4 @@
-// The loss is the sum over the targets of the global batch, over their number, however its rows are cut into micro-batches.
+// The loss is the mean over all targets of the global batch, however its sequences are cut into micro-batches.
 #include "tests/golden_runs/golden_runs.h"
 
 namespace corral {
@@ -16,7 +16,7 @@ class LossDefinition : public GoldenRuns {
   std::map<std::string, FileTensor> golden_;
 };
 
-TEST_F(LossDefinition, WeighsEveryTargetTheSameWhereRowsHaveDifferentNumbersOfThem) {
+TEST_F(LossDefinition, WeighsEveryTargetTheSameAlsoInSequencesWithFewerTargets) {
   ASSERT_EQ(corral("eval --checkpoint " + kGolden + "models/llama3 --data " + path("data.jsonl") + " --seq-length 33 --json --logits " +
                    path("logits")),
             0)
@@ -64,7 +64,7 @@ TEST_F(LossDefinition, TrainingTakesTheSameStepsAt1x16And4x4And16x1) {
     const std::vector<json> steps = read_lines(path("run" + cut) + "/metrics.jsonl");
     ASSERT_EQ(steps.size(), 8u);
     if (first.empty()) first = steps;
-    // What rounding makes of the first step's gradients grows with the steps; the first has the rate 0.
+    // Rounding errors of the gradients grow with each update. The first update has rate 0, so two steps can be compared.
     for (size_t i = 0; i < 2; ++i) {
       const double loss = first[i]["loss"], norm = first[i]["grad_norm"];
       EXPECT_NEAR(steps[i]["loss"].get<double>(), loss, 1e-6 * loss) << "step " << i + 1 << " in micro-batches of " << cut;

@@ -1,4 +1,4 @@
-// The memory of a run is what its plan says. $CORRAL_LONG: at the shape of 125 million parameters.
+// A run needs the memory that its plan says. With $CORRAL_LONG the model has 125 million parameters.
 #include <random>
 #include <sstream>
 
@@ -26,7 +26,7 @@ class Memory : public GoldenRuns {
            " --train-iters 3 --set data.split=100,0,0 optimizer.lr_warmup_iters=1 train.eval_interval=0 " + rest;
   }
 
-  // Bytes of the tensors of the plan by name, and of the classes: the first lines, until an empty one.
+  // The plan that --dump-graph prints: bytes by class, in its first lines up to an empty one, and bytes by tensor.
   struct Plan {
     std::map<std::string, double> classes;
     std::multimap<std::string, double> tensors;
@@ -62,7 +62,7 @@ class Memory : public GoldenRuns {
     std::string peak, peak_unit, word, before, before_unit;
     said >> peak >> peak_unit >> word >> word >> word >> before >> before_unit;
     const double used = bytes(peak, peak_unit) - bytes(before, before_unit);
-    // Code and libraries that are first used after the arena was taken; they count for nothing at the size of a real model.
+    // Code and libraries that are first used after the arena was allocated; negligible at the size of a real model.
     const double program = std::getenv("CORRAL_LONG") ? 0 : 16e6;
     EXPECT_GE(used, 0.95 * planned) << text("err");
     EXPECT_LE(used, 1.05 * planned + program) << text("err");
@@ -109,11 +109,11 @@ TEST_F(Memory, OfParametersAndKeptActivationsIsTwoBytesANumberInBfloat16) {
   EXPECT_LT(in_bf16.classes.at("activations"), 0.6 * in_fp32.classes.at("activations"));
   size_t halved = 0;
   for (auto at = in_bf16.tensors.begin(); at != in_bf16.tensors.end();) {
-    // Tensors of one name stand in one order in both plans.
+    // Tensors of the same name have the same order in both plans.
     const auto [other, end] = in_fp32.tensors.equal_range(at->first);
     auto twin = other;
     for (const std::string name = at->first; at != in_bf16.tensors.end() && at->first == name; ++at) {
-      // Of the layers, only the log-sum-exp of attention stays float32, a number a head.
+      // In the layers only attention's log-sum-exp stays float32: one number per head and token position.
       if (!name.starts_with("layers.") || name.find("lse") != std::string::npos) continue;
       ASSERT_NE(twin, end) << name;
       EXPECT_EQ(at->second * 2, twin->second) << name;

@@ -1,5 +1,5 @@
-// A run that is killed and goes on ends with the bytes of one that was not: shuffled data over several epochs, micro-batches, dropout,
-// recomputation. $CORRAL_KILLS: how often the save is killed (bin/test --long: 100).
+// A run that is killed and resumed ends with the same bytes as one that was not, with shuffled data over several epochs, micro-batches,
+// dropout and recomputation. $CORRAL_KILLS is how often a save is killed (bin/test --long: 100).
 #include <random>
 
 #include "tests/golden_runs/killed_runs.h"
@@ -44,7 +44,7 @@ TEST_F(Resume, OnPairsOfTokensEndsWithTheSameBytes) {
   expect_same("fp32", "0.3 " + path("a") + " 0.7 " + path("b") + " --dataset indexed");
 }
 
-TEST_F(Resume, AfterKillsAtRandomInstantsOfSavesEndsWithTheSameBytesAndSaysWhatWasSkipped) {
+TEST_F(Resume, AfterKillsAtRandomInstantsOfSavesEndsWithTheSameBytesAndNamesTheSkippedSave) {
   const char* wish = std::getenv("CORRAL_KILLS");
   const int kills = wish ? std::atoi(wish) : 8, steps = 3 * kills;
   ASSERT_EQ(corral(words("whole", "bf16", steps, steps) + ""), 0) << text("err");
@@ -56,7 +56,7 @@ TEST_F(Resume, AfterKillsAtRandomInstantsOfSavesEndsWithTheSameBytesAndSaysWhatW
     if (newest == 0) fs::remove_all(path("parts"));
     const bool was_left = unfinished("parts");
     const pid_t child = start(newest ? go_on : begin);
-    bool cleared = !was_left;  // what the last kill left is removed before the first save
+    bool cleared = !was_left;  // leftovers of the last kill are removed before the first save
     const auto saving = [&] {
       const bool now = unfinished("parts");
       cleared = cleared || !now;
@@ -76,7 +76,7 @@ TEST_F(Resume, AfterKillsAtRandomInstantsOfSavesEndsWithTheSameBytesAndSaysWhatW
   expect_same_files("whole/checkpoints/" + iteration(steps), "parts/checkpoints/" + iteration(steps));
 }
 
-TEST_F(Resume, ADamagedCheckpointIsSkippedAndSaid) {
+TEST_F(Resume, ADamagedCheckpointIsSkippedAndReported) {
   ASSERT_EQ(corral(words("run", "fp32", 4, 2)), 0) << text("err");
   const std::string newest = path("run") + "/checkpoints/iter_0000004";
   {

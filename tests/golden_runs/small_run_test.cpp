@@ -1,4 +1,4 @@
-// A run that is smaller than its recipe, on text: what it takes from the tokenizer, what it refuses before any work, what it says.
+// A small run on text: it takes its vocabulary from the tokenizer, refuses bad settings before any work, and prints its size and time.
 #include "tests/golden_runs/golden_runs.h"
 
 namespace corral {
@@ -48,7 +48,7 @@ TEST_F(SmallRun, RefusesTextWithoutATokenizerNamingTheFlag) {
   EXPECT_FALSE(fs::exists(path("run")));
 }
 
-TEST_F(SmallRun, RefusesATokenizerWithMoreIdsThanALoadedModelHasRowsAndSaysWhereItHasFewer) {
+TEST_F(SmallRun, RefusesATokenizerWithMoreIdsThanALoadedModelAndWarnsOfOneWithFewer) {
   for (const std::string rows : {"64", "400"})
     ASSERT_EQ(corral("init --model llama32/1b" + shape_ + "model.vocab_size=" + rows + " --hf-path " + path("m" + rows)), 0) << text("err");
   const std::string rest = tokenizer_ + " --set optimizer.lr_warmup_iters=2 --pretrained-checkpoint ";

@@ -1,4 +1,4 @@
-// Reads a safetensors file into floats, by the format's published description and nothing of Corral's.
+// For tests: reads a safetensors file into doubles. Follows the format's published description and uses no code of Corral.
 #pragma once
 
 #include <bit>

@@ -1,4 +1,4 @@
-// Output of the program that other programs read: JSON and nothing else.
+// Output for other programs is JSON and nothing else.
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -22,7 +22,7 @@ class Json : public ProgramTest {
     write_text(*this / "prompts.jsonl", "{\"prompt\": \"a \\\"b\\\"\"}\n{\"input_ids\": [5, 6]}\n{\"prompt\": \"c\"}\n");
   }
 
-  // With $F for this folder.
+  // Runs the program; $F in `words` is the test's folder.
   Shown run(std::string words) const {
     for (size_t at; (at = words.find("$F")) != std::string::npos;) words.replace(at, 2, folder_.string());
     return corral(words);
@@ -37,7 +37,7 @@ class Json : public ProgramTest {
   }
 };
 
-// Command -> the rest of its words; `rows` of JSON, or one value.
+// The rest of a command's words. Its output is one JSON value, or one per row if `rows` is set.
 struct Case {
   std::string words;
   bool rows = false;

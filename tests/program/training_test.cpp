@@ -44,7 +44,7 @@ class TrainingProgram : public ProgramTest {
     return found;
   }
 
-  // Starts the program, behind `before` in the shell, and waits until it logged a step.
+  // Starts a long run, with `before` in front of it in the shell, and waits for its first log line.
   pid_t start(const std::string& run, const std::string& before = "") const {
     fs::remove(*this / "err");
     const pid_t child = ::fork();
@@ -62,7 +62,7 @@ class TrainingProgram : public ProgramTest {
     for (int i = 0; i < 600 && text_of(*this / "err").find(line) == std::string::npos; ++i)
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
-  // That what a run saved when it was stopped has its steps, and is resumed.
+  // Expects that a stopped run saved its steps and can be resumed.
   void expect_saved(const std::string& run) const {
     const int step = std::atoi(text_of(run + "/checkpoints/latest_checkpointed_iteration.txt").c_str());
     EXPECT_GE(step, 5) << text_of(run + "/log.txt");

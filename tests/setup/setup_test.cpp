@@ -162,8 +162,7 @@ TEST(JsonCheck, TakesJsonAndNamesTheFileOrLineOfAllElse) {
   EXPECT_EQ(row.output, "error: " + (folder / "f") + ": line 2 is not JSON: seen\n");
 }
 
-// A program in the place of `corral` that writes what the quickstart reads, in no time; `eval` and `generate` are what it answers to these
-// commands.
+// A stand-in for `corral` that writes at once all files that the quickstart reads. `eval` and `generate` are its answers to these commands.
 class FakeQuickstart : public testing::Test {
  protected:
   void SetUp() override {

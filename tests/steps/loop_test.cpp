@@ -1,4 +1,4 @@
-// When the host reads a step's numbers.
+// The order in which the training loop queues steps and reads their numbers.
 #include "kernel/train/loop.h"
 
 #include <gtest/gtest.h>
@@ -62,7 +62,7 @@ TEST_F(Loop, ReadsAStepWhileTheNextOneIsQueuedAndBeforeItsUpdate) {
   for (size_t i = 0; i < 3; ++i) EXPECT_EQ(device[i], read[i + 1]) << "step " << i + 1;
   EXPECT_EQ(device[3], read[3]);
   EXPECT_LT(read[0], read[1]);
-  // Every one is another: each step is read between its update and the next one's.
+  // All saved states differ: each step is read between its update and the next one's.
   ASSERT_EQ(saved.size(), 5u);
   for (size_t i = 0; i < 3; ++i) EXPECT_NE(saved[i], saved[i + 1]) << "step " << i + 1;
   EXPECT_EQ(saved[3], saved[4]);

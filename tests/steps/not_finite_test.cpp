@@ -8,7 +8,8 @@
 namespace corral {
 namespace {
 
-// The weight of one target: of NaN and infinity the loss is not finite; of 1e30 it is, and so is every gradient, but not their norm.
+// The parameter is the weight of one target. With NaN and infinity the loss is not finite. With 1e30 the loss and all gradients are finite,
+// but not their norm.
 class NotFinite : public testing::TestWithParam<std::tuple<const char*, double>> {};
 
 TEST_P(NotFinite, TheSeventhStepLeavesTheBytesOfTheSixth) {

@@ -1,5 +1,4 @@
-// A small model in training with the plugins as they are built: its graph, a session on the CPU, a batch, the states that a save would
-// hold.
+// For tests: a small model in training with the built plugins, on the CPU: its graph, a session, a batch, the states that a save contains.
 #pragma once
 
 #include <map>
@@ -68,7 +67,7 @@ class SmallTraining {
     step_.update({{"lr", 0.01}, {"step", static_cast<double>(updates_)}});
   }
 
-  // The bytes of all that is saved, by name.
+  // Bytes of every saved state, by name.
   std::map<std::string, std::vector<char>> saved() {
     std::map<std::string, std::vector<char>> all;
     const Graph& g = session_.graph(0);

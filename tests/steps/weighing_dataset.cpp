@@ -1,4 +1,4 @@
-// A dataset that weighs its targets: sequences of even number by half, others as the host left them.
+// A dataset with weights: targets of even sequences have the weight 0.5; those of odd ones keep the weight that the host wrote.
 #include "corral/dataset.h"
 
 namespace {

@@ -8,7 +8,7 @@
 namespace corral::checkpoint {
 namespace {
 
-// The nearest of all 65536 values, ties to the even code, found by looking at all finite ones.
+// The code whose value is nearest, ties to the even code, found by comparing all 65536 codes. Beyond `largest` it is 0.
 template <class Decode>
 uint16_t nearest_code(double value, Decode decode, double largest) {
   if (std::abs(value) >= largest) return 0;

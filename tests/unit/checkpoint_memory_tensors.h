@@ -1,4 +1,4 @@
-// For tests: tensors in memory as a source and a sink, which remember the largest slice asked for.
+// For tests: a source and sink of tensors in memory, which records the largest slice that was asked for.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Saving: whole or not at all, whatever happens meanwhile.
+// A save is whole or absent, through kills, full disks and damage.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sched.h>
@@ -42,7 +42,7 @@ class Store : public testing::Test {
     return all;
   }
 
-  // Files whose content tells the iteration.
+  // Writes files whose content is the iteration, line by line.
   static void fill(const fs::path& to, uint64_t iteration) {
     fs::create_directory(to / "state");
     for (const char* name : {"model.bin", "config.json", "state/optimizer.bin"}) {
@@ -93,7 +93,7 @@ TEST_F(Store, SavingTheSameIterationAgainReplacesIt) {
   EXPECT_EQ(newest()->iteration, 7u);
 }
 
-// By the length alone: a checkpoint of holes has the hash of as many zeros, and none of them was brought into memory.
+// A hole has the hash of as many zeros, computed from its length alone: none of its pages is brought into memory.
 TEST_F(Store, AHoleIsHashedWithoutBeingRead) {
   constexpr size_t kData = 3 << 12, kWhole = (64 << 20) + 100;
   std::string content(kWhole, '\0');
@@ -130,7 +130,7 @@ TEST_F(Store, KeepsTheLastFew) {
   EXPECT_EQ(all[1].iteration, 4u);
 }
 
-TEST_F(Store, LeftoversOfAKilledSaveAreSkippedThenRemovedAndSaid) {
+TEST_F(Store, LeftoversOfAKilledSaveAreSkippedThenRemovedAndReported) {
   save(1);
   fs::create_directories(checkpoints_ + "/iter_0000002.partial/state");
   std::ofstream(checkpoints_ + "/iter_0000002.partial/model.bin") << std::string(2500, 'x');
@@ -144,7 +144,7 @@ TEST_F(Store, LeftoversOfAKilledSaveAreSkippedThenRemovedAndSaid) {
   EXPECT_TRUE(fs::exists(checkpoints_ + "/of_the_user.partial"));
 }
 
-TEST_F(Store, APathIsARunItsCheckpointsOneOfThemOrAnotherProgramsFolder) {
+TEST_F(Store, APathMayBeARunItsCheckpointsOneOfThemOrAnotherProgramsFolder) {
   const auto message = [&](const std::string& path) -> std::string {
     try {
       return locate_checkpoint(path, say_).path;
@@ -250,7 +250,7 @@ TEST_F(Store, AFailedSaveLeavesNothing) {
   EXPECT_FALSE(fs::exists(checkpoints_ + "/iter_0000002.partial"));
 }
 
-// In a child with a disk of its own: 0 all is well, 77 no such disk can be had here.
+// Runs in a child that mounts a disk of its own. Returns 0 on success and 77 if no such disk can be mounted.
 int save_on_a_full_disk(const std::string& folder) {
   if (::unshare(CLONE_NEWNS) != 0 && ::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return 77;
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return 77;
@@ -275,8 +275,8 @@ int save_on_a_full_disk(const std::string& folder) {
   return 0;
 }
 
-// Where a format's programs look for the newest checkpoint.
-TEST_F(Store, FilesNamedLatestStandBesideTheNewestCheckpoint) {
+// Programs of a format look for its latest_* files beside the checkpoints.
+TEST_F(Store, FilesNamedLatestAreWrittenBesideTheNewestCheckpoint) {
   for (const uint64_t i : {1, 2})
     save_checkpoint(checkpoints_, i, [&](const std::string& to) {
       fill(to, i);
@@ -288,7 +288,7 @@ TEST_F(Store, FilesNamedLatestStandBesideTheNewestCheckpoint) {
   EXPECT_TRUE(newest().has_value());
 }
 
-TEST_F(Store, AFolderForAnotherProgramHasNoManifestAndIsTakenAsItIs) {
+TEST_F(Store, AFolderOfAnotherProgramHasNoManifestAndIsTakenAsItIs) {
   const std::string path = save_checkpoint(checkpoints_, 3, [&](const std::string& to) { fill(to, 3); }, {0, {}, false});
   EXPECT_FALSE(fs::exists(path + "/MANIFEST.json"));
   EXPECT_EQ(locate_checkpoint(checkpoints_, {}).path, checkpoints_);
@@ -321,7 +321,7 @@ TEST_F(Store, AKillAtAnyInstantLeavesAWholeCheckpoint) {
   const auto longest = static_cast<unsigned>(std::clamp<int64_t>(3 * a_save, 20'000, 300'000));
   uint64_t last = 1;
   int leftovers = 0;
-  for (int round = 0; round < 100 || (last <= 20 && round < 1000); ++round) {  // a slow disk takes more of them
+  for (int round = 0; round < 100 || (last <= 20 && round < 1000); ++round) {  // a slow disk needs more rounds
     const pid_t child = ::fork();
     if (child == 0) {
       for (uint64_t i = last + 1;; ++i) save_checkpoint(checkpoints_, i, [&](const std::string& to) { fill(to, i); }, {3, {}});
@@ -338,13 +338,13 @@ TEST_F(Store, AKillAtAnyInstantLeavesAWholeCheckpoint) {
     lines_.clear();
     const auto found = newest();
     ASSERT_TRUE(found.has_value()) << said();
-    EXPECT_EQ(found->path, all[0].path) << said();  // what has the name is whole
+    EXPECT_EQ(found->path, all[0].path) << said();  // a folder with a checkpoint's name is whole
     EXPECT_GE(found->iteration, last);
     ASSERT_TRUE(holds(found->path, found->iteration));
     last = found->iteration;
   }
   EXPECT_GT(last, 20u);
-  EXPECT_GT(leftovers, 10);  // the kills did fall into saves
+  EXPECT_GT(leftovers, 10);  // some kills did interrupt a save
 }
 
 }  // namespace

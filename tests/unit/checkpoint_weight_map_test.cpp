@@ -44,8 +44,8 @@ std::string message(F&& f, int exit_code) {
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
-// A random map: externals are cut into boxes; each is padding, or lies in a parameter, densely with its axes in any order or every other
-// element.
+// A random weight map. Externals are cut into boxes; each box is padding or part of a parameter, with its axes in any order, dense or in
+// every other element.
 struct RandomMap {
   WeightMap map;
   std::vector<TensorInfo> parameters;
@@ -59,7 +59,7 @@ struct RandomMap {
       for (int64_t& n : shape) n = 1 + pick(7);
       map.externals.push_back(tensor("x" + std::to_string(x), shape));
       std::vector<int64_t> begin(shape.size(), 0);
-      boxes(TensorInfo(map.externals.back()), begin, shape, 3);  // a copy: the list grows
+      boxes(TensorInfo(map.externals.back()), begin, shape, 3);  // a copy, as boxes() adds to the list
     }
     std::erase_if(parameters, [](const TensorInfo& t) { return t.shape[0] == 0; });
     std::shuffle(map.entries.begin(), map.entries.end(), random);
@@ -105,7 +105,7 @@ struct RandomMap {
   }
 };
 
-// What read_parameters must do, an element at a time.
+// The same as read_parameters, one element at a time.
 void slowly(const WeightEntry& e, const MemoryTensors& externals, MemoryTensors& parameters) {
   const std::vector<float> from = externals.values<float>(e.external.tensor);
   std::vector<float> to = parameters.values<float>(e.parameter.tensor);
@@ -194,7 +194,7 @@ TEST(WeightMap, ParametersAreCoveredToo) {
   EXPECT_TRUE(has(message([&] { check_weight_map(map, {tensor("p", {8})}); }, 4), "leaves its shape [8]"));
 }
 
-TEST(WeightMap, ViewsThatCannotBeAreRefused) {
+TEST(WeightMap, ImpossibleViewsAreRefused) {
   const auto text = [](const View& v) {
     WeightMap map;
     map.externals = {tensor("x", {2, 3})};
@@ -211,7 +211,7 @@ TEST(WeightMap, ViewsThatCannotBeAreRefused) {
   EXPECT_TRUE(has(text(view("z", 0, {2, 3}, {3, 1})), "external tensor z, which is not declared"));
 }
 
-// A tied head: the copy may be in the file, and must then be equal; it is not written.
+// A tied head is a copy: it is not written, and if a file has it, it must equal the embedding.
 struct Tied {
   WeightMap map;
   std::vector<TensorInfo> parameters = {tensor("embed", {3, 2}, DType::BF16)};
@@ -222,7 +222,7 @@ struct Tied {
   }
 };
 
-TEST(WeightMap, ACopyIsStoredOnceAndComparedWhereAFileHasIt) {
+TEST(WeightMap, ACopyIsStoredOnceAndComparedIfAFileHasIt) {
   Tied t;
   check_weight_map(t.map, t.parameters);
   const std::vector<TensorInfo> written = written_externals(t.map, t.parameters);
@@ -254,7 +254,7 @@ TEST(WeightMap, ACheckpointThatDoesNotFitIsRefusedByTensor) {
   EXPECT_TRUE(has(text({tensor("embed", {3, 2}), tensor("bias", {3})}), "tensor \"bias\" belongs to no parameter"));
 }
 
-TEST(WeightMap, TypesAreKeptUnlessTheOtherSideHasAnother) {
+TEST(WeightMap, TypesAreKeptUnlessTheTargetHasAnother) {
   WeightMap map;
   map.externals = {tensor("x", {2}), tensor("y", {2})};
   const std::vector<TensorInfo> parameters = {tensor("p", {4})};

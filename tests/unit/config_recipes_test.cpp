@@ -1,4 +1,4 @@
-// Every recipe against the published values: tests/golden/recipes.json has one row for each recipe and variant.
+// Every recipe has the published values; tests/golden/recipes.json has one row per recipe and variant.
 #include <gtest/gtest.h>
 
 #include <cctype>
@@ -32,7 +32,7 @@ const std::map<std::string, std::string> kPrecision{{"bf16_mixed", "bf16"},
                                                     {"bf16_with_mxfp8_mixed", "mxfp8"},
                                                     {"bf16_with_nvfp4_mixed", "nvfp4"}};
 
-// The flags that choose a row.
+// The recipe and flags that a user gives for a row.
 Sources sources_of(const json& row, const std::string& recipe) {
   Sources sources;
   sources.recipe = recipe;
@@ -45,7 +45,7 @@ Sources sources_of(const json& row, const std::string& recipe) {
   return sources;
 }
 
-// The row that a recipe is without flags, and a row's flags without the choice of a variant.
+// True for the variant of a recipe without flags.
 bool is_default(const json& row) {
   return row["variant"] == "default" || row["variant"] == "lora" || row["variant"] == "bf16_with_fp8_current_scaling_mixed";
 }
@@ -57,7 +57,7 @@ Sources default_sources(const json& row, const std::string& recipe) {
 
 json or_else(const json& value, const json& instead) { return value.is_null() ? instead : value; }
 
-// What the row says for each key that config.md names.
+// The published value of each key of a configuration.
 std::map<std::string, json> expected_values(const json& row) {
   std::string model = row["model_name"];
   for (char& c : model) c = static_cast<char>(std::tolower(c));
@@ -145,13 +145,13 @@ json as_json(const Value& value) {
   return std::visit([](const auto& v) { return json(v); }, value);
 }
 
-// One line for each key that is not what the row says. `value_of` gives null where there is no such key.
+// A line for each key whose value differs from the published one. `value_of` returns null for an unknown key.
 template <class ValueOf>
 std::string differences_of(const ValueOf& value_of, const json& row) {
   std::string all;
   for (const auto& [key, want] : expected_values(row)) {
     const json have = value_of(key);
-    // A format without such layers has no such option.
+    // A precision without layers in bf16 has no such key.
     if (have != want && !(have.is_null() && want == 0 && key.find("_in_bf16") != std::string::npos))
       all += key + " = " + have.dump() + ", published: " + want.dump() + "\n";
   }
@@ -174,7 +174,7 @@ TEST(Recipes, HaveThePublishedValuesInEveryVariant) {
   for (const json& row : rows()) EXPECT_EQ(differences(resolve(sources_of(row, row["recipe"]), folders, plugins()), row), "") << label(row);
 }
 
-// The program shows them, with the flags that a user has for them.
+// The program prints the same values, with the flags that a user gives.
 TEST(Recipes, AreShownByTheProgramInEveryVariant) {
   for (const json& row : rows()) {
     std::string words = " recipes show " + row["recipe"].get<std::string>() + " --json";
@@ -202,7 +202,7 @@ TEST(Recipes, TakeTheOriginalNamesOfPrecisions) {
   }
 }
 
-TEST(Recipes, AreTheTwentyPublishedOnes) {
+TEST(Recipes, AreTheTwentyPublishedRecipes) {
   std::set<std::string> published;
   for (const json& row : rows()) published.insert(row["recipe"]);
   const std::vector<std::string> names = RecipeFolders({kRecipes}).names();
@@ -234,7 +234,7 @@ TEST(Recipes, SayWhereTheLayoutCannotRunOnThePublishedGpus) {
   }
 }
 
-// Where a digit of a recipe's values stands: outside comments.
+// Positions of all digits outside comments.
 std::vector<size_t> digits_of(const std::string& text) {
   std::vector<size_t> places;
   bool comment = false;

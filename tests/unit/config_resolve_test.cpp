@@ -1,4 +1,4 @@
-// Which value wins, and what is refused, on a recipe and plugins of the test's own.
+// Resolution of a configuration: which value wins, and which are refused, with a recipe and plugins of the test.
 #include <google/protobuf/compiler/parser.h>
 #include <google/protobuf/descriptor.pb.h>
 #include <google/protobuf/io/tokenizer.h>
@@ -26,7 +26,7 @@ std::string compiled(const std::string& proto) {
   return set.SerializeAsString();
 }
 
-// model/herd with sizes, optimizer/plain and optimizer/other; nothing else is installed.
+// The installed plugins: model/herd with sizes, optimizer/plain, optimizer/other.
 class TestPlugins final : public PluginSchemas {
  public:
   TestPlugins() {
@@ -93,7 +93,7 @@ class Resolving : public testing::Test {
     return resolve(sources, RecipeFolders({folder_}), plugins_);
   }
 
-  // The message of the refusal, which must be one of the user's input.
+  // The message of the refusal, which must be the user's error.
   std::string refusal(const std::vector<std::string>& set, const std::vector<std::string>& files = {}) {
     try {
       with(set, files);
@@ -152,7 +152,7 @@ TEST_F(Resolving, LeavesASizesHeadDimOutWhereTheHiddenSizeIsAnother) {
   EXPECT_EQ(with({"model.size=m"}).integer("model.head_dim"), 32);
 }
 
-TEST_F(Resolving, KeepsOptionsOfAPluginThatIsNotInstalledAsTheyAreWritten) {
+TEST_F(Resolving, KeepsOptionsOfAMissingPluginAsTheyAreWritten) {
   const RunConfig c = with({"peft.plugin=thin", "peft.alpha=0.5", "peft.mode=fast"});
   EXPECT_EQ(c.integer("peft.dim"), 8);
   EXPECT_EQ(c.number("peft.alpha"), 0.5);
@@ -188,7 +188,7 @@ TEST_F(Resolving, NamesThePluginThatIsMissingAmongSeveral) {
   EXPECT_EQ(with({"tracker.plugins=paper"}).plugins("tracker"), std::vector<std::string>{"paper"});
 }
 
-TEST_F(Resolving, LeavesOutWhatTheRecipeSaysOfAPluginThatTheUserReplaced) {
+TEST_F(Resolving, IgnoresTheRecipesOptionsOfAPluginThatTheUserReplaced) {
   const RunConfig c = with({"optimizer.plugin=other", "model.plugin=flock"});
   EXPECT_EQ(c.number("optimizer.lr"), 0.1);
   EXPECT_FALSE(c.find("optimizer.beta"));
@@ -276,7 +276,7 @@ TEST_F(Resolving, ReadsItsOwnTextBackExactly) {
 
 TEST_F(Resolving, EncodesThePluginsOptions) {
   const RunConfig c = with({"model.tied=true", "model.small=7", "model.parts=x,y", "model.kind=odd"});
-  // hidden_size 64, head_dim 16, scaling { factor 2 }, tied, small 7, parts x y, kind odd, as the wire format has them.
+  // hidden_size 64, head_dim 16, scaling { factor 2 }, tied, small 7, parts x y, kind odd in protobuf's wire format.
   using namespace std::string_literals;
   const std::string bytes = "\x08\x40\x10\x10\x1a\x09\x09\0\0\0\0\0\0\0\x40\x20\x01\x28\x07\x32\x01x\x32\x01y\x38\x01"s;
   EXPECT_EQ(c.options("model"), bytes);
@@ -316,7 +316,7 @@ TEST_F(Resolving, RefusesAPluginWhoseOptionsAreNoDescriptorSetAsABugOfThePlugin)
     try {
       with({});
     } catch (const Error& e) {
-      // A cut between two messages leaves a smaller set, which lacks keys of the recipe.
+      // A cut between two messages leaves a valid smaller set, which lacks keys of the recipe.
       EXPECT_TRUE(e.exit_code() == 4 || e.exit_code() == 2) << size << ": " << e.what();
       bugs += e.exit_code() == 4;
     }

@@ -1,4 +1,4 @@
-// Which token comes next: what each limit leaves, and how often each of what is left is drawn.
+// The choice of the next token: which tokens each limit leaves, and how often each of them is drawn.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -15,7 +15,7 @@ const std::vector<float> kLogits{std::log(0.3f), std::log(0.1f), std::log(0.4f),
 
 constexpr int kDraws = 4000;
 
-// Share of each id among draws of different places.
+// The share of each id among draws at different token positions.
 std::map<int32_t, double> shares(const Sampling& sampling, const std::vector<float>& logits = kLogits,
                                  const std::vector<int32_t>& before = {}) {
   Sampler sampler(sampling);
@@ -24,7 +24,7 @@ std::map<int32_t, double> shares(const Sampling& sampling, const std::vector<flo
   return all;
 }
 
-// Five standard deviations of a share of so many draws, at most.
+// At least five standard deviations of a share among kDraws draws.
 constexpr double kNear = 0.04;
 
 void expect_shares(const Sampling& sampling, const std::map<int32_t, double>& expected) {
@@ -39,14 +39,14 @@ TEST(Sampler, DrawsEachTokenAsOftenAsItsProbability) {
   expect_shares({.temperature = 0.5}, {{0, 0.3}, {1, 0.1 / 3}, {2, 0.16 / 0.3}, {3, 0.04 / 0.3}});
 }
 
-TEST(Sampler, WithoutATemperatureTakesTheLikeliestAndOfEqualOnesTheFirst) {
+TEST(Sampler, WithoutATemperatureTakesTheLikeliestAndTheFirstOfEqualOnes) {
   EXPECT_EQ(shares({}), (std::map<int32_t, double>{{2, shares({})[2]}}));
   Sampler sampler({});
   EXPECT_EQ(sampler.next(std::vector<float>{1, 5, 5, 2}, {}, 0, 0), 1);
-  EXPECT_EQ(shares({.temperature = 1e-320}).size(), 1u);  // nothing overflows
+  EXPECT_EQ(shares({.temperature = 1e-320}).size(), 1u);  // a tiny temperature does not overflow
 }
 
-TEST(Sampler, TopKKeepsSoManyLikeliest) {
+TEST(Sampler, TopKKeepsTheKLikeliest) {
   expect_shares({.temperature = 1, .top_k = 1}, {{2, 1}});
   expect_shares({.temperature = 1, .top_k = 3}, {{2, 0.4 / 0.9}, {0, 0.3 / 0.9}, {3, 0.2 / 0.9}});
   expect_shares({.temperature = 1, .top_k = 100}, {{0, 0.3}, {1, 0.1}, {2, 0.4}, {3, 0.2}});
@@ -57,28 +57,28 @@ TEST(Sampler, TopPKeepsTheFewestThatHaveThisProbabilityTogether) {
   expect_shares({.temperature = 1, .top_p = 0.39}, {{2, 1}});
   expect_shares({.temperature = 1, .top_p = 0.5}, {{2, 4.0 / 7}, {0, 3.0 / 7}});
   expect_shares({.temperature = 1, .top_p = 0.75}, {{2, 0.4 / 0.9}, {0, 0.3 / 0.9}, {3, 0.2 / 0.9}});
-  // Of what top-k left: 4/7 and 3/7.
+  // top-p applies to the tokens that top-k left: 4/7 and 3/7.
   expect_shares({.temperature = 1, .top_k = 2, .top_p = 0.55}, {{2, 1}});
 }
 
-TEST(Sampler, MinPKeepsWhatHasThisShareOfTheLikeliest) {
+TEST(Sampler, MinPKeepsTokensWithThisShareOfTheLikeliest) {
   expect_shares({.temperature = 1, .min_p = 1}, {{2, 1}});
   expect_shares({.temperature = 1, .min_p = 0.6}, {{2, 4.0 / 7}, {0, 3.0 / 7}});
   expect_shares({.temperature = 1, .min_p = 0.3}, {{2, 0.4 / 0.9}, {0, 0.3 / 0.9}, {3, 0.2 / 0.9}});
-  // After the temperature: the shares of the likeliest are 3/4, 1/2 and 1/4, squared.
+  // min-p applies after the temperature: relative to the likeliest, the others are 3/4, 1/2 and 1/4, squared.
   expect_shares({.temperature = 0.5, .min_p = 0.3}, {{2, 0.64}, {0, 0.36}});
 }
 
-TEST(Sampler, ThePenaltyMakesEachTokenThatStoodBeforeLessLikelyOnceWhateverItsSign) {
+TEST(Sampler, ThePenaltyMakesEachEarlierTokenLessLikelyOnceWhateverTheSignOfItsLogit) {
   Sampler sampler({.repetition_penalty = 2});
   EXPECT_EQ(sampler.next(std::vector<float>{4, 3, -1}, {}, 0, 0), 0);
   EXPECT_EQ(sampler.next(std::vector<float>{4, 3, -1}, std::vector<int32_t>{0}, 0, 0), 1);
   EXPECT_EQ(sampler.next(std::vector<float>{-1, -1.5}, std::vector<int32_t>{0}, 0, 0), 1);
-  // Three times the same is one time.
+  // A token that occurred three times is penalized once.
   EXPECT_EQ(sampler.next(std::vector<float>{4, 1.5}, std::vector<int32_t>{0, 0, 0}, 0, 0), 0);
 }
 
-TEST(Sampler, ADrawDependsOnSeedTextAndPlaceAlone) {
+TEST(Sampler, ADrawDependsOnSeedTextAndPositionAlone) {
   const auto draws = [](uint64_t seed, uint64_t text) {
     Sampler sampler({.temperature = 1, .seed = seed});
     std::vector<int32_t> all;

@@ -1,5 +1,5 @@
-// Every operation, from its own cases: shapes are refused, gradients equal finite differences of the float64 reference, axes name every
-// operand.
+// Every operation, tested from its own cases: wrong shapes are refused, gradients equal finite differences of the float64 reference, axes
+// name every operand.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -15,7 +15,7 @@ namespace {
 
 bool differentiable(const CaseOperand& in) { return in.present && in.type.dtype != DType::I32 && in.type.dtype != DType::I64; }
 
-// A graph of one node; its gradient nodes are emitted behind it.
+// A graph of one node, followed by the nodes of its gradient.
 class GradientGraph {
  public:
   GradientGraph(const OpDef& def, const Case& c, const CaseRun& run) : b_(g) {
@@ -83,12 +83,12 @@ TEST_P(EachOpWithGradient, EqualsFiniteDifferencesOfTheReference) {
     CaseRun run = run_case(def, c, 3);
     size_t size = 0;
     for (const CaseOperand& in : run.inputs) size += in.values.size();
-    if (size > 4000) continue;  // larger cases are for the blocks of devices
+    if (size > 4000) continue;  // larger cases test the blocks of a device
     GradientGraph gradient(def, c, run);
     Interpreter interpreter(gradient.g);
     for (size_t i = 0; i < run.inputs.size(); ++i)
       if (gradient.inputs[i]) interpreter[gradient.inputs[i]] = run.inputs[i].values;
-    // The scalar is the sum of the outputs times fixed weights. What attention keeps for its backward form has no gradient.
+    // The scalar is the sum of the outputs times fixed weights. Attention's log-sum-exp, kept for its backward form, has no gradient.
     std::vector<std::vector<double>> weights;
     for (size_t k = 0; k < run.outputs.size(); ++k) {
       const bool statistic = def.name == "attention" && k == 1;
@@ -127,7 +127,7 @@ TEST_P(EachOpWithGradient, EqualsFiniteDifferencesOfTheReference) {
   EXPECT_GT(cases, 0u);
 }
 
-// Types of a case's inputs, one of them changed.
+// Infers the output types of a case after `change` was applied to input `changed`.
 template <class Change>
 std::vector<TensorType> infer_changed(const OpDef& def, const Case& c, const CaseRun& run, size_t changed, Change change) {
   std::vector<TensorType> types;
@@ -138,7 +138,7 @@ std::vector<TensorType> infer_changed(const OpDef& def, const Case& c, const Cas
   return infer(def, c.attrs, given, def.name);
 }
 
-// Has another input one of its axes, or is its extent fixed?
+// True if another input has one of the input's axes, or if its extent is fixed.
 bool shares_axes(const Operands& o, size_t input) {
   const std::vector<std::string>& own = o.input_axes[input];
   for (size_t other = 0; other < o.inputs.size(); ++other)

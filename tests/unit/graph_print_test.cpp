@@ -41,8 +41,8 @@ TEST(Print, ShowsStatesNodesScopesAndTotals) {
             "# 3 nodes, 4 tensors, 2 states of 72 bytes: parameters 24, moments 48\n");
 }
 
-// Whatever a plugin gave can be looked at.
-TEST(Print, ShowsAGraphWhoseNumbersPointNowhere) {
+// Any graph of a plugin can be printed, also an invalid one.
+TEST(Print, ShowsAGraphWithNumbersOutOfRange) {
   Graph g;
   GraphBuilder b(g);
   b.node("product", {7, 0}, {9}, {{"role", attribute(std::string("fprop"))}});

@@ -1,4 +1,4 @@
-// A graph comes from a plugin: whatever is in it, verify answers with a sentence.
+// Graphs come from plugins: verify refuses every bad one with a message.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -28,11 +28,11 @@ size_t first(const Graph& g, std::string_view op) {
   return SIZE_MAX;
 }
 
-TEST(Verify, TakesAGoodGraph) {
+TEST(Verify, AcceptsAGoodGraph) {
   EXPECT_EQ(refusal([](Graph&) {}), "");
 }
 
-TEST(Verify, RefusesNumbersThatPointNowhere) {
+TEST(Verify, RefusesNumbersOutOfRange) {
   EXPECT_NE(refusal([](Graph& g) { g.nodes[0].op = 100000; }), "");
   EXPECT_NE(refusal([](Graph& g) { g.nodes[0].scope = 100000; }), "");
   EXPECT_NE(refusal([](Graph& g) { g.nodes[0].inputs[0] = 100000; }), "");
@@ -49,7 +49,7 @@ TEST(Verify, RefusesNumbersThatPointNowhere) {
   EXPECT_NE(refusal([](Graph& g) { g = {}; }), "");
 }
 
-TEST(Verify, RefusesSizesTypesAndChoicesThatAreNone) {
+TEST(Verify, RefusesInvalidSizesTypesAndChoices) {
   EXPECT_NE(refusal([](Graph& g) { g.tensors[5].shape = {-1}; }), "");
   EXPECT_NE(refusal([](Graph& g) { g.tensors[5].shape = {INT64_MAX, INT64_MAX}; }), "");
   EXPECT_NE(refusal([](Graph& g) { g.tensors[5].dtype = static_cast<DType>(99); }), "");
@@ -67,7 +67,7 @@ TEST(Verify, RefusesAnOrderThatCannotRun) {
   EXPECT_NE(refusal([](Graph& g) { g.states.push_back(g.states[0]); }), "");
   EXPECT_NE(refusal([](Graph& g) { g.tensors[g.states[1].tensor].name = g.tensors[g.states[0].tensor].name; }), "");
   EXPECT_NE(refusal([](Graph& g) { g.inputs[1].name = g.inputs[0].name; }), "");
-  // What is made on the first micro-batch alone, or before the update, is gone when it is read.
+  // A tensor that is written on the first micro-batch alone, or in the update, does not exist when it is read.
   EXPECT_NE(refusal([](Graph& g) { g.nodes[0].when = When::FIRST; }).find("in another run"), std::string::npos);
   EXPECT_NE(refusal([](Graph& g) { g.nodes.back().phase = Phase::UPDATE; }).find("in another run"), std::string::npos);
 }
@@ -102,7 +102,7 @@ TEST(Verify, NamesTheNearestOfAnUnknownOperation) {
   EXPECT_NE(text.find("did you mean \"embedding\"?"), std::string::npos) << text;
 }
 
-// Random changes to the wire bytes: a graph that can still be read is taken or refused, and what is taken runs.
+// After random changes to the encoded bytes a graph that still decodes is accepted or refused; an accepted one runs.
 TEST(Verify, SurvivesRandomBytes) {
   const std::string good = small_model().encode();
   std::mt19937_64 random(7);

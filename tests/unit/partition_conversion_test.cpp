@@ -1,4 +1,4 @@
-// The conversions of layout between the ranks of a mesh dimension, by their references for all ranks.
+// Conversions of layout between the ranks of a mesh dimension, run by their references for all ranks.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -20,7 +20,7 @@ struct Held {
 };
 using Ranks = std::vector<Held>;
 
-// Each rank's own numbers.
+// Partial sums: every rank has numbers of its own.
 Ranks partial() {
   Ranks ranks(kParts, {kWhole, std::vector<double>(static_cast<size_t>(elements(kWhole)))});
   double next = 0;
@@ -40,7 +40,7 @@ Held on_rank(const OpDef& def, const Attrs& attrs, const std::vector<Held*>& giv
   return {y, std::vector<double>(static_cast<size_t>(elements(y)))};
 }
 
-// The operation on all ranks; rank r has the attribute part = r where the operation has it.
+// Runs an operation on all ranks. If it has the attribute `part`, rank r gets part = r.
 Ranks convert(const char* op, Ranks x, const Numbers& numbers, const std::string& reduction = "", const std::string& order = "") {
   const OpDef& def = find_op(op);
   Attrs shared{{"parts", attribute(kParts)}, {"mesh", attribute(std::string("tensor"))}};
@@ -81,7 +81,7 @@ TEST(Conversion, SliceTakesTheRanksPartOfAnAxis) {
   }
 }
 
-TEST(Conversion, AllGatherPutsTogetherWhatSliceCut) {
+TEST(Conversion, AllGatherUndoesSlice) {
   for (const int64_t axis : {1, 2})
     EXPECT_EQ(convert("all_gather", convert("slice", same(), {{"axis", axis}}), {{"axis", axis}}), same()) << axis;
 }
@@ -101,7 +101,7 @@ TEST(Conversion, ZigzagGivesEachRankAnEarlyAndALateChunk) {
   EXPECT_EQ(convert("all_to_all", convert("slice", same(), {{"axis", 2}}), {{"from", 2}, {"to", 1}}, "", "zigzag"), cut);
 }
 
-TEST(Conversion, AllReduceTakesTheSumTheLargestOrLogSumExp) {
+TEST(Conversion, AllReduceTakesTheSumTheMaximumOrLogSumExp) {
   const Ranks x = partial();
   const Ranks sum = convert("all_reduce", x, {}, "sum"), max = convert("all_reduce", x, {}, "max"),
               lse = convert("all_reduce", x, {}, "log_sum_exp");
@@ -115,8 +115,8 @@ TEST(Conversion, AllReduceTakesTheSumTheLargestOrLogSumExp) {
   }
 }
 
-// A rank whose keys are all hidden has the log-sum-exp -inf; it must not make the others' into no number.
-TEST(Conversion, LogSumExpOfNothingIsNothing) {
+// A rank whose keys are all hidden has the log-sum-exp -inf, which must not turn the numbers of other ranks into NaN.
+TEST(Conversion, LogSumExpOfNoKeysLeavesTheOthersAsTheyAre) {
   Ranks x(kParts, {{2}, {-HUGE_VAL, -HUGE_VAL}});
   x[1].data[0] = 3;
   for (const Held& y : convert("all_reduce", x, {}, "log_sum_exp")) EXPECT_EQ(y.data, (std::vector<double>{3, -HUGE_VAL}));
@@ -135,7 +135,7 @@ TEST(Conversion, AllToAllMovesTheCutToAnotherAxis) {
   EXPECT_EQ(convert("all_to_all", cut_2, {{"from", 2}, {"to", 1}}), cut_1);
 }
 
-TEST(Conversion, RefusesWhatIsNotCutEvenlyNamedOrThere) {
+TEST(Conversion, RefusesUnevenCutsUnknownReductionsAndMissingAxes) {
   const auto refused = [](const char* op, const Numbers& numbers, const char* says, const std::string& reduction = "",
                           const std::string& order = "") {
     try {

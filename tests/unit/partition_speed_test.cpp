@@ -1,4 +1,4 @@
-// Passes over a graph of the size of a 405B model's must not be felt before a run begins.
+// Passes over a graph as large as that of a 405B model must not delay the start of a run.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -20,19 +20,19 @@
 namespace corral {
 namespace {
 
-// Ten times what a slow machine needs: only a pass that became quadratic is too slow for it.
+// Seconds for one pass. A slow machine needs a tenth, so that only a pass with quadratic time fails.
 constexpr double kLimit = 2;
 
 template <class Pass>
 void timed(const char* name, Pass pass) {
-  const std::clock_t start = std::clock();  // of the processor: others use the machine too
+  const std::clock_t start = std::clock();  // processor time, as other tests use the machine too
   pass();
   const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   std::printf("%-24s %7.1f ms\n", name, seconds * 1e3);
   EXPECT_LT(seconds, kLimit) << name;
 }
 
-TEST(Passes, TakeNoTimeOnTheGraphOfALargeModel) {
+TEST(Passes, TakeLittleTimeOnTheGraphOfALargeModel) {
   const Graph forward = small_model(false, 6, 450);
   Graph g = forward;
   timed("autodiff", [&] { g = passes::autodiff(std::move(g)); });

@@ -11,7 +11,7 @@
 namespace corral {
 namespace {
 
-TEST(WriteGradients, GivesTheSameNumbersWhateverStoodThereBefore) {
+TEST(WriteGradients, GivesTheSameNumbersWhateverTheGradientsWereBefore) {
   for (const bool frozen_embedding : {false, true}) {
     const Graph plain = passes::autodiff(small_model(frozen_embedding)), g = passes::write_gradients(plain);
     graph::verify(g);

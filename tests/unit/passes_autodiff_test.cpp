@@ -8,7 +8,7 @@
 namespace corral {
 namespace {
 
-// How many parameters have a gradient, each equal to finite differences.
+// Compares every gradient with finite differences; returns how many parameters have one.
 size_t expect_finite_differences(const Graph& forward) {
   const Graph g = passes::autodiff(forward);
   graph::verify(g);
@@ -35,9 +35,9 @@ size_t expect_finite_differences(const Graph& forward) {
 
 TEST(Autodiff, EqualsFiniteDifferencesForEveryParameter) { EXPECT_EQ(expect_finite_differences(small_model()), 1u + 2 * 7); }
 
-TEST(Autodiff, GoesThroughWhatTheForwardPassAddsInPlace) { EXPECT_EQ(expect_finite_differences(adapted_model()), 2u * 4); }
+TEST(Autodiff, GoesThroughSumsThatTheForwardPassMakesInPlace) { EXPECT_EQ(expect_finite_differences(adapted_model()), 2u * 4); }
 
-TEST(Autodiff, TakesWhatIsKeptOverTheStepAsAConstant) {
+TEST(Autodiff, TreatsATensorThatIsKeptOverTheStepAsAConstant) {
   Graph g = small_model();
   GraphBuilder b(g);
   State statistic;
@@ -56,7 +56,7 @@ TEST(Autodiff, TakesWhatIsKeptOverTheStepAsAConstant) {
   for (const Node& n : g.nodes) EXPECT_FALSE(n.phase == Phase::BACKWARD && op_of(g, n) == "scale_features_backward");
 }
 
-TEST(Autodiff, AddsUpOverMicroBatchesAndStartsAnewOnTheFirst) {
+TEST(Autodiff, AccumulatesOverMicroBatchesAndStartsAnewOnTheFirst) {
   const Graph g = passes::autodiff(small_model());
   graph::Interpreter run(g);
   fill_small_model(g, run);
@@ -68,7 +68,7 @@ TEST(Autodiff, AddsUpOverMicroBatchesAndStartsAnewOnTheFirst) {
   EXPECT_EQ(run.named("gradient.layers.0.q"), once);
 }
 
-TEST(Autodiff, DoesNothingThatNoTrainedParameterNeeds) {
+TEST(Autodiff, ComputesNothingThatNoTrainedParameterNeeds) {
   Graph g = small_model(true);
   for (State& s : g.states) s.trained = name_of(g, s.tensor).starts_with("layers.1");
   g = passes::autodiff(g);
@@ -91,7 +91,7 @@ TEST(Autodiff, LeavesOutTheGradientsOfFrozenWeightsAndKeepsTheOthers) {
       EXPECT_EQ(n.outputs[1], 0u);
       ++left_out;
     }
-  EXPECT_EQ(left_out, 2u);  // the head, and the norm of the layer that is not the first
+  EXPECT_EQ(left_out, 2u);  // the head, and the norm of the second layer
   graph::Interpreter run(g), expected(all);
   fill_small_model(g, run);
   fill_small_model(all, expected);
@@ -106,8 +106,8 @@ TEST(Autodiff, WritesWeightGradientsStraightToTheirStates) {
   for (const Node& n : g.nodes) EXPECT_NE(op_of(g, n), "cast");
 }
 
-// Gradients that a rule hands through to several inputs, to parameters directly, and twice to the same one.
-TEST(Autodiff, KeepsGradientsApartThatArePassedOn) {
+// A rule may pass one gradient to several inputs, directly to parameters, and twice to the same parameter.
+TEST(Autodiff, KeepsGradientsApartThatARulePassesOn) {
   Graph g;
   GraphBuilder b(g);
   State s;
@@ -142,7 +142,7 @@ TEST(Autodiff, AddsProductsOfOneActivationInPlace) {
     adds += n.phase == Phase::BACKWARD && op_of(g, n) == "add";
     added += op_of(g, n) == "product" && find_attribute(g, n, "role")->text == "dgrad" && n.accumulate;
   }
-  // In each of two layers k and v are added to q, and up to gate; the two residuals are sums of their own.
+  // In each of two layers the products of k and v are added to that of q, and up's to gate's. The two residual sums stay add nodes.
   EXPECT_EQ(added, 2u * 3);
   EXPECT_EQ(adds, 2u * 2);
 }

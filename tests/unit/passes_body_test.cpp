@@ -1,4 +1,4 @@
-// A node that is no operation of the kernel is what its body says: for verification, gradients, recomputation, the reference.
+// A node whose operation the kernel does not have is defined by its body, for verification, gradients, recomputation and the reference.
 #include <gtest/gtest.h>
 
 #include <sstream>
@@ -36,7 +36,7 @@ std::map<std::string, std::vector<double>> results(const Graph& g) {
   return values;
 }
 
-TEST(Body, IsWhatTheNodeComputesAndTakesItsPlace) {
+TEST(Body, ComputesTheSameAsItsNode) {
   const Graph g = fused_model();
   EXPECT_EQ(fused_nodes(g), 4u);
   EXPECT_EQ(results(g), results(small_model()));
@@ -53,8 +53,9 @@ TEST(Body, GivesTheGradientAndLeavesTheNodeInTheForwardPhase) {
   EXPECT_GT(ours.size(), 10u);
 }
 
-TEST(Body, IsRepeatedInTheBackwardPhaseOnlyAsFarAsItIsRead) {
-  // Of gate, up and swiglu, the gradient reads gate and up; of a fused rope and product it reads nothing that is inside.
+TEST(Body, IsRepeatedInTheBackwardPhaseOnlyForTensorsThatAreRead) {
+  // The gradient of the gated part reads gate and up, so its body is repeated without swiglu. The gradient of the fused rope and product
+  // reads nothing inside, so its body is not repeated.
   size_t repeated = 0;
   const Graph g = passes::autodiff(fused_model());
   for (const Node& n : g.nodes)
@@ -73,7 +74,7 @@ TEST(Body, IsRecomputedWithTheNode) {
   EXPECT_GT(fused_nodes(passes::recompute(g, "full", 0)), fused_nodes(g));
 }
 
-TEST(Body, IsOpenedWhereAPassLooksForWhatIsInside) {
+TEST(Body, IsOpenedByAPassThatReplacesANodeInside) {
   Graph g = small_model();
   size_t at = 0;
   while (op_of(g, g.nodes[at]) != "attention") ++at;

@@ -1,4 +1,4 @@
-// The small model with two fused forms a layer: a turned query, and the gated part of the MLP.
+// The small model with two fused nodes per layer: the query with its rope, and the gated part of the MLP.
 #pragma once
 
 #include <algorithm>

@@ -11,7 +11,7 @@ void set(const Graph& g, graph::Interpreter& run, const char* name, std::vector<
   run[find_port(g, g.inputs, name)] = std::move(values);
 }
 
-TEST(Generation, PrefillAndDecodeGiveTheLogitsOfTheWholeRow) {
+TEST(Generation, PrefillAndDecodeGiveTheLogitsOfTheWholeSequence) {
   constexpr int kPlaces = 6, kVocabulary = 13;
   const Graph whole = passes::logits_of_all(small_model());
   graph::verify(whole);
@@ -24,7 +24,7 @@ TEST(Generation, PrefillAndDecodeGiveTheLogitsOfTheWholeRow) {
     return std::vector(expected.begin() + (b * kPlaces + t) * kVocabulary, expected.begin() + (b * kPlaces + t + 1) * kVocabulary);
   };
 
-  // A prefill of four places, of which the second row's first is padding; then two decodes.
+  // A prefill of four token positions, where the first of the second sequence is padding; then two decode steps.
   const Graph prefill = passes::generation(small_model(false, 4), kPlaces), decode = passes::generation(small_model(false, 1), kPlaces);
   graph::verify(prefill);
   graph::verify(decode);

@@ -41,14 +41,14 @@ void expect_no_overlap(const Graph& g) {
     }
 }
 
-TEST(MemoryPlan, NoTwoTensorsThatLiveAtOnceOverlap) {
+TEST(MemoryPlan, TensorsThatAreLiveAtOnceDoNotOverlap) {
   const Graph g = passes::autodiff(small_model());
   expect_no_overlap(g);
   expect_no_overlap(passes::write_gradients(g));
 }
 
-// The last layer's activations are gone when the first layer's gradients are made.
-TEST(MemoryPlan, GradientsOfOneMicroBatchStandWhereActivationsWere) {
+// Activations of the last layer are dead before the first layer's gradients are written.
+TEST(MemoryPlan, GradientsOfOneMicroBatchReuseTheMemoryOfActivations) {
   const Graph g = passes::autodiff(small_model(false, 64, 4)), alone = passes::write_gradients(g);
   const MemoryPlan before = passes::plan_memory({&g}, 0), after = passes::plan_memory({&alone}, 0);
   const auto bytes = [](const MemoryPlan& plan, const std::string& name) {
@@ -61,7 +61,7 @@ TEST(MemoryPlan, GradientsOfOneMicroBatchStandWhereActivationsWere) {
   EXPECT_EQ(before.total - after.total, bytes(before, "gradients") - bytes(after, "gradients"));
 }
 
-TEST(MemoryPlan, ReusesWhatIsDeadAndRecomputeNeedsLess) {
+TEST(MemoryPlan, ReusesDeadMemoryAndRecomputationNeedsLess) {
   const Graph g = passes::autodiff(small_model()), less = passes::recompute(g, "full", 0);
   const auto activations = [](const Graph& graph) {
     for (const auto& c : passes::plan_memory({&graph}, 0).classes)

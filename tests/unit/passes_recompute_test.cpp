@@ -10,7 +10,7 @@
 namespace corral {
 namespace {
 
-// Tensors that the forward phase makes and the backward phase reads.
+// Counts tensors that the forward phase writes and the backward phase reads.
 size_t kept_values(const Graph& g) {
   std::vector<bool> made(g.tensors.size()), counted(g.tensors.size());
   size_t n = 0;
@@ -48,7 +48,7 @@ void expect_equal_gradients(const Graph& forward) {
 
 TEST(Recompute, KeepsLessAndChangesNoBit) { expect_equal_gradients(small_model()); }
 
-TEST(Recompute, RepeatsAllThatAddsToATensor) { expect_equal_gradients(adapted_model()); }
+TEST(Recompute, RepeatsEveryNodeThatAddsToARecomputedTensor) { expect_equal_gradients(adapted_model()); }
 
 TEST(Recompute, RefusesAnotherGranularityNamingTheNearest) {
   try {
@@ -59,7 +59,7 @@ TEST(Recompute, RefusesAnotherGranularityNamingTheNearest) {
   }
 }
 
-TEST(Eliminate, DropsWhatNobodyReadsAndKeepsUpdatesOfStates) {
+TEST(Eliminate, DropsUnreadTensorsAndKeepsUpdatesOfStates) {
   Graph g = passes::autodiff(small_model());
   const size_t all = g.nodes.size();
   {

@@ -1,4 +1,4 @@
-// A small residual network with everything that passes meet: shared weights, attention, several uses of an activation, a frozen parameter.
+// A small residual network with every case of a pass: shared weights, attention, several uses of an activation, a frozen parameter.
 #pragma once
 
 #include <cmath>
@@ -57,7 +57,7 @@ inline Graph small_model(bool frozen_embedding = false, int64_t T = 6, int64_t l
   return g;
 }
 
-// The same, with low-rank products that are added in place to each q and down; only these are trained.
+// The small model with low-rank products added in place to each q and down. Only those are trained.
 inline Graph adapted_model() {
   Graph g = small_model();
   for (State& s : g.states) s.trained = false;
@@ -81,7 +81,7 @@ inline Graph adapted_model() {
   return g;
 }
 
-// Random parameters and inputs, the same for the same seed and names.
+// Fills parameters and inputs with random numbers, which depend on their names only.
 inline void fill_small_model(const Graph& g, graph::Interpreter& run) {
   for (const State& s : g.states) {
     if (s.kind != StateKind::PARAMETER) continue;

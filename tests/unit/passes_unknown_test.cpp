@@ -1,4 +1,4 @@
-// What a newer plugin put into a graph stays there: passes hand on nodes and fields that they do not know, and only a run refuses them.
+// Passes keep the nodes and fields of a newer plugin that they do not know; only a run refuses them.
 #include <gtest/gtest.h>
 
 #include "corral/error.h"
@@ -12,10 +12,10 @@
 namespace corral {
 namespace {
 
-// Field 1000, one byte of text.
+// Protobuf field 1000: one byte of text.
 const std::string kField{'\xc2', '\x3e', '\x01', 'x'};
 
-// The small model with a node of its own that writes a state, and unknown fields everywhere.
+// The small model with an unknown node that writes a state, and with unknown fields in every message.
 Graph newer_graph() {
   Graph g = small_model();
   {

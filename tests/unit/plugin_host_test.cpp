@@ -1,4 +1,4 @@
-// What the host says where the process cannot go on.
+// The last line of a process that must end.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
@@ -12,7 +12,7 @@
 namespace corral {
 namespace {
 
-TEST(CrashLine, AMappedFileThatIsShortenedIsNamedAndIsNoBug) {
+TEST(CrashLine, AMappedFileThatWasShortenedIsNamedAndIsNotABug) {
   std::string path = testing::TempDir() + "corral shortened-XXXXXX";
   const int file = ::mkstemp(path.data());
   ASSERT_EQ(::ftruncate(file, 3 << 12), 0);

@@ -9,7 +9,7 @@
 
 namespace corral::queued {
 
-// Says it on stderr and ends the process with 70: a host that breaks the contract cannot go on.
+// Prints the message and ends the process with exit code 70, as a host that breaks the contract cannot continue.
 [[noreturn]] void blame(const std::string& sentence);
 
 struct Range {
@@ -49,7 +49,7 @@ class Order {
   void allocated(const Range& range);
   void freed(const Range& range);
   bool is_allocated(const Range& range) const;
-  // Will queued work write it, as far as the host knows?
+  // True if queued work may write the range, as far as the host knows.
   bool may_be_written(const Range& range) const;
 
  private:
@@ -68,8 +68,8 @@ class Order {
   void split(uintptr_t at);
   void use(const Use& use, const Access& by, const Clock& clock);
 
-  Clock host_;                             // what the host waited for
-  std::vector<Clock> streams_;             // what each stream's next work runs after
+  Clock host_;                             // work that the host has waited for
+  std::vector<Clock> streams_;             // work that precedes the next work of each stream
   std::map<uintptr_t, Segment> segments_;  // by begin
   std::vector<Range> memory_;
 };

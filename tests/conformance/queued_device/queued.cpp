@@ -1,5 +1,5 @@
-// device/cpu behind streams: everything is queued, and runs as late as the contract allows, on a thread of its own. A host that breaks the
-// contract ends with a sentence that names the operation (queues.h, order.h).
+// device/cpu behind streams: all work is queued, and runs as late as the contract allows on a thread of its own. If the host breaks the
+// contract, the process ends with a message that names the operation (queues.h, order.h).
 #include "corral/graph.h"
 #include "corral/stream_device.h"
 #include "options.wire.h"
@@ -122,7 +122,7 @@ class Instance final : public corral::StreamDeviceInstance {
     return std::make_unique<Kernel>(cpu_, queues_, device_, node, workspace);
   }
 
-  // Filled with bits that are no number: what is read before it is written shows.
+  // New memory is filled with NaN, so that a read before the first write is seen in the numbers.
   void* allocate(uint64_t size, uint32_t kind) override {
     void* const memory = StreamDeviceInstance::allocate(size, kind);
     std::memset(memory, 0xff, size);

@@ -169,7 +169,7 @@ TEST_F(QueuedDevice, NamesAnEventInsideARecording) {
       blamed(), "while it records");
 }
 
-// A session on it, with a buffer that is changed as soon as it may be.
+// A session copies from a buffer that its owner changes as soon as that is allowed.
 TEST_F(QueuedDevice, SessionsTakeBytesWhoseOwnerReusesThemAtOnce) {
   const Graph g = small_model();
   runtime::Session session(open_queued(), {g});
@@ -178,7 +178,7 @@ TEST_F(QueuedDevice, SessionsTakeBytesWhoseOwnerReusesThemAtOnce) {
   std::vector<float> values(embedding.bytes() / sizeof(float)), back(values.size());
   std::iota(values.begin(), values.end(), 0.0f);
   const std::vector<float> expected = values;
-  // More copies than are on their way at once.
+  // There are more copies than the session has staging slots.
   for (size_t i = 0; i < values.size(); ++i) {
     session.write_bytes(embedding, i * sizeof(float), &values[i], sizeof(float));
     values[i] = -1;
@@ -204,7 +204,7 @@ TEST_F(QueuedDevice, ATensorLargerThanTheRingArrivesWhole) {
   EXPECT_EQ(back, values);
 }
 
-// What a session does without its staging: the same bytes straight from their owner.
+// Without staging, a session's copy would read the bytes of their owner directly.
 TEST_F(QueuedDevice, NamesASessionsBufferThatIsNotStaged) {
   EXPECT_EXIT(
       {

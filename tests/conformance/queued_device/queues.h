@@ -17,7 +17,7 @@ struct Work {
   std::function<void()> run;
   std::vector<Use> uses;
   const void* kernel = nullptr;
-  const char* source = nullptr;  // what a copy reads
+  const char* source = nullptr;  // of a copy
   uint64_t source_bytes = 0;
 };
 
