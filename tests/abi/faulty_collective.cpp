@@ -1,5 +1,4 @@
-// A collective over ranks that live in one process, each in a thread of its own or all in one. It breaks its contract in the way that
-// $CORRAL_TEST_FAULT says.
+// A collective over ranks in one process, each in a thread of its own or all in one. $CORRAL_TEST_FAULT says how it breaks its contract.
 #include <algorithm>
 #include <condition_variable>
 #include <cstdlib>
@@ -56,7 +55,7 @@ void reduce(const corral_exchange& e, char* to, const char* from, uint64_t count
   }
 }
 
-// What the members of a communicator give in one exchange; the last one to come does it for all.
+// One exchange of a communicator: the last member to come computes it for all.
 struct Round {
   std::vector<corral_exchange> exchanges;  // by rank
   size_t come = 0, gone = 0;
@@ -84,7 +83,7 @@ void run(const std::vector<corral_exchange>& all) {
   }
 }
 
-// What ranks of one communicator share.
+// State that the ranks of one communicator share.
 struct Group {
   std::mutex mutex;
   std::condition_variable changed;

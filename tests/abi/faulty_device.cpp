@@ -1,5 +1,5 @@
-// A device of the host with one operation, swiglu, and two algorithms for it of which it measures the better. It breaks its
-// contract in the way that $CORRAL_TEST_FAULT says.
+// A device in host memory with one operation, swiglu, and two algorithms for it, of which it measures the better.
+// $CORRAL_TEST_FAULT says how it breaks its contract.
 #include <bit>
 #include <cmath>
 #include <cstdlib>

@@ -1,5 +1,5 @@
-// A parallel plugin that cuts parameters over tensor, the batch over data and every second layer off into a second stage. It breaks its
-// contract in the way that $CORRAL_TEST_FAULT says.
+// A parallel plugin that cuts parameters over tensor and the batch over data, and moves every second layer into a second stage.
+// $CORRAL_TEST_FAULT says how it breaks its contract.
 #include <cstdlib>
 #include <set>
 
@@ -26,7 +26,7 @@ TensorCut cut(uint32_t tensor, const std::string& dimension, uint32_t axis) {
   return c;
 }
 
-// Whether a scope such as model.layers.3 is that of a layer of the second chunk.
+// True if a scope such as model.layers.3 belongs to a layer of the second chunk.
 bool is_odd_layer(const std::string& scope) {
   const size_t at = scope.find("layers.");
   return at != std::string::npos && std::atoi(scope.c_str() + at + 7) % 2 == 1;

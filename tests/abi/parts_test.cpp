@@ -1,4 +1,4 @@
-// A checkpoint that several parts write, and exchanges between ranks, as the host will use them: each rank in a thread of its own.
+// A checkpoint that is written in several parts, and exchanges between ranks. Each rank is a thread, as the host will use them.
 #include <functional>
 #include <thread>
 
@@ -17,7 +17,7 @@ std::shared_ptr<const Plugin> load(const std::string& path) {
   return load_plugin_file(examine(path, libraries));
 }
 
-// One of two ranks.
+// Opens the collective as `rank` of two.
 CollectiveHandle join(const std::shared_ptr<const Plugin>& plugin, const std::string& job, uint32_t rank) {
   CollectiveOpen open;
   open.job = job;

@@ -1,4 +1,4 @@
-// The text of a graph: whatever the bytes, it is refused with a sentence, or it is a graph that is printed and read back the same.
+// The text of a graph: any bytes are refused with a message, or give a graph that reads back equal after it was printed.
 #include <cstdint>
 
 #include "corral/error.h"

@@ -1,5 +1,5 @@
-// Every case of every file of this folder: `test A sentence`, a graph, `pass NAME WORDS`, and then the graph that the pass gives, `same`,
-// or `fails A SENTENCE`. Graphs are in the form of kernel/graph/read.h.
+// Runs the cases in the text files of this folder. A case is `test A sentence`, a graph, `pass NAME WORDS`, and the result: a graph,
+// `same`, or `fails MESSAGE`. Graphs are in the form of kernel/graph/read.h.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -42,7 +42,7 @@ struct Case {
 
 std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.name; }
 
-// eliminate.txt, "test Keeps what is read" is EliminateKeepsWhatIsRead.
+// The name of a test: `test Keeps what is read` in eliminate.txt is EliminateKeepsWhatIsRead.
 std::string name_of(const std::string& file, const std::string& sentence) {
   std::string name;
   bool begins = true;

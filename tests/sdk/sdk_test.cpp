@@ -40,7 +40,7 @@ class Installed : public testing::Test {
   }
   int corral(const std::string& words, const std::string& prefix = kPrefix) const { return shell(prefix + "/bin/corral " + words); }
 
-  // How many plugins lie below a prefix; each can be used on this processor, or is for another one.
+  // The number of plugins below a prefix. Each can be used on this processor, or is for another one.
   size_t own_plugins(const std::string& prefix) const {
     EXPECT_EQ(corral("plugins --json", prefix), 0) << text("err");
     size_t own = 0;

@@ -1,4 +1,4 @@
-// Equality of graphs whose names may be numbered otherwise.
+// For tests: equality of graphs that may number their names differently.
 #pragma once
 
 #include <string>

@@ -14,7 +14,7 @@ bool names(const std::string& entry, const std::string& operand) {
   return (" " + entry + " ").find(" " + operand + " ") != std::string::npos;
 }
 
-// f(x + z) = f(x) + f(z) where x and z are all inputs of the entry, the others as they are.
+// f(x + z) = f(x) + f(z), where x and z are values of all inputs of the entry and the other inputs are fixed.
 void expect_linear(const OpDef& def, const Case& c, const std::string& entry) {
   const CaseRun x = run_case(def, c, 1, DType::F32);
   CaseRun z = x, sum = x;

@@ -1,4 +1,4 @@
-// Graphs of many ranks beside the whole graph.
+// For tests: graphs of many ranks beside the whole graph.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@
 
 namespace corral {
 
-// Values of a whole graph's tensor, by its name: the same in every test.
+// Values of a tensor of the whole graph. They depend on its name only.
 inline std::vector<double> values_of(const std::string& name, size_t size) {
   std::mt19937_64 random(std::hash<std::string>()(name));
   std::vector<double> values(size);
@@ -37,7 +37,7 @@ inline void set(const Graph& whole, graph::Interpreter& one, graph::RankInterpre
   }
 }
 
-// How far the ranks are from the whole graph: the largest difference of an output or state that no rank owes anything, relative to its
+// The distance of the ranks from the whole graph: the largest difference of an output or state that owes no reduction, relative to its
 // largest number.
 inline double distance(const Graph& whole, graph::Interpreter& one, graph::RankInterpreter& many) {
   double largest = 0;

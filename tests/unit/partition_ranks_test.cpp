@@ -74,7 +74,7 @@ backward layers.0
 output losses: %12
 )";
 
-// The same, and rows of activations are cut between the products.
+// The same cut, where activations between the products are cut over token positions too.
 constexpr char kSequence[] = R"(
 input  input: %1 input f32[2 6]{[4 6] tensor 2 axis 0}
 state  %2 scale f32[2 6]{[4 6] tensor 2 axis 0} parameter trained
@@ -205,7 +205,7 @@ Graph whole_of(const HandCutGraph& c) {
 
 graph::RankInterpreter ranks_of(const HandCutGraph& c, const Graph& g) { return {{g, g}, {{{c.mesh, 2}}}}; }
 
-// Two micro-batches and two updates; the distance at the end.
+// Trains two steps of two micro-batches; returns the distance at the end.
 double train(const HandCutGraph& c, const Graph& rank) {
   const Graph whole = whole_of(c);
   graph::Interpreter one(whole);
@@ -242,7 +242,8 @@ TEST_P(HandCut, EqualsTheWholeGraph) {
   EXPECT_LT(train(GetParam(), rank), 1e-12);
 }
 
-// Its readers read what it read. Where the shapes still fit, the numbers are others, and the layouts are refused in any case.
+// Drops one conversion: readers of its output read its input. If the shapes still fit, the numbers differ; the layouts are refused in any
+// case.
 TEST_P(HandCut, IsRefusedAndWrongWithoutAnyOfItsConversions) {
   const Graph rank = graph::read(GetParam().rank);
   size_t dropped = 0;
