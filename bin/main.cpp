@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "bin/terminal/command.h"
+#include "bin/terminal/voice.h"
 #include "corral/error.h"
 #include "kernel/plugin/host.h"
 
@@ -65,9 +66,9 @@ int run(std::vector<std::string> words) {
   return command.run(arguments);
 }
 
-int say(int exit_code, const std::string& text) {
+int ended(int exit_code, const std::string& text) {
   std::fflush(stdout);
-  std::fprintf(stderr, "error: %s\n", text.c_str());
+  say("error: " + text);
   return exit_code;
 }
 
@@ -76,15 +77,15 @@ int guarded(std::vector<std::string> words) {
   try {
     return run(std::move(words));
   } catch (const Error& e) {
-    return say(e.exit_code(), e.what());
+    return ended(e.exit_code(), e.what());
   } catch (const std::bad_alloc&) {
-    return say(3, "out of memory");
+    return ended(3, "out of memory");
   } catch (const std::system_error& e) {
-    return say(3, e.what());
+    return ended(3, e.what());
   } catch (const std::exception& e) {
-    return say(4, std::string("a bug in Corral: ") + e.what());
+    return ended(4, std::string("a bug in Corral: ") + e.what());
   } catch (...) {
-    return say(4, "a bug in Corral: an exception of unknown type");
+    return ended(4, "a bug in Corral: an exception of unknown type");
   }
 }
 
@@ -102,6 +103,7 @@ int main(int argc, char** argv) {
   corral::install_crash_line();
   int code = corral::cli::guarded({argv + 1, argv + argc});
   // A result that did not reach its file is no result.
-  if (std::fflush(stdout) != 0 || std::ferror(stdout)) code = corral::cli::say(3, std::string("standard output: ") + std::strerror(errno));
+  if (std::fflush(stdout) != 0 || std::ferror(stdout))
+    code = corral::cli::ended(3, std::string("standard output: ") + std::strerror(errno));
   return code;
 }

@@ -3,10 +3,9 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "bin/job/configuration.h"
 #include "bin/job/found_checkpoint.h"
-#include "bin/job/load_plugin.h"
 #include "bin/terminal/json.h"
+#include "bin/terminal/program_host.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/format_io.h"
 #include "kernel/checkpoint/weight_map.h"
@@ -31,8 +30,8 @@ struct NearRecipe {
 };
 
 // Of a folder that no installed format knows by its tensors: its configuration alone, which tells as much of the model.
-FoundCheckpoint without_weights(const std::string& path) {
-  FoundCheckpoint c;
+job::FoundCheckpoint without_weights(const std::string& path) {
+  job::FoundCheckpoint c;
   c.path = path;
   c.format = c.info.dialect = "hf";
   c.reason = "has config.json";
@@ -42,17 +41,17 @@ FoundCheckpoint without_weights(const std::string& path) {
 
 class Check {
  public:
-  Check(const Arguments& arguments, const std::string& named) : arguments_(arguments) {
-    const std::string path = newest_checkpoint(arguments, named);
+  Check(const job::Host& host, const std::string& named) : host_(host) {
+    const std::string path = newest_checkpoint(host, named);
     std::error_code error;
-    has_weights_ = is_checkpoint(arguments, path) || !std::filesystem::is_regular_file(path + "/config.json", error);
-    checkpoint_ = has_weights_ ? open_checkpoint(arguments, path) : without_weights(path);
+    has_weights_ = is_checkpoint(host, path) || !std::filesystem::is_regular_file(path + "/config.json", error);
+    checkpoint_ = has_weights_ ? open_checkpoint(host, path) : without_weights(path);
     if (checkpoint_.info.kind == "adapter") fail("{} is an adapter: name the folder of a model", path);
-    const DialectConfig config = own_config(checkpoint_.info);
+    const DialectConfig config = job::own_config(checkpoint_.info);
     if (config.content.empty()) fail("{}: it has no configuration", path);
     try {
       explain(config);
-      model_ = find_model(arguments, config);
+      model_ = find_model(host, config);
     } catch (const Error& e) {
       throw Error(e.exit_code(), path + ": " + e.what());
     }
@@ -73,7 +72,7 @@ class Check {
               {"models", Json::array()},
               {"recipes", Json::array()},
               {"keys", Json::array()}};
-    for (const FoundModel::Claim& c : model_.claims)
+    for (const job::FoundModel::Claim& c : model_.claims)
       json["models"].push_back({{"plugin", c.plugin}, {"confidence", c.confidence}, {"reason", c.reason}});
     for (const NearRecipe& r : recipes_) json["recipes"].push_back({{"name", r.name}, {"differences", r.differences}});
     for (const ConfigKey& k : report_.keys) json["keys"].push_back({{"key", k.key}, {"use", use_text(k.use)}, {"why", k.why}});
@@ -84,7 +83,7 @@ class Check {
     const auto line = [](const char* what, const std::string& text) { std::printf("%-8s %s\n", what, text.c_str()); };
     line("path", checkpoint_.path);
     line("format", format("{} ({})", checkpoint_.format, checkpoint_.reason));
-    for (const FoundModel::Claim& c : model_.claims)
+    for (const job::FoundModel::Claim& c : model_.claims)
       line(c.plugin == model_.plugin ? "model" : "", format("{}: {} (confidence {})", c.plugin, c.reason, c.confidence));
     if (model_.plugin.empty()) line("model", "none: " + refusal());
     if (!has_weights_)
@@ -109,9 +108,9 @@ class Check {
 
   // By the first model plugin that tells.
   void explain(const DialectConfig& config) {
-    for (const std::string& name : plugin_names(arguments_, "model")) {
+    for (const std::string& name : host_.available("model")) {
       try {
-        report_ = ModelHandle(load_plugin(arguments_, "model", name)).explain_config(config);
+        report_ = ModelHandle(host_.plugins.load("model", name)).explain_config(config);
         return;
       } catch (const Unsupported&) {
       }
@@ -119,7 +118,7 @@ class Check {
   }
 
   void check_weights() {
-    const ModelHandle model(load_plugin(arguments_, "model", model_.plugin));
+    const ModelHandle model(host_.plugins.load("model", model_.plugin));
     try {
       checkpoint::check_externals(model.weight_map(model_.options, checkpoint_.info.dialect, checkpoint::weights_of(checkpoint_.tensors)),
                                   checkpoint_.tensors);
@@ -131,8 +130,8 @@ class Check {
 
   // The recipes of this family whose model has the fewest other values.
   void find_recipes() {
-    const config::RecipeFolders folders = recipe_folders();
-    ManifestSchemas plugins(plugin_registry(arguments_));
+    const config::RecipeFolders& folders = host_.recipes;
+    ManifestSchemas plugins(host_.plugins);
     for (const std::string& name : folders.names()) {
       const config::RunConfig recipe = config::resolve({.recipe = name, .resolved = "", .config_files = {}, .flags = {}}, folders, plugins);
       if (recipe.plugin("model") != model_.plugin) continue;
@@ -150,17 +149,18 @@ class Check {
     std::erase_if(recipes_, [&](const NearRecipe& r) { return r.differences.size() > fewest; });
   }
 
-  const Arguments& arguments_;
-  FoundCheckpoint checkpoint_;
+  const job::Host& host_;
+  job::FoundCheckpoint checkpoint_;
   bool has_weights_ = true;
-  FoundModel model_;
+  job::FoundModel model_;
   ConfigReport report_;
   std::string weights_problem_;
   std::vector<NearRecipe> recipes_;
 };
 
 int run(const Arguments& arguments) {
-  const Check check(arguments, arguments.words[0]);
+  const job::Host& host = host_of(arguments);
+  const Check check(host, arguments.words[0]);
   if (arguments.has("json"))
     print_json(check.as_json());
   else

@@ -5,15 +5,17 @@
 #include <optional>
 
 #include "bin/job/chat_template.h"
-#include "bin/job/configuration.h"
 #include "bin/job/end_tokens.h"
 #include "bin/job/job.h"
-#include "bin/job/load_plugin.h"
+#include "bin/job/settings.h"
 #include "bin/job/text_stream.h"
 #include "bin/terminal/graph_dump.h"
 #include "bin/terminal/line_reader.h"
+#include "bin/terminal/model_flags.h"
+#include "bin/terminal/program_host.h"
 #include "bin/terminal/sampling.h"
-#include "bin/terminal/say.h"
+#include "bin/terminal/sources.h"
+#include "bin/terminal/voice.h"
 #include "corral/abi.h"
 #include "corral/error.h"
 #include "kernel/generate/generator.h"
@@ -48,7 +50,7 @@ std::string help() {
          keys +
          "\n"
          "/exit             leave, as the end of the input does\n"
-         "Ctrl-C            stops an answer\n";
+         "Ctrl-C            stops an answer";
 }
 
 std::string history_file() {
@@ -65,20 +67,20 @@ double number_of(const std::string& text) {
 
 class Conversation {
  public:
-  Conversation(const Arguments& arguments, const config::RunConfig& config, const ModelSource& source)
-      : tokenizer_(open_tokenizer(arguments, config, source)),
-        writer_(load_plugin(arguments, "dataset", config.plugin("dataset", true))),
+  Conversation(const Arguments& arguments, const job::Host& host, const config::RunConfig& config, const job::ModelSource& source)
+      : tokenizer_(open_tokenizer(host, config, source)),
+        writer_(host.plugins.load("dataset", config.plugin("dataset", true))),
         sampling_(sampling(arguments, source)),
-        pipeline_(make_pipeline(arguments, config)),
+        pipeline_(printing_stages(arguments, make_pipeline(host, config))),
         places_(places(arguments, config)),
-        session_(open_device(arguments, config), graphs()) {
+        session_(open_device(host, config), graphs()) {
     if (!tokenizer_) fail("{}: no tokenizer there, and a chat needs one: --tokenizer DIR", source.path);
     limits_.max_new_tokens = static_cast<uint64_t>(arguments.integer("max-new-tokens", 500));
-    limits_.end_ids = end_tokens(source, tokenizer_.get());
+    limits_.end_ids = job::end_tokens(source, tokenizer_.get());
     limits_.keep_cache = true;
     request_.options = config.options("dataset");
     request_.row_template = config.text("data.template");
-    request_.chat_template = chat_template_of(tokenizer_->files().files);
+    request_.chat_template = job::chat_template_of(tokenizer_->files().files);
     request_.open_answer = true;
     set_system(arguments.text("system"));
     // Before the weights are read: a chat that cannot be written ends here.
@@ -89,7 +91,7 @@ class Conversation {
     say("chat template: " + reply.taken);
     for (const int64_t id : reply.stop_ids) limits_.end_ids.insert(static_cast<int32_t>(id));
     if (dumped_ = ends_with_graph(arguments, pipeline_, [&]() -> const runtime::Session& { return session_; }); dumped_) return;
-    allocate(session_, "less take: a smaller --max-length, or --precision bf16");
+    job::allocate(session_, "less take: a smaller --max-length, or --precision bf16");
     load_parameters(source, pipeline_, session_);
     generator_.emplace(session_);
   }
@@ -153,7 +155,7 @@ class Conversation {
     }
     generate::Limits limits = limits_;
     limits.max_new_tokens = std::min(limits.max_new_tokens, static_cast<uint64_t>(places_ - length));
-    TextStream stream(tokenizer_.get(), {}, false);
+    job::TextStream stream(tokenizer_.get(), {}, false);
     std::vector<int32_t> said;
     const auto show = [&] {
       const std::string piece = stream.take();
@@ -192,7 +194,7 @@ class Conversation {
       const size_t end = std::min(rest.find_first_of(" ="), rest.size());
       set(rest.substr(0, end), rest.substr(std::min(rest.find_first_not_of(" =", end), rest.size())));
     } else if (name == "/help") {
-      std::fputs(help().c_str(), stderr);
+      say(help());
     } else {
       fail("{}: no such command{}", name, did_you_mean(name, {"/reset", "/system", "/set", "/help", "/exit"}));
     }
@@ -220,13 +222,14 @@ class Conversation {
 };
 
 int run(const Arguments& arguments) {
+  const job::Host& host = host_of(arguments);
   const std::string path = arguments.text("checkpoint");
   if (path.empty()) fail("chat needs a model: --checkpoint PATH");
   config::Sources from = sources(arguments);
   prefer_samples(from, "chat");
-  const ModelSource source = open_model(arguments, {path, ""});
-  const config::RunConfig config = configure_to_run(arguments, from, source);
-  return naming_who_set_it(config, [&] { return Conversation(arguments, config, source).run(); });
+  const job::ModelSource source = open_model(host, model_at(arguments, path));
+  const config::RunConfig config = configure_to_run(host, from, source);
+  return job::naming_who_set_it(config, [&] { return Conversation(arguments, host, config, source).run(); });
 }
 
 }  // namespace

@@ -3,9 +3,10 @@
 #include <cstdio>
 
 #include "bin/job/job.h"
-#include "bin/job/load_plugin.h"
 #include "bin/terminal/json.h"
+#include "bin/terminal/program_host.h"
 #include "bin/terminal/tokenizer_flag.h"
+#include "bin/terminal/voice.h"
 #include "corral/error.h"
 #include "kernel/plugin/schemas.h"
 
@@ -40,7 +41,7 @@ int run(const Arguments& arguments) {
     request.end_of_text_id = info.end_of_text_id;
     request.num_ids = info.num_ids;
   }
-  const auto plugin = load_plugin(arguments, "dataset", arguments.text("method", "indexed"));
+  const auto plugin = host_of(arguments).plugins.load("dataset", arguments.text("method", "indexed"));
   const auto begin = std::chrono::steady_clock::now();
   const DatasetBuildReply reply = build_dataset(*plugin, request, tokenizer.get());
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -51,10 +52,10 @@ int run(const Arguments& arguments) {
     for (const std::string& file : reply.files) std::printf("%s\n", file.c_str());
   }
   const auto number = [](uint64_t n) { return static_cast<unsigned long long>(n); };
-  std::fprintf(stderr, "%s: %llu documents, %llu tokens", reply.path.c_str(), number(reply.documents), number(reply.tokens));
-  if (reply.bytes > 0)
-    std::fprintf(stderr, " of %llu bytes, %.1f MB/s", number(reply.bytes), static_cast<double>(reply.bytes) / 1e6 / seconds);
-  std::fprintf(stderr, ", in %.1f s\n", seconds);
+  const std::string speed =
+      reply.bytes > 0 ? printed(" of %llu bytes, %.1f MB/s", number(reply.bytes), static_cast<double>(reply.bytes) / 1e6 / seconds) : "";
+  say(printed("%s: %llu documents, %llu tokens%s, in %.1f s", reply.path.c_str(), number(reply.documents), number(reply.tokens),
+              speed.c_str(), seconds));
   return 0;
 }
 

@@ -4,10 +4,12 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "bin/job/configuration.h"
 #include "bin/job/job.h"
 #include "bin/job/preflight.h"
+#include "bin/job/settings.h"
 #include "bin/terminal/json.h"
+#include "bin/terminal/program_host.h"
+#include "bin/terminal/sources.h"
 #include "corral/error.h"
 
 namespace corral::cli {
@@ -67,15 +69,15 @@ void print_json(const SampleReport& report, const std::string& verdict) {
 int run(const Arguments& arguments) {
   config::Sources from = sources(arguments);
   prefer_samples(from, "data check");
-  const config::RunConfig config = resolve(from, arguments);
-  const auto tokenizer = open_tokenizer(arguments, config, "");
-  const auto data = open_dataset(arguments, config, tokenizer.get(), true);
+  const config::RunConfig config = resolve(host_of(arguments), from);
+  const auto tokenizer = open_tokenizer(host_of(arguments), config, "");
+  const auto data = open_dataset(host_of(arguments), config, tokenizer.get(), true);
   SampleQuery query;
   const int64_t wanted = arguments.integer("show", 0);
   if (wanted < 0) fail("--show = {}: needs a number from 0 on", wanted);
   query.count = static_cast<uint64_t>(wanted);
   const SampleReport report = data->inspect(query);
-  const std::string verdict = verdict_on(report);
+  const std::string verdict = job::verdict_on(report);
   if (arguments.has("json")) {
     print_json(report, verdict);
   } else {
@@ -91,7 +93,7 @@ int run(const Arguments& arguments) {
     line("truncated samples", report.truncated, report.samples);
     line("samples without a trained token of an answer", report.untrained, report.samples);
     line("samples that do not train an answer's end", report.samples - report.ended, report.samples);
-    for (const std::string& finding : findings_of(report)) std::printf("%s\n", finding.c_str());
+    for (const std::string& finding : job::findings_of(report)) std::printf("%s\n", finding.c_str());
     std::fflush(stdout);
   }
   if (!verdict.empty()) fail_check("{}", verdict);

@@ -5,15 +5,13 @@
 #include <filesystem>
 #include <optional>
 
-#include "bin/convert/certificate.h"
 #include "bin/convert/compare.h"
 #include "bin/convert/logits_check.h"
-#include "bin/convert/model_transfer.h"
-#include "bin/job/configuration.h"
 #include "bin/job/found_checkpoint.h"
 #include "bin/job/job.h"
-#include "bin/job/load_plugin.h"
+#include "bin/terminal/conversion_flags.h"
 #include "bin/terminal/json.h"
+#include "bin/terminal/program_host.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/element.h"
 #include "kernel/checkpoint/stored_parameters.h"
@@ -21,7 +19,7 @@
 namespace corral::cli {
 namespace {
 using Json = nlohmann::ordered_json;
-using checkpoint::TensorDifference;
+using convert::TensorDifference;
 
 constexpr Flag kFlags[] = {
     {"json", Flag::kNothing, "", "one object", ""},
@@ -32,29 +30,28 @@ constexpr Flag kFlags[] = {
 // One side: how its tensors are made of parameters, if that has to be known.
 class Side {
  public:
-  Side(const Arguments& arguments, const std::string& path)
-      : arguments_(arguments), checkpoint_(open_checkpoint(arguments, newest_checkpoint(arguments, path))) {}
+  Side(const job::Host& host, const std::string& path) : host_(host), checkpoint_(open_checkpoint(host, newest_checkpoint(host, path))) {}
 
-  const FoundCheckpoint& checkpoint() const { return checkpoint_; }
+  const job::FoundCheckpoint& checkpoint() const { return checkpoint_; }
   bool is_adapter() const { return checkpoint_.info.kind == "adapter"; }
 
   // The configuration of its model, or one without content.
   DialectConfig config() const {
-    const DialectConfig own = own_config(checkpoint_.info);
+    const DialectConfig own = job::own_config(checkpoint_.info);
     return own.content.empty() && !checkpoint_.info.others.empty() ? checkpoint_.info.others[0] : own;
   }
 
   // `other` describes a model without a configuration of its own. Throws Error (2) with the reason where no plugin knows it.
   void find_model_of(const DialectConfig& other) {
     if (is_adapter()) {
-      source_ = open_model_folder(arguments_, checkpoint_.path, "");
-      const config::RunConfig config = configure_for(arguments_, sources(arguments_), *source_);
-      const train::Pipeline pipeline = make_pipeline(arguments_, config);
+      source_ = open_model_folder(host_, {.path = checkpoint_.path});
+      const config::RunConfig config = configure_for(host_, config::Sources{}, *source_);
+      const train::Pipeline pipeline = make_pipeline(host_, config);
       map_ = weight_map_of(*source_->adapter, pipeline);
       parameters_ = checkpoint::parameters_of(pipeline.evaluation(1, 8));
     } else {
       const DialectConfig own = config();
-      const FoundModel found = find_model(arguments_, own.content.empty() ? other : own);
+      const job::FoundModel found = find_model(host_, own.content.empty() ? other : own);
       if (found.plugin.empty())
         fail("{}: {}", checkpoint_.path, found.refusal.empty() ? "no plugin knows of which model it is" : found.refusal);
       source_.emplace();
@@ -63,33 +60,32 @@ class Side {
       source_->info = checkpoint_.info;
       source_->model_plugin = found.plugin;
       source_->options = found.options;
-      const ModelHandle model(load_plugin(arguments_, "model", found.plugin));
+      const ModelHandle model(host_.plugins.load("model", found.plugin));
       map_ = weight_map_of(*source_, model, found.options);
       parameters_ = checkpoint::parameters_of(model.emit(found.options, 1, 8));
     }
     const auto names = checkpoint::parameters_in(map_);
     std::erase_if(parameters_, [&](const TensorInfo& t) { return !names.contains(t.name); });
   }
-  const ModelSource& source() const { return *source_; }
+  const job::ModelSource& source() const { return *source_; }
   const WeightMap& map() const { return map_; }
   const std::vector<TensorInfo>& parameters() const { return parameters_; }
 
  private:
-  const Arguments& arguments_;
-  FoundCheckpoint checkpoint_;
-  std::optional<ModelSource> source_;
+  const job::Host& host_;
+  job::FoundCheckpoint checkpoint_;
+  std::optional<job::ModelSource> source_;
   WeightMap map_;
   std::vector<TensorInfo> parameters_;
 };
 
 class Comparison {
  public:
-  Comparison(const Arguments& arguments, Side& a, Side& b) : a_(a), b_(b) {
+  Comparison(const Arguments& arguments, const job::Host& host, Side& a, Side& b) : a_(a), b_(b) {
     if (a.is_adapter() != b.is_adapter())
       fail("{} is an adapter, {} a whole model: there is nothing to compare", (a.is_adapter() ? a : b).checkpoint().path,
            (a.is_adapter() ? b : a).checkpoint().path);
-    const bool check = arguments.has("check");
-    const uint64_t memory = check_memory(arguments);
+    const auto check = wanted_check(arguments);
     bool compared = false;
     if (!same_tensors() || check) {
       try {
@@ -104,7 +100,7 @@ class Comparison {
       }
     }
     if (!compared) by_names();
-    if (check) check_ = check_logits(arguments, a.source(), b.source(), memory);
+    if (check) check_ = convert::check_logits(host, *check, a.source(), b.source());
   }
 
   size_t differing() const {
@@ -187,7 +183,7 @@ class Comparison {
         only_a_.push_back(t.name);
     for (const TensorInfo& t : b.tensors())
       if (checkpoint::find_tensor(a.tensors(), t.name) == a.tensors().size()) only_b_.push_back(t.name);
-    all_ = checkpoint::compare_through_map(checkpoint::same_names(common), common, a, b);
+    all_ = convert::compare_through_map(convert::same_names(common), common, a, b);
   }
 
   void by_parameters() {
@@ -195,7 +191,7 @@ class Comparison {
     checkpoint::StoredParameters b(*b_.checkpoint().reader, b_.map(), b_.parameters());
     checkpoint::check_weight_map(a_.map(), a_.parameters());
     checkpoint::check_externals(a_.map(), a.tensors());
-    all_ = checkpoint::compare_through_map(a_.map(), a_.parameters(), a, b.tensors());
+    all_ = convert::compare_through_map(a_.map(), a_.parameters(), a, b.tensors());
     const auto mine = checkpoint::parameters_in(a_.map());
     for (const TensorInfo& t : b.tensors().tensors())
       if (!mine.contains(t.name)) only_b_.push_back(t.name);
@@ -206,12 +202,13 @@ class Comparison {
   std::vector<TensorDifference> all_;
   std::vector<std::string> only_a_, only_b_;
   size_t left_ = 0;
-  std::optional<LogitsCheck> check_;
+  std::optional<convert::LogitsCheck> check_;
 };
 
 int run(const Arguments& arguments) {
-  Side a(arguments, arguments.words[0]), b(arguments, arguments.words[1]);
-  const Comparison comparison(arguments, a, b);
+  const job::Host& host = host_of(arguments);
+  Side a(host, arguments.words[0]), b(host, arguments.words[1]);
+  const Comparison comparison(arguments, host, a, b);
   if (arguments.has("json"))
     print_json(comparison.as_json());
   else

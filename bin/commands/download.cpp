@@ -1,11 +1,11 @@
 // `corral download`: a model of the hub into the cache that the hub's own tools use too.
-#include <unistd.h>
-
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 
 #include "bin/hub/hub_download.h"
 #include "bin/terminal/command.h"
+#include "bin/terminal/voice.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/files.h"
 
@@ -18,7 +18,7 @@ constexpr Flag kFlags[] = {
     {"jobs", Flag::kValue, "N", "files at once (4)", ""},
 };
 
-// One line of a terminal that shows how far it is.
+// Shows at a terminal how far it is.
 class Line {
  public:
   void show(uint64_t done, uint64_t total) {
@@ -28,13 +28,12 @@ class Line {
     const double seconds = std::chrono::duration<double>(now - first_).count();
     if (!begun_) before_ = done;
     begun_ = true;
-    std::fprintf(stderr, "\r\033[K%s of %s, %s/s", checkpoint::size_text(done).c_str(), checkpoint::size_text(total).c_str(),
-                 checkpoint::size_text(static_cast<uint64_t>(static_cast<double>(done - std::min(done, before_)) / seconds)).c_str());
+    live(format("{} of {}, {}/s", checkpoint::size_text(done), checkpoint::size_text(total),
+                checkpoint::size_text(static_cast<uint64_t>(static_cast<double>(done - std::min(done, before_)) / seconds))));
   }
-  void say(const std::string& line) const { std::fprintf(stderr, "%s%s\n", terminal_ ? "\r\033[K" : "", line.c_str()); }
 
  private:
-  const bool terminal_ = isatty(STDERR_FILENO) != 0;
+  const bool terminal_ = shows_live();
   std::chrono::steady_clock::time_point first_ = std::chrono::steady_clock::now(), last_ = first_;
   uint64_t before_ = 0;
   bool begun_ = false;
@@ -46,26 +45,26 @@ std::string name_in_address(const std::string& word) {
   if (host == word.npos) return "";
   const size_t owner = word.find('/', host + 1), end = owner == word.npos ? owner : word.find_first_of("/?#", owner + 1);
   const std::string name = word.substr(host + 1, end == word.npos ? end : end - host - 1);
-  return hub_name(name) ? "\n       did you mean \"" + name + "\"?" : "";
+  return hub::hub_name(name) ? "\n       did you mean \"" + name + "\"?" : "";
 }
 
 int run(const Arguments& arguments) {
   const std::string& word = arguments.words[0];
-  auto name = hub_name(word);
-  if (name && arguments.has("revision")) name = hub_name(name->repository + "@" + arguments.text("revision"));
+  auto name = hub::hub_name(word);
+  if (name && arguments.has("revision")) name = hub::hub_name(name->repository + "@" + arguments.text("revision"));
   if (!name)
     fail("\"{}\": no name of a model on the hub: expected OWNER/NAME, such as meta-llama/Llama-3.2-1B{}",
-         arguments.has("revision") && hub_name(word) ? word + "@" + arguments.text("revision") : word, name_in_address(word));
+         arguments.has("revision") && hub::hub_name(word) ? word + "@" + arguments.text("revision") : word, name_in_address(word));
   const int64_t jobs = arguments.integer("jobs", 4);
   if (jobs < 1 || jobs > 64) fail("--jobs {}: expected 1 to 64", jobs);
   Line line;
-  DownloadOptions options;
+  hub::DownloadOptions options;
   options.everything = arguments.has("all");
   options.at_once = static_cast<unsigned>(jobs);
-  options.say = [&](const std::string& text) { line.say(text); };
+  options.say = say;
   options.progress = [&](uint64_t done, uint64_t total) { line.show(done, total); };
-  const std::string folder = download(*name, options);
-  line.say(format("{} is there: --hf-model {} takes it", name->repository, word));
+  const std::string folder = hub::download(*name, options);
+  say(format("{} is there: --hf-model {} takes it", name->repository, word));
   std::printf("%s\n", folder.c_str());
   return 0;
 }

@@ -3,10 +3,13 @@
 #include <cstdio>
 #include <cstring>
 
-#include "bin/job/configuration.h"
 #include "bin/job/job.h"
+#include "bin/job/settings.h"
 #include "bin/terminal/graph_dump.h"
 #include "bin/terminal/json.h"
+#include "bin/terminal/model_flags.h"
+#include "bin/terminal/program_host.h"
+#include "bin/terminal/sources.h"
 #include "corral/error.h"
 #include "kernel/train/session_tensors.h"
 #include "kernel/train/step.h"
@@ -27,8 +30,8 @@ constexpr const char* kShared[] = {
     "recipe",     "config",    "set",  "model", "data", "dataset", "tokenizer", "micro-batch-size", "global-batch-size",
     "seq-length", "precision", "peft", "tp",    "pp",   "vp",      "cp",        "device",           "dump-graph"};
 
-NamedTensor tensor(const std::string& name, Shape shape, const void* data, size_t bytes) {
-  NamedTensor t;
+job::NamedTensor tensor(const std::string& name, Shape shape, const void* data, size_t bytes) {
+  job::NamedTensor t;
   t.info.name = name;
   t.info.dtype = DType::F32;
   t.info.shape = std::move(shape);
@@ -39,22 +42,23 @@ NamedTensor tensor(const std::string& name, Shape shape, const void* data, size_
 
 class Evaluation {
  public:
-  Evaluation(const Arguments& arguments, const config::RunConfig& config, const ModelSource& source)
+  Evaluation(const Arguments& arguments, const job::Host& host, const config::RunConfig& config, const job::ModelSource& source)
       : arguments_(arguments),
+        host_(host),
         config_(config),
         source_(source),
-        tokenizer_(open_tokenizer(arguments, config, source)),
-        data_(open_dataset(arguments, config, tokenizer_.get(), true)),
+        tokenizer_(open_tokenizer(host, config, source)),
+        data_(open_dataset(host, config, tokenizer_.get(), true)),
         part_(data_->info().parts.at(0)),
-        pipeline_(make_pipeline(arguments, config)),
-        session_(open_device(arguments, config), graphs()) {}
+        pipeline_(printing_stages(arguments, make_pipeline(host, config))),
+        session_(open_device(host, config), graphs()) {}
 
   int run() {
     if (ends_with_graph(arguments_, pipeline_, [&]() -> const runtime::Session& { return session_; })) return 0;
-    allocate(session_, "less take: a smaller train.micro_batch_size or train.seq_length, or --precision bf16");
+    job::allocate(session_, "less take: a smaller train.micro_batch_size or train.seq_length, or --precision bf16");
     load_parameters(source_, pipeline_, session_);
     train::Step step(session_, 0, 0);
-    const train::Fetch fetch = fetch_part(data_, 0);
+    const train::Fetch fetch = job::fetch_part(data_, 0);
     const int64_t rows = step.rows();
     const bool gradients = arguments_.has("gradients");
     const size_t logits_program = arguments_.has("logits") ? session_.program(1, [](const Node& n) { return n.when == When::EVERY; }) : 0;
@@ -109,15 +113,15 @@ class Evaluation {
       loss.push_back(static_cast<float>(r.loss));
       targets.push_back(static_cast<float>(r.targets));
     }
-    write_tensor_file(arguments_, arguments_.text("logits"),
-                      {tensor("logits", {rows, length, config_.integer("model.vocab_size")}, logits_.data(), logits_.size()),
-                       tensor("loss", {rows}, loss.data(), loss.size() * sizeof(float)),
-                       tensor("targets", {rows}, targets.data(), targets.size() * sizeof(float))});
+    job::write_tensor_file(host_, arguments_.text("logits"),
+                           {tensor("logits", {rows, length, config_.integer("model.vocab_size")}, logits_.data(), logits_.size()),
+                            tensor("loss", {rows}, loss.data(), loss.size() * sizeof(float)),
+                            tensor("targets", {rows}, targets.data(), targets.size() * sizeof(float))});
   }
 
   void write_gradients(double weights) {
     train::SessionTensors gradients = train::gradients_of(session_);
-    std::vector<NamedTensor> tensors;
+    std::vector<job::NamedTensor> tensors;
     for (size_t i = 0; i < gradients.tensors().size(); ++i) {
       const TensorInfo& info = gradients.tensors()[i];
       std::vector<float> values(static_cast<size_t>(elements(info.shape)));
@@ -125,7 +129,7 @@ class Evaluation {
       for (float& x : values) x = static_cast<float>(x / weights);
       tensors.push_back(tensor(info.name, info.shape, values.data(), values.size() * sizeof(float)));
     }
-    write_tensor_file(arguments_, arguments_.text("gradients"), tensors);
+    job::write_tensor_file(host_, arguments_.text("gradients"), tensors);
   }
 
   void print(const train::StepResult& result) const {
@@ -152,8 +156,9 @@ class Evaluation {
   }
 
   const Arguments& arguments_;
+  const job::Host& host_;
   const config::RunConfig& config_;
-  const ModelSource& source_;
+  const job::ModelSource& source_;
   std::shared_ptr<const TokenizerHandle> tokenizer_;
   std::shared_ptr<const DatasetHandle> data_;
   DatasetPart part_;
@@ -164,13 +169,14 @@ class Evaluation {
 };
 
 int run(const Arguments& arguments) {
-  const ModelPath path = model_path(arguments, "eval");
+  const job::Host& host = host_of(arguments);
+  const job::WantedModel wanted = wanted_model(arguments, "eval");
   for (const char* flag : {"logits", "gradients"})
-    if (arguments.has(flag)) check_tensor_file(flag, arguments.text(flag));
+    if (arguments.has(flag)) job::check_tensor_file(flag, arguments.text(flag));
   config::Sources from = sources(arguments);
-  const ModelSource source = open_model(arguments, path);
-  const config::RunConfig config = configure_to_run(arguments, from, source);
-  return naming_who_set_it(config, [&] { return Evaluation(arguments, config, source).run(); });
+  const job::ModelSource source = open_model(host, wanted);
+  const config::RunConfig config = configure_to_run(host, from, source);
+  return job::naming_who_set_it(config, [&] { return Evaluation(arguments, host, config, source).run(); });
 }
 
 }  // namespace

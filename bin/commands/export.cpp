@@ -4,7 +4,11 @@
 
 #include "bin/convert/certificate.h"
 #include "bin/convert/model_transfer.h"
-#include "bin/terminal/say.h"
+#include "bin/terminal/conversion_flags.h"
+#include "bin/terminal/model_flags.h"
+#include "bin/terminal/program_host.h"
+#include "bin/terminal/sources.h"
+#include "bin/terminal/voice.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/new_folder.h"
 
@@ -29,27 +33,28 @@ constexpr struct {
 } kTargets[] = {{"hf-path", "hf"}};
 
 int run(const Arguments& arguments) {
-  const ModelPath from = model_path(arguments, "export");
-  const uint64_t shard = size_of_text("max-shard-size", arguments.text("max-shard-size"));
+  const job::WantedModel from = wanted_model(arguments, "export");
+  const uint64_t shard = size_of_flag(arguments, "max-shard-size");
+  const auto check = wanted_check(arguments);
+  const job::Host& host = host_of(arguments);
   for (const auto& [flag, format] : kTargets) {
     if (!arguments.has(flag)) continue;
     const std::string path = arguments.text(flag);
     checkpoint::require_new_folder(path);
-    const ModelSource source = open_model(arguments, from);
-    Conversion conversion(arguments, source, "export", format);
+    const job::ModelSource source = open_model(host, from);
+    convert::Conversion conversion(host, source, "export", format, check);
     if (source.adapter && shard) fail("--max-shard-size: an adapter is one file: {}", source.adapter->path);
-    std::optional<ModelTransfer> transfer;
-    if (!source.adapter) transfer.emplace(arguments, source, format, shard);
+    std::optional<convert::ModelTransfer> transfer;
+    if (!source.adapter) transfer.emplace(host, source, format, shard);
     checkpoint::make_folder(path, transfer ? transfer->bytes() : 0, say, [&](const std::string& folder) {
       if (transfer)
         transfer->write(folder);
       else
-        copy_adapter(arguments, source, format, folder);
+        convert::copy_adapter(host, sources(arguments), source, format, folder);
       conversion.read_back(folder);
       conversion.certify(folder, folder);
     });
-    std::fprintf(stderr, "wrote %s: %s\n%s\n", path.c_str(), (transfer ? transfer->summary() : "an adapter for " + source.path).c_str(),
-                 conversion.summary().c_str());
+    say(corral::format("wrote {}: {}\n{}", path, transfer ? transfer->summary() : "an adapter for " + source.path, conversion.summary()));
     return 0;
   }
   fail("export needs the folder to write: --hf-path DIR");

@@ -1,5 +1,5 @@
 // `corral finetune`: goes on training a model's weights, or trains few that are added to it.
-#include "bin/job/training.h"
+#include "bin/terminal/training_command.h"
 
 namespace corral::cli {
 namespace {
@@ -14,7 +14,7 @@ constexpr Flag kFlags[] = {
 
 extern const Command command_finetune{
     "finetune", "train a model further, or an adapter for it", "", kFlags, kTrainingShared, [](const Arguments& a) {
-      return train_command(a, "finetune");
+      return train_command(a, job::TrainingRequest::kFinetune);
     }};
 
 }  // namespace corral::cli

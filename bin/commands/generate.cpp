@@ -7,14 +7,18 @@
 #include <iterator>
 #include <optional>
 
-#include "bin/job/configuration.h"
 #include "bin/job/end_tokens.h"
 #include "bin/job/job.h"
+#include "bin/job/settings.h"
 #include "bin/job/text_stream.h"
 #include "bin/terminal/graph_dump.h"
 #include "bin/terminal/json.h"
+#include "bin/terminal/model_flags.h"
+#include "bin/terminal/program_host.h"
 #include "bin/terminal/prompts.h"
 #include "bin/terminal/sampling.h"
+#include "bin/terminal/sources.h"
+#include "bin/terminal/voice.h"
 #include "corral/abi.h"
 #include "corral/error.h"
 #include "kernel/generate/generator.h"
@@ -44,30 +48,31 @@ constexpr auto kFlags = with_sampling(kOwnFlags);
 // One text while it is made.
 struct Text {
   std::vector<int32_t> ids;
-  std::optional<TextStream> stream;
+  std::optional<job::TextStream> stream;
   generate::Finish finish = generate::Finish::kLength;
   bool ended = false;
 };
 
 class Generation {
  public:
-  Generation(const Arguments& arguments, const config::RunConfig& config, const ModelSource& source)
+  Generation(const Arguments& arguments, const job::Host& host, const config::RunConfig& config, const job::ModelSource& source)
       : arguments_(arguments),
+        host_(host),
         config_(config),
         source_(source),
-        tokenizer_(open_tokenizer(arguments, config, source)),
+        tokenizer_(open_tokenizer(host, config, source)),
         prompts_(read_prompts(arguments, tokenizer_.get(), config.integer("model.vocab_size"))),
         sampling_(sampling(arguments, source)),
-        pipeline_(make_pipeline(arguments, config)),
+        pipeline_(printing_stages(arguments, make_pipeline(host, config))),
         new_tokens_(arguments.integer("max-new-tokens", 100)),
-        session_(open_device(arguments, config), graphs()) {
+        session_(open_device(host, config), graphs()) {
     limits_.max_new_tokens = static_cast<uint64_t>(new_tokens_);
-    if (!arguments.has("ignore-eos")) limits_.end_ids = end_tokens(source, tokenizer_.get());
+    if (!arguments.has("ignore-eos")) limits_.end_ids = job::end_tokens(source, tokenizer_.get());
   }
 
   int run() {
     if (ends_with_graph(arguments_, pipeline_, [&]() -> const runtime::Session& { return session_; })) return 0;
-    allocate(session_, "less take: a smaller --batch-size or --max-new-tokens, or --precision bf16");
+    job::allocate(session_, "less take: a smaller --batch-size or --max-new-tokens, or --precision bf16");
     load_parameters(source_, pipeline_, session_);
     live_ = !arguments_.has("json") && prompts_.size() == 1 && (arguments_.has("stream") || isatty(STDOUT_FILENO));
     texts_.resize(prompts_.size());
@@ -139,14 +144,14 @@ class Generation {
 
   static void report(const generate::Speed& s) {
     const auto rate = [](uint64_t n, double seconds) { return seconds > 0 ? static_cast<double>(n) / seconds : 0; };
-    std::fprintf(stderr, "prompt: %llu tokens, %.1f tokens/s; decode: %llu tokens, %.1f tokens/s\n",
-                 static_cast<unsigned long long>(s.prompt_tokens), rate(s.prompt_tokens, s.prompt_seconds),
-                 static_cast<unsigned long long>(s.new_tokens), rate(s.decoded, s.decode_seconds));
+    say(printed("prompt: %llu tokens, %.1f tokens/s; decode: %llu tokens, %.1f tokens/s", static_cast<unsigned long long>(s.prompt_tokens),
+                rate(s.prompt_tokens, s.prompt_seconds), static_cast<unsigned long long>(s.new_tokens), rate(s.decoded, s.decode_seconds)));
   }
 
   const Arguments& arguments_;
+  const job::Host& host_;
   const config::RunConfig& config_;
-  const ModelSource& source_;
+  const job::ModelSource& source_;
   std::shared_ptr<const TokenizerHandle> tokenizer_;
   std::vector<Prompt> prompts_;
   generate::Sampling sampling_;
@@ -160,14 +165,15 @@ class Generation {
 };
 
 int run(const Arguments& arguments) {
-  const ModelPath path = model_path(arguments, "generate");
+  const job::Host& host = host_of(arguments);
+  const job::WantedModel wanted = wanted_model(arguments, "generate");
   if (arguments.has("stream") && arguments.has("json"))
     fail("--stream shows text as it comes, --json prints whole objects: give one of them");
   if (arguments.has("stream") && arguments.has("prompts")) fail("--stream shows one text as it comes: give it with --prompt TEXT");
   const config::Sources from = sources(arguments);
-  const ModelSource source = open_model(arguments, path);
-  const config::RunConfig config = configure_to_run(arguments, from, source);
-  return naming_who_set_it(config, [&] { return Generation(arguments, config, source).run(); });
+  const job::ModelSource source = open_model(host, wanted);
+  const config::RunConfig config = configure_to_run(host, from, source);
+  return job::naming_who_set_it(config, [&] { return Generation(arguments, host, config, source).run(); });
 }
 
 }  // namespace

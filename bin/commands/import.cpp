@@ -6,9 +6,12 @@
 #include "bin/convert/certificate.h"
 #include "bin/convert/model_transfer.h"
 #include "bin/hub/hub_cache.h"
-#include "bin/job/configuration.h"
 #include "bin/job/job.h"
-#include "bin/terminal/say.h"
+#include "bin/terminal/conversion_flags.h"
+#include "bin/terminal/model_flags.h"
+#include "bin/terminal/program_host.h"
+#include "bin/terminal/sources.h"
+#include "bin/terminal/voice.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/files.h"
 #include "kernel/checkpoint/new_folder.h"
@@ -40,24 +43,25 @@ int run(const Arguments& arguments) {
     fail("--checkpoint-format is of a run directory, --dir DIR; --megatron-path writes Megatron's format");
   checkpoint::require_new_folder(dir.empty() ? megatron : dir);
   std::error_code error;
-  if (!std::filesystem::exists(local_path(path), error)) fail("--hf-model {}: no such folder", path);
-  const ModelSource source = open_model(arguments, {path, "hf"});
+  if (!std::filesystem::exists(hub::local_path(path), error)) fail("--hf-model {}: no such folder", path);
+  const auto check = wanted_check(arguments);
+  const job::Host& host = host_of(arguments);
+  const job::ModelSource source = open_model(host, model_at(arguments, path, "hf"));
   if (source.adapter && megatron.empty()) fail("{} is an adapter: merge it into its model first", source.adapter->path);
   if (!source.adapter && arguments.has("target-modules")) fail("--target-modules are an adapter's: name it with --adapter DIR");
-  const auto wrote = [&](const std::string& folder, const std::string& what, const Conversion& conversion) {
-    std::fprintf(stderr, "wrote %s/%s: %s\n%s\n", folder.c_str(), checkpoint::checkpoint_name(0).c_str(), what.c_str(),
-                 conversion.summary().c_str());
+  const auto wrote = [&](const std::string& folder, const std::string& what, const convert::Conversion& conversion) {
+    say(format("wrote {}/{}: {}\n{}", folder, checkpoint::checkpoint_name(0), what, conversion.summary()));
     return 0;
   };
   if (!megatron.empty()) {
-    Conversion conversion(arguments, source, "import", "megatron");
-    std::optional<ModelTransfer> transfer;
-    if (!source.adapter) transfer.emplace(arguments, source, "megatron", 0);
+    convert::Conversion conversion(host, source, "import", "megatron", check);
+    std::optional<convert::ModelTransfer> transfer;
+    if (!source.adapter) transfer.emplace(host, source, "megatron", 0);
     const auto write = [&](const std::string& whole) {
       if (transfer)
         transfer->write(whole);
       else
-        copy_adapter(arguments, source, "megatron", whole, arguments.list("target-modules"));
+        convert::copy_adapter(host, sources(arguments), source, "megatron", whole, arguments.list("target-modules"));
       conversion.read_back(whole);
     };
     checkpoint::make_folder(megatron, transfer ? transfer->bytes() : 0, say, [&](const std::string& folder) {
@@ -65,9 +69,9 @@ int run(const Arguments& arguments) {
     });
     return wrote(megatron, transfer ? transfer->summary() : "an adapter for " + source.path, conversion);
   }
-  const config::RunConfig config = configure_for(arguments, sources(arguments), source);
-  Conversion conversion(arguments, source, "import", config.text("checkpoint.format"));
-  const ModelTransfer transfer(arguments, source, config.text("checkpoint.format"), 0);
+  const config::RunConfig config = configure_for(host, sources(arguments), source);
+  convert::Conversion conversion(host, source, "import", config.text("checkpoint.format"), check);
+  const convert::ModelTransfer transfer(host, source, config.text("checkpoint.format"), 0);
   checkpoint::make_folder(dir, transfer.bytes(), say, [&](const std::string& folder) {
     checkpoint::write_synced(folder + "/config.textproto", config.to_textproto());
     conversion.certify(folder, checkpoint::save_checkpoint(folder + "/checkpoints", 0, [&](const std::string& whole) {

@@ -10,9 +10,8 @@
 #include <set>
 #include <sstream>
 
-#include "bin/job/configuration.h"
-#include "bin/job/load_plugin.h"
 #include "bin/terminal/json.h"
+#include "bin/terminal/program_host.h"
 #include "corral/error.h"
 #include "kernel/plugin/device.h"
 
@@ -57,16 +56,16 @@ Json environment() {
 
 Json plugins(const Arguments& arguments) {
   Json all = Json::object();
-  for (const config::Section& section : config::sections()) all[section.kind] = plugin_names(arguments, section.kind);
+  for (const config::Section& section : config::sections()) all[section.kind] = host_of(arguments).available(section.kind);
   return all;
 }
 
 // What each device plugin says of this machine, or why it says nothing.
 Json devices(const Arguments& arguments) {
   Json all = Json::object();
-  for (const std::string& name : plugin_names(arguments, "device")) {
+  for (const std::string& name : host_of(arguments).available("device")) {
     try {
-      const DeviceInfo info = DeviceHandle::open(load_plugin(arguments, "device", name), {}).info();
+      const DeviceInfo info = DeviceHandle::open(host_of(arguments).plugins.load("device", name), {}).info();
       all[name] = {{"instruction_set", info.instruction_set}, {"threads", info.threads}};
     } catch (const Error& e) {
       all[name] = e.what();
@@ -94,8 +93,8 @@ Json collect(const Arguments& arguments) {
           {"processor", processor()},
           {"memory", memory},
           {"memory_available", free},
-          {"recipe_folders", recipe_folders().folders()},
-          {"plugin_folders", plugin_folders(arguments)},
+          {"recipe_folders", host_of(arguments).recipes.folders()},
+          {"plugin_folders", host_of(arguments).plugins.folders()},
           {"plugins", plugins(arguments)},
           {"devices", devices(arguments)},
           {"environment", environment()}};

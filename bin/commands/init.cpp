@@ -3,12 +3,13 @@
 #include <cstdio>
 #include <cstring>
 
-#include "bin/job/configuration.h"
 #include "bin/job/job.h"
-#include "bin/job/load_plugin.h"
 #include "bin/job/model_files.h"
+#include "bin/job/settings.h"
 #include "bin/terminal/graph_dump.h"
-#include "bin/terminal/say.h"
+#include "bin/terminal/program_host.h"
+#include "bin/terminal/sources.h"
+#include "bin/terminal/voice.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/format_io.h"
 #include "kernel/checkpoint/new_folder.h"
@@ -59,19 +60,20 @@ int run(const Arguments& arguments) {
   const std::string path = arguments.text("hf-path");
   if (path.empty()) fail("init needs the folder to write: --hf-path DIR");
   checkpoint::require_new_folder(path);
-  config::RunConfig config = resolve(sources(arguments), arguments);
+  const job::Host& host = host_of(arguments);
+  config::RunConfig config = resolve(host, sources(arguments));
   config.set("peft.plugin", std::string("none"), "init");
   if (config.plugin("model").empty()) fail("init needs a model: --model llama32/1b, for one");
-  const auto tokenizer = open_tokenizer(arguments, config, "");
-  settle_vocabulary(config, tokenizer.get(), false);
-  const train::Pipeline pipeline = make_pipeline(arguments, config);
-  const Graph graph = naming_who_set_it(config, [&] { return pipeline.evaluation(1, 8); });
+  const auto tokenizer = open_tokenizer(host, config, "");
+  job::settle_vocabulary(host, config, tokenizer.get(), false);
+  const train::Pipeline pipeline = printing_stages(arguments, make_pipeline(host, config));
+  const Graph graph = job::naming_who_set_it(config, [&] { return pipeline.evaluation(1, 8); });
   std::optional<runtime::Session> planned;
   if (ends_with_graph(arguments, pipeline,
-                      [&]() -> const runtime::Session& { return planned.emplace(open_device(arguments, config), std::vector{graph}); }))
+                      [&]() -> const runtime::Session& { return planned.emplace(open_device(host, config), std::vector{graph}); }))
     return 0;
   InitialTensors tensors(graph, static_cast<uint64_t>(arguments.integer("seed", config.integer("train.seed"))));
-  const CheckpointWriteRequest request = model_request(config, pipeline, tensors.tensors().at(0).dtype, std::nullopt, tokenizer.get());
+  const CheckpointWriteRequest request = job::model_request(config, pipeline, tensors.tensors().at(0).dtype, std::nullopt, tokenizer.get());
   const std::string& format = config.text("checkpoint.format");
   uint64_t bytes = 0;
   int64_t parameters = 0;
@@ -80,10 +82,10 @@ int run(const Arguments& arguments) {
     parameters += elements(t.shape);
   }
   checkpoint::make_folder(path, bytes, say, [&](const std::string& folder) {
-    checkpoint::save_model(CheckpointFormat(load_plugin(arguments, "checkpoint", format), config.options("checkpoint")), folder,
+    checkpoint::save_model(CheckpointFormat(host.plugins.load("checkpoint", format), config.options("checkpoint")), folder,
                            pipeline.model().handle.weight_map(pipeline.model().options, request.dialect), tensors, request);
   });
-  std::fprintf(stderr, "%s: %.1f million random parameters\n", path.c_str(), static_cast<double>(parameters) / 1e6);
+  say(printed("%s: %.1f million random parameters", path.c_str(), static_cast<double>(parameters) / 1e6));
   return 0;
 }
 

@@ -6,8 +6,8 @@
 
 #include "bin/convert/certificate.h"
 #include "bin/job/found_checkpoint.h"
-#include "bin/job/load_plugin.h"
 #include "bin/terminal/json.h"
+#include "bin/terminal/program_host.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/element.h"
 #include "kernel/checkpoint/files.h"
@@ -29,8 +29,8 @@ uint64_t size_of(const TensorInfo& t) {
 
 class Inspection {
  public:
-  Inspection(const Arguments& arguments, const std::string& path)
-      : arguments_(arguments), checkpoint_(open_checkpoint(arguments, newest_checkpoint(arguments, path))) {
+  Inspection(const job::Host& host, const std::string& path)
+      : host_(host), checkpoint_(open_checkpoint(host, newest_checkpoint(host, path))) {
     if (checkpoint_.info.kind == "adapter")
       find_method();
     else
@@ -118,7 +118,7 @@ class Inspection {
 
   // Where the format keeps none in its own dialect, another one's.
   DialectConfig config() const {
-    const DialectConfig own = own_config(checkpoint_.info);
+    const DialectConfig own = job::own_config(checkpoint_.info);
     return own.content.empty() && !checkpoint_.info.others.empty() ? checkpoint_.info.others[0] : own;
   }
 
@@ -128,7 +128,7 @@ class Inspection {
       missing_.push_back("the configuration that says of which model it is");
       return;
     }
-    const FoundModel found = find_model(arguments_, config);
+    const job::FoundModel found = find_model(host_, config);
     model_ = found.plugin;
     model_reason_ = found.reason;
     if (model_.empty()) {
@@ -136,7 +136,7 @@ class Inspection {
                                                : "a plugin that takes its configuration: " + found.refusal);
       return;
     }
-    const ModelHandle model(load_plugin(arguments_, "model", model_));
+    const ModelHandle model(host_.plugins.load("model", model_));
     try {
       written_by_ = model.explain_config(config).made_by;
     } catch (const Unsupported&) {
@@ -168,11 +168,11 @@ class Inspection {
   }
 
   void find_method() {
-    const DialectConfig config = own_config(checkpoint_.info);
+    const DialectConfig config = job::own_config(checkpoint_.info);
     uint32_t confidence = 0;
-    for (const std::string& name : plugin_names(arguments_, "peft")) {
+    for (const std::string& name : host_.available("peft")) {
       try {
-        const Recognition r = PeftHandle(load_plugin(arguments_, "peft", name)).recognize(config);
+        const Recognition r = PeftHandle(host_.plugins.load("peft", name)).recognize(config);
         if (r.confidence <= confidence) continue;
         confidence = r.confidence;
         model_ = name;
@@ -185,28 +185,29 @@ class Inspection {
   }
 
   bool has_tokenizer() const {
-    for (const std::string& name : plugin_names(arguments_, "tokenizer"))
-      if (TokenizerMethod(load_plugin(arguments_, "tokenizer", name)).probe(checkpoint_.files_folder()).confidence > 0) return true;
+    for (const std::string& name : host_.available("tokenizer"))
+      if (TokenizerMethod(host_.plugins.load("tokenizer", name)).probe(checkpoint_.files_folder()).confidence > 0) return true;
     return false;
   }
 
   std::vector<std::string> made_by() const {
     std::vector<std::string> all;
     if (checkpoint_.of_run) all.push_back("a run of Corral (MANIFEST.json)");
-    if (const std::string text = origin_of(checkpoint_.path); !text.empty()) all.push_back(text);
+    if (const std::string text = convert::origin_of(checkpoint_.path); !text.empty()) all.push_back(text);
     if (!written_by_.empty()) all.push_back("its configuration: " + written_by_);
     if (!checkpoint_.info.made_by.empty()) all.push_back(checkpoint_.info.made_by);
     return all;
   }
 
-  const Arguments& arguments_;
-  FoundCheckpoint checkpoint_;
+  const job::Host& host_;
+  job::FoundCheckpoint checkpoint_;
   std::string model_, model_reason_, written_by_;
   std::vector<std::string> missing_;
 };
 
 int run(const Arguments& arguments) {
-  const Inspection inspection(arguments, arguments.words[0]);
+  const job::Host& host = host_of(arguments);
+  const Inspection inspection(host, arguments.words[0]);
   if (arguments.has("json"))
     print_json(inspection.as_json());
   else

@@ -5,11 +5,12 @@
 #include <cmath>
 #include <cstdio>
 
-#include "bin/job/configuration.h"
 #include "bin/job/job.h"
-#include "bin/job/load_plugin.h"
 #include "bin/job/model_files.h"
-#include "bin/terminal/say.h"
+#include "bin/terminal/model_flags.h"
+#include "bin/terminal/program_host.h"
+#include "bin/terminal/sources.h"
+#include "bin/terminal/voice.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/element.h"
 #include "kernel/checkpoint/fingerprint.h"
@@ -42,15 +43,15 @@ DType wanted_type(const Arguments& arguments) {
 
 class Merge {
  public:
-  Merge(const Arguments& arguments, const config::RunConfig& config, const ModelSource& source)
-      : arguments_(arguments), config_(config), source_(source), pipeline_(make_pipeline(arguments, config)) {}
+  Merge(const Arguments& arguments, const job::Host& host, const config::RunConfig& config, const job::ModelSource& source)
+      : arguments_(arguments), host_(host), config_(config), source_(source), pipeline_(make_pipeline(host, config)) {}
 
   void write(const std::string& folder) const {
     const std::vector<TensorInfo> parameters = checkpoint::parameters_of(pipeline_.evaluation(1, 1));
     checkpoint::StoredParameters own = stored(source_, weight_map_of(source_, pipeline_.model().handle, pipeline_.model().options),
                                               parameters),
                                  added = stored(*source_.adapter, weight_map_of(*source_.adapter, pipeline_), parameters);
-    train::MergedParameters merged(open_device(arguments_, config_), pipeline_.merging(), own.tensors(), added.tensors(),
+    train::MergedParameters merged(open_device(host_, config_), pipeline_.merging(), own.tensors(), added.tensors(),
                                    wanted_type(arguments_));
     CheckpointWriteRequest request;
     request.kind = "model";
@@ -59,11 +60,11 @@ class Merge {
     ConfigRequest config;
     config.dialect = kFormat;
     config.options = pipeline_.model().options;
-    config.original = config_in(source_.info, kFormat);
+    config.original = job::config_in(source_.info, kFormat);
     const DType type = merged.tensors().at(0).dtype;
     config.dtype = type == DType::BF16 ? "bfloat16" : type == DType::F16 ? "float16" : "float32";
     request.config = pipeline_.model().handle.write_config(config);
-    checkpoint::save_model(CheckpointFormat(load_plugin(arguments_, "checkpoint", kFormat)), folder,
+    checkpoint::save_model(CheckpointFormat(host_.plugins.load("checkpoint", kFormat)), folder,
                            pipeline_.model().handle.weight_map(pipeline_.model().options, kFormat), merged, request);
   }
 
@@ -71,10 +72,10 @@ class Merge {
   void print_change(const std::string& merged) const {
     const int64_t length = std::min<int64_t>(64, config_.integer("model.max_position_embeddings"));
     const std::vector<float> before = logits(pipeline_, source_, length);
-    const ModelSource after_source = open_model_folder(arguments_, merged, source_.model_plugin);
+    const job::ModelSource after_source = open_model_folder(host_, {.path = merged, .model = source_.model_plugin});
     config::RunConfig after_config = config_;
     after_config.set("peft.plugin", std::string("none"), "merge");
-    const std::vector<float> after = logits(make_pipeline(arguments_, after_config), after_source, length);
+    const std::vector<float> after = logits(make_pipeline(host_, after_config), after_source, length);
     double largest = 0, sum = 0, most = 0;
     for (size_t i = 0; i < before.size(); ++i) {
       const double change = std::fabs(static_cast<double>(after[i]) - before[i]);
@@ -106,9 +107,9 @@ class Merge {
     return all;
   }
 
-  std::vector<float> logits(const train::Pipeline& pipeline, const ModelSource& source, int64_t length) const {
-    runtime::Session session(open_device(arguments_, config_), {pipeline.logits(1, length)});
-    allocate(session, "");
+  std::vector<float> logits(const train::Pipeline& pipeline, const job::ModelSource& source, int64_t length) const {
+    runtime::Session session(open_device(host_, config_), {pipeline.logits(1, length)});
+    job::allocate(session, "");
     load_parameters(source, pipeline, session);
     std::vector<int32_t> tokens, positions, first(static_cast<size_t>(length));
     for (int64_t i = 0; i < length; ++i) {
@@ -125,24 +126,26 @@ class Merge {
   }
 
   const Arguments& arguments_;
+  const job::Host& host_;
   const config::RunConfig& config_;
-  const ModelSource& source_;
+  const job::ModelSource& source_;
   train::Pipeline pipeline_;
 };
 
 int run(const Arguments& arguments) {
+  const job::Host& host = host_of(arguments);
   const std::string path = arguments.text("hf-path"), model = arguments.text("hf-model");
   if (path.empty()) fail("merge needs the folder to write: --hf-path DIR");
   if (model.empty() == !arguments.has("checkpoint")) fail("merge needs one of --checkpoint RUN, or --hf-model DIR with --adapter DIR");
   wanted_type(arguments);
   checkpoint::require_new_folder(path);
-  const ModelSource source = open_model(arguments, {model.empty() ? arguments.text("checkpoint") : model, ""});
+  const job::ModelSource source = open_model(host, model_at(arguments, model.empty() ? arguments.text("checkpoint") : model));
   if (!source.adapter) fail("{}: nothing to merge: this is a whole model, and --adapter names none", source.path);
-  const config::RunConfig config = configure_for(arguments, sources(arguments), source);
-  const Merge merge(arguments, config, source);
+  const config::RunConfig config = configure_for(host, sources(arguments), source);
+  const Merge merge(arguments, host, config, source);
   checkpoint::make_folder(path, 0, say, [&](const std::string& folder) { merge.write(folder); });
   merge.print_change(path);
-  std::fprintf(stderr, "wrote %s\n", path.c_str());
+  say("wrote " + path);
   return 0;
 }
 

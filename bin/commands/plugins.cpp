@@ -2,8 +2,9 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "bin/job/load_plugin.h"
 #include "bin/terminal/json.h"
+#include "bin/terminal/program_host.h"
+#include "bin/terminal/voice.h"
 
 namespace corral::cli {
 namespace {
@@ -18,7 +19,7 @@ nlohmann::ordered_json as_json(const PluginInfo& p) {
 }
 
 int run(const Arguments& arguments) {
-  const Registry& registry = plugin_registry(arguments);
+  const Registry& registry = host_of(arguments).plugins;
   if (arguments.has("json")) {
     nlohmann::ordered_json all = nlohmann::ordered_json::array();
     for (const PluginInfo* plugin : registry.list()) all.push_back(as_json(*plugin));
@@ -42,8 +43,8 @@ int run(const Arguments& arguments) {
     if (!p->available) std::printf("    not available: %s\n", p->reason.c_str());
   }
   if (registry.list().empty()) {
-    std::fprintf(stderr, "no plugins in any of\n");
-    for (const std::string& folder : registry.folders()) std::fprintf(stderr, "  %s\n", folder.c_str());
+    say("no plugins in any of");
+    for (const std::string& folder : registry.folders()) say("  " + folder);
   }
   return 0;
 }

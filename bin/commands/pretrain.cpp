@@ -1,5 +1,5 @@
 // `corral pretrain`: trains a model from random or given weights.
-#include "bin/job/training.h"
+#include "bin/terminal/training_command.h"
 
 namespace corral::cli {
 namespace {
@@ -11,7 +11,8 @@ constexpr Flag kFlags[] = {
 
 }  // namespace
 
-extern const Command command_pretrain{"pretrain", "train a model on text", "",
-                                      kFlags,     kTrainingShared,         [](const Arguments& a) { return train_command(a, "pretrain"); }};
+extern const Command command_pretrain{
+    "pretrain", "train a model on text", "",
+    kFlags,     kTrainingShared,         [](const Arguments& a) { return train_command(a, job::TrainingRequest::kPretrain); }};
 
 }  // namespace corral::cli

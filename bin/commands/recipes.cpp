@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "bin/job/configuration.h"
-#include "bin/job/load_plugin.h"
 #include "bin/terminal/json.h"
+#include "bin/terminal/program_host.h"
+#include "bin/terminal/voice.h"
 #include "corral/error.h"
 #include "kernel/plugin/schemas.h"
 
@@ -59,8 +59,9 @@ void print_table(const std::vector<std::vector<std::string>>& lines) {
 }
 
 int run(const Arguments& arguments) {
-  const config::RecipeFolders folders = recipe_folders();
-  ManifestSchemas plugins(plugin_registry(arguments));
+  const job::Host& host = host_of(arguments);
+  const config::RecipeFolders& folders = host.recipes;
+  ManifestSchemas plugins(host.plugins);
   std::vector<std::vector<std::string>> lines{{"name", "model", "mode", "layout", "GPUs least / published", "precision"}};
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
   int code = 0;
@@ -71,7 +72,7 @@ int run(const Arguments& arguments) {
       json.push_back(as_json(name, c));
     } catch (const Error& e) {
       // The others are listed all the same.
-      std::fprintf(stderr, "error: recipe %s: %s\n", name.c_str(), e.what());
+      say(format("error: recipe {}: {}", name, e.what()));
       code = e.exit_code();
     }
   }

@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "bin/job/configuration.h"
+#include "bin/job/settings.h"
 #include "bin/terminal/json.h"
+#include "bin/terminal/program_host.h"
+#include "bin/terminal/sources.h"
 
 namespace corral::cli {
 namespace {
@@ -29,7 +31,7 @@ void print(const config::RunConfig& run, bool with_help) {
 int run(const Arguments& arguments) {
   config::Sources from = sources(arguments);
   from.recipe = arguments.words[0];
-  const config::RunConfig config = resolve(from, arguments);
+  const config::RunConfig config = resolve(host_of(arguments), from);
   if (!arguments.has("json")) {
     print(config, arguments.has("verbose"));
     return 0;

@@ -39,7 +39,7 @@ int run(const Arguments& arguments) {
     decode(ids);
     return 0;
   }
-  Documents documents(text_files(arguments.list("data")), "input_ids");
+  job::Documents documents(job::text_files(arguments.list("data")), "input_ids");
   while (documents.next(ids)) {
     try {
       decode(ids);

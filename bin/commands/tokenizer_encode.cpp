@@ -4,6 +4,7 @@
 
 #include "bin/job/text_documents.h"
 #include "bin/terminal/tokenizer_flag.h"
+#include "bin/terminal/voice.h"
 #include "corral/abi.h"
 #include "corral/error.h"
 
@@ -47,7 +48,7 @@ int run(const Arguments& arguments) {
   if (arguments.has("text")) {
     for (const std::string& text : arguments.list("text")) encode(text);
   } else {
-    Documents documents(text_files(arguments.has("data") ? arguments.list("data") : std::vector<std::string>{"-"}), "text");
+    job::Documents documents(job::text_files(arguments.has("data") ? arguments.list("data") : std::vector<std::string>{"-"}), "text");
     for (std::string_view text; documents.next(text);) {
       try {
         encode(text);
@@ -56,8 +57,8 @@ int run(const Arguments& arguments) {
       }
     }
   }
-  std::fprintf(stderr, "%llu bytes, %llu ids, %.1f MB/s\n", static_cast<unsigned long long>(bytes), static_cast<unsigned long long>(count),
-               seconds > 0 ? static_cast<double>(bytes) / seconds / 1e6 : 0);
+  say(printed("%llu bytes, %llu ids, %.1f MB/s", static_cast<unsigned long long>(bytes), static_cast<unsigned long long>(count),
+              seconds > 0 ? static_cast<double>(bytes) / seconds / 1e6 : 0));
   return 0;
 }
 

@@ -3,8 +3,9 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "bin/job/load_plugin.h"
 #include "bin/job/text_documents.h"
+#include "bin/terminal/program_host.h"
+#include "bin/terminal/voice.h"
 #include "corral/error.h"
 #include "kernel/plugin/tokenizer.h"
 
@@ -32,10 +33,10 @@ int run(const Arguments& arguments) {
   request.out = arguments.text("out");
   request.threads = static_cast<uint32_t>(threads);
 
-  Documents documents(text_files(arguments.list("data")), "text");
+  job::Documents documents(job::text_files(arguments.list("data")), "text");
   uint64_t count = 0, bytes = 0;
   const auto begin = std::chrono::steady_clock::now();
-  const TokenizerMethod method(load_plugin(arguments, "tokenizer", arguments.text("method", "hf")));
+  const TokenizerMethod method(host_of(arguments).plugins.load("tokenizer", arguments.text("method", "hf")));
   method.train(request, [&](std::string_view& text) {
     if (!documents.next(text)) return false;
     ++count;
@@ -43,8 +44,8 @@ int run(const Arguments& arguments) {
     return true;
   });
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  std::fprintf(stderr, "%s: %lld ids, learned from %llu documents, %llu bytes, in %.1f s\n", request.out.c_str(),
-               static_cast<long long>(vocab_size), static_cast<unsigned long long>(count), static_cast<unsigned long long>(bytes), seconds);
+  say(printed("%s: %lld ids, learned from %llu documents, %llu bytes, in %.1f s", request.out.c_str(), static_cast<long long>(vocab_size),
+              static_cast<unsigned long long>(count), static_cast<unsigned long long>(bytes), seconds));
   return 0;
 }
 

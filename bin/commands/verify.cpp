@@ -7,9 +7,9 @@
 #include "bin/convert/scan.h"
 #include "bin/hub/content_hash.h"
 #include "bin/job/found_checkpoint.h"
-#include "bin/job/load_plugin.h"
 #include "bin/job/model_source.h"
 #include "bin/terminal/json.h"
+#include "bin/terminal/program_host.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/format_io.h"
 #include "kernel/checkpoint/store.h"
@@ -25,10 +25,10 @@ constexpr Flag kFlags[] = {{"json", Flag::kNothing, "", "one object", ""}};
 
 class Verification {
  public:
-  Verification(const Arguments& arguments, std::string path) : arguments_(arguments), path_(std::move(path)) {
+  Verification(const job::Host& host, std::string path) : host_(host), path_(std::move(path)) {
     look("every file against MANIFEST.json", [&] { return check_manifest(); });
     look("the format's own rules", [&] {
-      checkpoint_ = open_checkpoint(arguments_, path_);
+      checkpoint_ = open_checkpoint(host_, path_);
       return format("{}: {} tensors, {}", checkpoint_.format, checkpoint_.tensors.size(), checkpoint_.reason);
     });
     if (!checkpoint_.reader) return;
@@ -85,15 +85,15 @@ class Verification {
 
   std::string read_all() {
     checkpoint::FormatSource source(*checkpoint_.reader);
-    scans_ = checkpoint::scan_tensors(source);
+    scans_ = convert::scan_tensors(source);
     for (size_t i = 0; i < scans_.size(); ++i)
       if (!scans_[i].problem.empty()) problems_of_check_.push_back(checkpoint_.tensors[i].name + ": " + scans_[i].problem);
     return "all were read, and checksums compared where the format has them";
   }
 
-  std::string check_values(const std::vector<TensorInfo>& tensors, const std::vector<checkpoint::TensorScan>& scans) {
+  std::string check_values(const std::vector<TensorInfo>& tensors, const std::vector<convert::TensorScan>& scans) {
     for (size_t i = 0; i < scans.size(); ++i)
-      if (const checkpoint::TensorScan& s = scans[i]; s.nans + s.infinities > 0)
+      if (const convert::TensorScan& s = scans[i]; s.nans + s.infinities > 0)
         problems_of_check_.push_back(format("{}: {} NaN and {} infinite", tensors[i].name, s.nans, s.infinities));
     return "all are finite";
   }
@@ -101,18 +101,18 @@ class Verification {
   // Moments and masters lie in a folder of their own, in the format of the weights.
   std::string check_state() {
     const std::string folder = (fs::path(path_) / "state").string();
-    const CheckpointFormat state(load_plugin(arguments_, "checkpoint", checkpoint_.format));
+    const CheckpointFormat state(host_.plugins.load("checkpoint", checkpoint_.format));
     if (state.probe(folder).confidence == 0) throw Nothing{"no tensors of an optimizer"};
     const CheckpointReaderHandle reader = state.open(folder);
     checkpoint::FormatSource source(reader);
-    const std::vector<checkpoint::TensorScan> scans = checkpoint::scan_tensors(source);
+    const std::vector<convert::TensorScan> scans = convert::scan_tensors(source);
     for (size_t i = 0; i < scans.size(); ++i)
       if (!scans[i].problem.empty()) problems_of_check_.push_back(source.tensors()[i].name + ": " + scans[i].problem);
     return format("{} tensors, {}", scans.size(), check_values(source.tensors(), scans));
   }
 
   std::string check_certificate() {
-    const auto certificate = certificate_of(path_);
+    const auto certificate = convert::certificate_of(path_);
     if (!certificate) throw Nothing{"no conversion.json"};
     for (const auto& [name, hash] : certificate->hashes) {
       const size_t i = checkpoint::find_tensor(checkpoint_.tensors, name);
@@ -132,7 +132,7 @@ class Verification {
     if (fs::is_directory(path_, error))
       for (const auto& entry : fs::recursive_directory_iterator(path_)) {
         if (!entry.is_symlink() || !entry.is_regular_file()) continue;
-        const std::string name = fs::read_symlink(entry.path()).filename().string(), hash = content_hash(entry.path().string(), name);
+        const std::string name = fs::read_symlink(entry.path()).filename().string(), hash = hub::content_hash(entry.path().string(), name);
         if (hash.empty()) continue;
         ++count;
         if (hash != name)
@@ -143,12 +143,12 @@ class Verification {
   }
 
   std::string check_model() {
-    DialectConfig config = own_config(checkpoint_.info);
+    DialectConfig config = job::own_config(checkpoint_.info);
     if (config.content.empty() && !checkpoint_.info.others.empty()) config = checkpoint_.info.others[0];
     if (config.content.empty()) throw Nothing{"it has no configuration that says of which model it is"};
-    const FoundModel found = find_model(arguments_, config);
+    const job::FoundModel found = find_model(host_, config);
     if (found.plugin.empty()) throw Nothing{found.refusal.empty() ? "no plugin takes its configuration" : found.refusal};
-    const ModelHandle model(load_plugin(arguments_, "model", found.plugin));
+    const ModelHandle model(host_.plugins.load("model", found.plugin));
     const WeightMap map = model.weight_map(found.options, checkpoint_.info.dialect, checkpoint::weights_of(checkpoint_.tensors));
     checkpoint::check_weight_map(map, checkpoint::parameters_of(model.emit(found.options, 1, 8)));
     checkpoint::FormatSource source(*checkpoint_.reader);
@@ -157,18 +157,18 @@ class Verification {
     return found.plugin + ": every parameter is there once, none is left over";
   }
 
-  const Arguments& arguments_;
+  const job::Host& host_;
   std::string path_;
-  FoundCheckpoint checkpoint_;
-  std::vector<checkpoint::TensorScan> scans_;
+  job::FoundCheckpoint checkpoint_;
+  std::vector<convert::TensorScan> scans_;
   std::vector<std::string> problems_of_check_;
   size_t problems_ = 0;
   Json checks_ = Json::array();
 };
 
 // All checkpoints of a run; what a path of another program names.
-std::vector<std::string> checkpoints_at(const Arguments& arguments, const std::string& path) {
-  const std::string newest = newest_checkpoint(arguments, path);
+std::vector<std::string> checkpoints_at(const job::Host& host, const std::string& path) {
+  const std::string newest = newest_checkpoint(host, path);
   std::vector<std::string> all;
   const fs::path above = (fs::path(newest) / "").parent_path().parent_path();
   std::error_code error;
@@ -179,8 +179,9 @@ std::vector<std::string> checkpoints_at(const Arguments& arguments, const std::s
 }
 
 int run(const Arguments& arguments) {
+  const job::Host& host = host_of(arguments);
   std::vector<Verification> all;
-  for (const std::string& path : checkpoints_at(arguments, arguments.words[0])) all.emplace_back(arguments, path);
+  for (const std::string& path : checkpoints_at(host, arguments.words[0])) all.emplace_back(host, path);
   Json json = Json::array();
   std::string bad;
   for (const Verification& v : all) {

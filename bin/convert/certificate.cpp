@@ -5,16 +5,13 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "bin/convert/logits_check.h"
-#include "bin/convert/model_transfer.h"
-#include "bin/job/load_plugin.h"
 #include "bin/job/resident_memory.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/element.h"
 #include "kernel/checkpoint/files.h"
 #include "kernel/checkpoint/format_io.h"
 
-namespace corral::cli {
+namespace corral::convert {
 namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
@@ -31,13 +28,9 @@ ordered_json as_json(const LogitsCheck& check) {
 
 }  // namespace
 
-uint64_t check_memory(const Arguments& arguments) {
-  if (arguments.has("check-memory") && !arguments.has("check")) fail("--check-memory: it is --check that takes memory: give it too");
-  return size_of_text("check-memory", arguments.text("check-memory"));
-}
-
-Conversion::Conversion(const Arguments& arguments, const ModelSource& source, const char* command, std::string format)
-    : arguments_(arguments), source_(source), command_(command), format_(std::move(format)), check_memory_(check_memory(arguments)) {}
+Conversion::Conversion(const job::Host& host, const job::ModelSource& source, const char* command, std::string format,
+                       std::optional<LogitsCheckOptions> check)
+    : host_(host), source_(source), command_(command), format_(std::move(format)), wanted_check_(std::move(check)) {}
 
 void Conversion::read_back(const std::string& written) {
   // The disk is busy meanwhile; errors of it are found when the folder is synced for good.
@@ -47,10 +40,10 @@ void Conversion::read_back(const std::string& written) {
     } catch (const std::exception&) {
     }
   });
-  const CheckpointReaderHandle reader = CheckpointFormat(load_plugin(arguments_, "checkpoint", format_)).open(written);
+  const CheckpointReaderHandle reader = CheckpointFormat(host_.plugins.load("checkpoint", format_)).open(written);
   checkpoint::FormatSource target(reader);
   tensors_ = target.tensors();
-  scans_ = checkpoint::scan_tensors(target);
+  scans_ = scan_tensors(target);
   for (size_t i = 0; i < tensors_.size(); ++i) {
     if (!scans_[i].problem.empty()) fail_environment("{} cannot be read back: {}", tensors_[i].name, scans_[i].problem);
     bytes_ += static_cast<uint64_t>(checkpoint::element_count(tensors_[i].shape)) * checkpoint::element_bytes(tensors_[i].dtype);
@@ -74,9 +67,9 @@ void Conversion::certify(const std::string& folder, const std::string& target) {
                     {"bytes", bytes_},
                     {"seconds", seconds_},
                     {"gb_per_second", static_cast<double>(bytes_) / seconds_ / 1e9},
-                    {"peak_memory_bytes", resident_bytes("VmHWM:")}};
-  if (arguments_.has("check")) {
-    const LogitsCheck check = check_conversion(arguments_, source_, target, check_memory_);
+                    {"peak_memory_bytes", job::resident_bytes("VmHWM:")}};
+  if (wanted_check_) {
+    const LogitsCheck check = check_conversion(host_, *wanted_check_, source_, target);
     if (check.skipped.empty() && !check.passed()) fail_check("{}", check.sentence(path, "what was written"));
     check_ = check.skipped.empty() ? check.sentence(path, "what was written") : "the logits are not compared: " + check.skipped;
     json["check"] = as_json(check);
@@ -91,7 +84,7 @@ std::string Conversion::summary() const {
   return format("{} tensors, {} in {} s ({}/s), {} of memory at its peak{}", tensors_.size(), checkpoint::size_text(bytes_),
                 static_cast<double>(static_cast<int64_t>(seconds_ * 1000)) / 1000,
                 checkpoint::size_text(static_cast<uint64_t>(static_cast<double>(bytes_) / seconds_)),
-                checkpoint::size_text(resident_bytes("VmHWM:")), check_.empty() ? "" : "\n" + check_);
+                checkpoint::size_text(job::resident_bytes("VmHWM:")), check_.empty() ? "" : "\n" + check_);
 }
 
 std::optional<Certificate> certificate_of(const std::string& checkpoint) {
@@ -133,4 +126,4 @@ std::string origin_of(const std::string& checkpoint) {
   return c ? format("corral {} of {} ({})", c->command, c->source, kCertificateName) : "";
 }
 
-}  // namespace corral::cli
+}  // namespace corral::convert

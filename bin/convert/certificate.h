@@ -7,29 +7,26 @@
 #include <string>
 #include <vector>
 
+#include "bin/convert/logits_check.h"
 #include "bin/convert/scan.h"
+#include "bin/job/host.h"
 #include "bin/job/model_source.h"
-#include "bin/terminal/command.h"
 
-namespace corral::cli {
+namespace corral::convert {
 
 inline constexpr char kCertificateName[] = "conversion.json";
-inline constexpr Flag kCheckFlag{"check", Flag::kNothing, "", "compare the logits of source and target on three prompts", ""};
-inline constexpr Flag kCheckMemoryFlag{"check-memory", Flag::kValue, "SIZE", "memory that --check may take (what is free)", ""};
-
-// Of --check-memory, 0 where it is not given. Throws Error (2) where --check is missing.
-uint64_t check_memory(const Arguments& arguments);
 
 // One conversion, measured from here on.
 class Conversion {
  public:
-  // `command`: "import", "export".
-  Conversion(const Arguments& arguments, const ModelSource& source, const char* command, std::string format);
+  // `command`: "import", "export". `check`: compare the logits of source and target, or nothing.
+  Conversion(const job::Host& host, const job::ModelSource& source, const char* command, std::string format,
+             std::optional<LogitsCheckOptions> check);
 
   // Reads what was written back, for its hashes, while it goes to the disk.
   void read_back(const std::string& written);
-  // With --check compares the logits, then writes the certificate into `folder`, in which `target` was written. Throws Error (1) where they
-  // differ.
+  // Compares the logits where that is wanted, then writes the certificate into `folder`, in which `target` was written. Throws Error (1)
+  // where they differ.
   void certify(const std::string& folder, const std::string& target);
   // "21 tensors, 0.3 MB in 0.2 s (1.6 MB/s), 40.1 MB of memory at its peak"
   std::string summary() const;
@@ -37,13 +34,13 @@ class Conversion {
  private:
   double seconds() const;
 
-  const Arguments& arguments_;
-  const ModelSource& source_;
+  const job::Host& host_;
+  const job::ModelSource& source_;
   std::string command_, format_;
-  uint64_t check_memory_;
+  std::optional<LogitsCheckOptions> wanted_check_;
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   std::vector<TensorInfo> tensors_;
-  std::vector<checkpoint::TensorScan> scans_;
+  std::vector<TensorScan> scans_;
   uint64_t bytes_ = 0;
   double seconds_ = 0;
   std::string check_;
@@ -60,4 +57,4 @@ std::optional<Certificate> certificate_of(const std::string& checkpoint);
 // "corral import of PATH (conversion.json)", or "".
 std::string origin_of(const std::string& checkpoint);
 
-}  // namespace corral::cli
+}  // namespace corral::convert

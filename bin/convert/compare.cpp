@@ -12,7 +12,8 @@
 #include "kernel/checkpoint/tasks.h"
 #include "kernel/checkpoint/weight_map.h"
 
-namespace corral::checkpoint {
+namespace corral::convert {
+using namespace checkpoint;
 namespace {
 using Kind = WeightEntry_Kind;
 
@@ -196,4 +197,4 @@ WeightMap same_names(const std::vector<TensorInfo>& tensors) {
   return map;
 }
 
-}  // namespace corral::checkpoint
+}  // namespace corral::convert

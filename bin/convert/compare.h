@@ -6,7 +6,7 @@
 
 #include "kernel/checkpoint/tensor_io.h"
 
-namespace corral::checkpoint {
+namespace corral::convert {
 
 struct TensorDifference {
   TensorInfo tensor;                      // of the first side
@@ -24,10 +24,10 @@ struct TensorDifference {
 
 // Each external tensor that is there against what the map makes it of; padding is not compared, and neither is what the map does not know.
 // In the order of `externals`. `shapes` are the map's own parameters; those of the other side may lack some, or have other shapes.
-std::vector<TensorDifference> compare_through_map(const WeightMap& map, const std::vector<TensorInfo>& shapes, TensorSource& externals,
-                                                  TensorSource& parameters);
+std::vector<TensorDifference> compare_through_map(const WeightMap& map, const std::vector<TensorInfo>& shapes,
+                                                  checkpoint::TensorSource& externals, checkpoint::TensorSource& parameters);
 
 // The map of tensors that have the same names and shapes on both sides.
 WeightMap same_names(const std::vector<TensorInfo>& tensors);
 
-}  // namespace corral::checkpoint
+}  // namespace corral::convert

@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
-#include "bin/job/configuration.h"
 #include "bin/job/found_checkpoint.h"
 #include "bin/job/job.h"
-#include "bin/job/resident_memory.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/files.h"
 
-namespace corral::cli {
+namespace corral::convert {
 namespace {
 constexpr int64_t kGapAt = 16, kAfterGap = 9000;
 
@@ -20,12 +18,12 @@ struct Logits {
   size_t width = 0;  // of a row
 };
 
-Logits logits_of(const Arguments& arguments, const ModelSource& source, uint64_t memory, size_t vocabulary) {
-  config::RunConfig config = configure_to_run(arguments, sources(arguments), source);
+Logits logits_of(const job::Host& host, const LogitsCheckOptions& options, const job::ModelSource& source, size_t vocabulary) {
+  config::RunConfig config = configure_to_run(host, options.sources, source);
   config.set("precision.plugin", std::string("fp32"), "--check");
-  const train::Pipeline pipeline = make_pipeline(arguments, config);
-  const auto device = open_device(arguments, config);
-  if (memory == 0) memory = free_memory(*device);
+  const train::Pipeline pipeline = make_pipeline(host, config);
+  const auto device = open_device(host, config);
+  const uint64_t memory = options.memory ? options.memory : job::free_memory(*device);
   runtime::Session session(device, {pipeline.logits(LogitsCheck::kPrompts, LogitsCheck::kTokens)});
   Logits logits;
   if (session.plan().total > memory) {
@@ -54,8 +52,8 @@ Logits logits_of(const Arguments& arguments, const ModelSource& source, uint64_t
 }
 
 // How many ids a model has, as its plugin's options say.
-size_t vocabulary_of(const Arguments& arguments, const ModelSource& source) {
-  return static_cast<size_t>(configure_to_run(arguments, sources(arguments), source).integer("model.vocab_size"));
+size_t vocabulary_of(const job::Host& host, const LogitsCheckOptions& options, const job::ModelSource& source) {
+  return static_cast<size_t>(configure_to_run(host, options.sources, source).integer("model.vocab_size"));
 }
 
 }  // namespace
@@ -67,13 +65,13 @@ std::string LogitsCheck::sentence(const std::string& a, const std::string& b) co
                 prompt + 1, kPrompts, prompt + 1 == kPrompts ? ", whose positions have a gap" : "");
 }
 
-LogitsCheck check_logits(const Arguments& arguments, const ModelSource& a, const ModelSource& b, uint64_t memory) {
+LogitsCheck check_logits(const job::Host& host, const LogitsCheckOptions& options, const job::ModelSource& a, const job::ModelSource& b) {
   LogitsCheck check;
   // A vocabulary may be padded on one side.
-  const size_t ids = std::min(vocabulary_of(arguments, a), vocabulary_of(arguments, b));
-  const Logits first = logits_of(arguments, a, memory, ids);
+  const size_t ids = std::min(vocabulary_of(host, options, a), vocabulary_of(host, options, b));
+  const Logits first = logits_of(host, options, a, ids);
   if (check.skipped = first.too_large; !check.skipped.empty()) return check;
-  const Logits second = logits_of(arguments, b, memory, ids);
+  const Logits second = logits_of(host, options, b, ids);
   if (check.skipped = second.too_large; !check.skipped.empty()) return check;
   for (size_t row = 0; row < first.values.size() / first.width; ++row)
     for (size_t id = 0; id < ids; ++id) {
@@ -87,20 +85,25 @@ LogitsCheck check_logits(const Arguments& arguments, const ModelSource& a, const
   return check;
 }
 
-LogitsCheck check_conversion(const Arguments& arguments, const ModelSource& source, const std::string& target, uint64_t memory) {
-  ModelSource own = source;
+LogitsCheck check_conversion(const job::Host& host, const LogitsCheckOptions& options, const job::ModelSource& source,
+                             const std::string& target) {
+  job::ModelSource own = source;
   // --hf-model may have described it otherwise.
   if (!own.adapter && !own.info.config.empty()) {
-    const FoundModel found = find_model(arguments, own_config(own.info));
+    const job::FoundModel found = find_model(host, job::own_config(own.info));
     if (!found.plugin.empty()) {
       own.model_plugin = found.plugin;
       own.options = found.options;
     }
   }
-  const std::string model = own.adapter ? "" : source.model_plugin;
-  const ModelSource written =
-      open_model_folder(arguments, target, model, own.adapter ? own.path : "", own.adapter ? own.adapter->plugin : "");
-  return check_logits(arguments, own, written, memory);
+  job::WantedModel wanted{.path = target};
+  if (own.adapter) {
+    wanted.base = own.path;
+    wanted.peft = own.adapter->plugin;
+  } else {
+    wanted.model = source.model_plugin;
+  }
+  return check_logits(host, options, own, open_model_folder(host, wanted));
 }
 
-}  // namespace corral::cli
+}  // namespace corral::convert

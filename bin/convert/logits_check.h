@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "bin/job/host.h"
 #include "bin/job/model_source.h"
-#include "bin/terminal/command.h"
 
-namespace corral::cli {
+namespace corral::convert {
 
 struct LogitsCheck {
   static constexpr int64_t kPrompts = 3, kTokens = 32;
@@ -16,16 +16,21 @@ struct LogitsCheck {
   double largest = 0, difference = 0;
   size_t prompt = 0;  // that differs most
 
-  // Both sides are computed by the same program: what they differ by is no rounding.
+  // Both sides are computed by the same program: any difference is an error, not rounding.
   bool passed() const { return difference <= 1e-6 * largest; }
   std::string sentence(const std::string& a, const std::string& b) const;
 };
 
-// In fp32. The positions of the last prompt have a gap, 0 to 15, then 9,000 to 9,015: what lost the scaling of its positions shows there.
-// `memory`: bytes that one model may take, 0 for what is free.
-LogitsCheck check_logits(const Arguments& arguments, const ModelSource& a, const ModelSource& b, uint64_t memory);
+struct LogitsCheckOptions {
+  config::Sources sources;  // how the models are run: device, its threads
+  uint64_t memory = 0;      // bytes that one model may take; 0: all that is free
+};
 
-// The source as its own files describe it, against what was written of it.
-LogitsCheck check_conversion(const Arguments& arguments, const ModelSource& source, const std::string& target, uint64_t memory);
+// In fp32. The positions of the last prompt have a gap, 0 to 15, then 9,000 to 9,015: a lost scaling of the positions shows there.
+LogitsCheck check_logits(const job::Host& host, const LogitsCheckOptions& options, const job::ModelSource& a, const job::ModelSource& b);
 
-}  // namespace corral::cli
+// Compares the source, as its own files describe it, with the folder that was written of it.
+LogitsCheck check_conversion(const job::Host& host, const LogitsCheckOptions& options, const job::ModelSource& source,
+                             const std::string& target);
+
+}  // namespace corral::convert

@@ -5,16 +5,16 @@
 #include <string>
 #include <vector>
 
+#include "bin/job/host.h"
 #include "bin/job/model_source.h"
-#include "bin/terminal/command.h"
 
-namespace corral::cli {
+namespace corral::convert {
 
 // Checks the tensors of a model against its configuration when it is made; writes as often as asked.
 class ModelTransfer {
  public:
   // `format` is the plugin that writes. `max_shard_bytes` 0: as that format sees fit.
-  ModelTransfer(const Arguments& arguments, const ModelSource& source, const std::string& format, uint64_t max_shard_bytes);
+  ModelTransfer(const job::Host& host, const job::ModelSource& source, const std::string& format, uint64_t max_shard_bytes);
 
   // That it will take on the disk, about.
   uint64_t bytes() const { return request_.sparse ? space_ : bytes_; }
@@ -24,7 +24,7 @@ class ModelTransfer {
   std::string summary() const;
 
  private:
-  const ModelSource& source_;
+  const job::ModelSource& source_;
   CheckpointFormat format_;
   ModelHandle model_;
   WeightMap from_, to_;
@@ -32,12 +32,9 @@ class ModelTransfer {
   uint64_t bytes_ = 0, space_ = 0;
 };
 
-// The source's adapter into an empty folder; in its own format as it is, without a training state. `target_modules`, where there are any,
-// name the modules anew: linear_qkv, where its parts have one matrix in common.
-void copy_adapter(const Arguments& arguments, const ModelSource& source, const std::string& format, const std::string& folder,
-                  const std::vector<std::string>& target_modules = {});
+// Writes the source's adapter into an empty folder: unchanged in its own format, without a training state. `sources` set the method's keys.
+// `target_modules`, if any, rename the modules: linear_qkv, if its parts have one matrix in common.
+void copy_adapter(const job::Host& host, const config::Sources& sources, const job::ModelSource& source, const std::string& format,
+                  const std::string& folder, const std::vector<std::string>& target_modules = {});
 
-// "5GB", "200MB", "1000": bytes, as the flag states them. Throws Error (2) naming the flag.
-uint64_t size_of_text(const std::string& flag, const std::string& text);
-
-}  // namespace corral::cli
+}  // namespace corral::convert

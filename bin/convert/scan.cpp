@@ -8,7 +8,8 @@
 #include "kernel/checkpoint/hash128.h"
 #include "kernel/checkpoint/tasks.h"
 
-namespace corral::checkpoint {
+namespace corral::convert {
+using namespace checkpoint;
 namespace {
 constexpr uint64_t kPiece = 4 << 20;
 
@@ -75,4 +76,4 @@ std::vector<TensorScan> scan_tensors(TensorSource& tensors) {
   return scans;
 }
 
-}  // namespace corral::checkpoint
+}  // namespace corral::convert

@@ -6,7 +6,7 @@
 
 #include "kernel/checkpoint/tensor_io.h"
 
-namespace corral::checkpoint {
+namespace corral::convert {
 
 struct TensorScan {
   std::string hash;                   // XXH3-128 of the bytes, row after row
@@ -15,6 +15,6 @@ struct TensorScan {
 };
 
 // All of them, several at a time where the source allows it, a buffer each.
-std::vector<TensorScan> scan_tensors(TensorSource& tensors);
+std::vector<TensorScan> scan_tensors(checkpoint::TensorSource& tensors);
 
-}  // namespace corral::checkpoint
+}  // namespace corral::convert

@@ -9,7 +9,7 @@
 
 #include "corral/error.h"
 
-namespace corral::cli {
+namespace corral::hub {
 
 std::string content_hash(const std::string& path, const std::string& name) {
   if (name.find_first_not_of("0123456789abcdef") != std::string::npos || (name.size() != 64 && name.size() != 40)) return "";
@@ -35,4 +35,4 @@ std::string content_hash(const std::string& path, const std::string& name) {
   return text;
 }
 
-}  // namespace corral::cli
+}  // namespace corral::hub

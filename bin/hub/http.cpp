@@ -7,7 +7,7 @@
 #include <memory>
 #include <mutex>
 
-namespace corral::cli {
+namespace corral::hub {
 namespace {
 constexpr int kMostRedirects = 10;
 constexpr size_t kLargestBody = 64 << 20;  // of what no sink takes
@@ -162,4 +162,4 @@ std::string url_escaped(const std::string& text) {
   return out;
 }
 
-}  // namespace corral::cli
+}  // namespace corral::hub

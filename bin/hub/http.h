@@ -8,7 +8,7 @@
 
 #include "corral/error.h"
 
-namespace corral::cli {
+namespace corral::hub {
 
 // The connection could not be made, was cut or stood still: worth another try.
 class ConnectionLost : public Error {
@@ -53,4 +53,4 @@ class Http {
 // A part of a path as it stands in a URL; slashes stay.
 std::string url_escaped(const std::string& text);
 
-}  // namespace corral::cli
+}  // namespace corral::hub

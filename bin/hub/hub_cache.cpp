@@ -6,7 +6,7 @@
 
 #include "corral/error.h"
 
-namespace corral::cli {
+namespace corral::hub {
 namespace {
 namespace fs = std::filesystem;
 
@@ -111,4 +111,4 @@ std::string local_path(const std::string& path) {
        hub_cache().string(), path);
 }
 
-}  // namespace corral::cli
+}  // namespace corral::hub

@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-namespace corral::cli {
+namespace corral::hub {
 
 struct HubName {
   std::string repository;         // OWNER/NAME
@@ -38,4 +38,4 @@ std::string cached_path(const std::string& path);
 // The same for a path of the command line. Throws Error (2) where a name is not in the cache, with the command that downloads it.
 std::string local_path(const std::string& path);
 
-}  // namespace corral::cli
+}  // namespace corral::hub

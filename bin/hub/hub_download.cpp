@@ -21,7 +21,7 @@
 #include "corral/error.h"
 #include "kernel/checkpoint/files.h"
 
-namespace corral::cli {
+namespace corral::hub {
 namespace {
 namespace fs = std::filesystem;
 using checkpoint::size_text;
@@ -372,4 +372,4 @@ class Download {
 
 std::string download(const HubName& name, const DownloadOptions& options) { return Download(name, options).run(); }
 
-}  // namespace corral::cli
+}  // namespace corral::hub

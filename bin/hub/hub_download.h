@@ -7,7 +7,7 @@
 
 #include "bin/hub/hub_cache.h"
 
-namespace corral::cli {
+namespace corral::hub {
 
 struct DownloadOptions {
   bool everything = false;  // also weights in formats that are not read here
@@ -22,4 +22,4 @@ struct DownloadOptions {
 // the network, the hub or the disk fails.
 std::string download(const HubName& name, const DownloadOptions& options);
 
-}  // namespace corral::cli
+}  // namespace corral::hub

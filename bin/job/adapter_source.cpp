@@ -1,29 +1,26 @@
 #include "bin/job/adapter_source.h"
 
-#include <cstdio>
-
-#include "bin/job/load_plugin.h"
+#include "bin/job/host.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/format_io.h"
 #include "kernel/checkpoint/weight_map.h"
 #include "kernel/train/session_tensors.h"
 
-namespace corral::cli {
+namespace corral::job {
 
-AdapterSource adapter_of(const Arguments& arguments, const std::string& path, std::shared_ptr<CheckpointReaderHandle> reader,
-                         CheckpointInfo info, const std::string& plugin) {
+AdapterSource adapter_of(const Host& host, const std::string& path, std::shared_ptr<CheckpointReaderHandle> reader, CheckpointInfo info,
+                         const std::string& wanted) {
   AdapterSource adapter{path, "", std::move(reader), std::move(info), "", "", ""};
   DialectConfig config;
   config.dialect = adapter.info.dialect;
   config.content = adapter.info.config;
   uint32_t confidence = 0;
   std::string reason, reasons;
-  const std::string wanted = plugin.empty() ? arguments.text("peft") : plugin;
   if (wanted == "none") fail("{} is an adapter, but --peft none speaks of all weights: merge it into its model first", path);
-  for (const std::string& name : wanted.empty() ? plugin_names(arguments, "peft") : std::vector{wanted}) {
+  for (const std::string& name : wanted.empty() ? host.available("peft") : std::vector{wanted}) {
     Recognition r;
     try {
-      r = PeftHandle(load_plugin(arguments, "peft", name)).recognize(config);
+      r = PeftHandle(host.plugins.load("peft", name)).recognize(config);
     } catch (const Unsupported&) {
       continue;  // another dialect
     } catch (const Error& e) {
@@ -41,7 +38,7 @@ AdapterSource adapter_of(const Arguments& arguments, const std::string& path, st
   }
   if (adapter.plugin.empty())
     fail("{}: {} this adapter{}", path, wanted.empty() ? "no installed peft plugin takes" : "--peft " + wanted + " does not take", reasons);
-  std::fprintf(stderr, "adapter: %s (%s), from %s\n", adapter.plugin.c_str(), reason.c_str(), path.c_str());
+  host.say(format("adapter: {} ({}), from {}", adapter.plugin, reason, path));
   return adapter;
 }
 
@@ -61,4 +58,4 @@ void load_adapter(const AdapterSource& adapter, const train::Pipeline& pipeline,
   if (!masters.tensors().empty()) checkpoint::load_part(*adapter.reader, map, masters);
 }
 
-}  // namespace corral::cli
+}  // namespace corral::job

@@ -4,12 +4,12 @@
 #include <memory>
 #include <string>
 
-#include "bin/terminal/command.h"
+#include "bin/job/host.h"
 #include "kernel/plugin/checkpoint.h"
 #include "kernel/runtime/session.h"
 #include "kernel/train/pipeline.h"
 
-namespace corral::cli {
+namespace corral::job {
 
 struct AdapterSource {
   std::string path, format;
@@ -20,10 +20,9 @@ struct AdapterSource {
   std::string base;     // the model that it was made for, as the configuration names it
 };
 
-// A folder that is open already and says that it is an adapter. `plugin` is the method's, "" for the one that --peft names or that knows
-// it.
-AdapterSource adapter_of(const Arguments& arguments, const std::string& path, std::shared_ptr<CheckpointReaderHandle> reader,
-                         CheckpointInfo info, const std::string& plugin = "");
+// Of an open folder that says that it is an adapter. `wanted` names the method's plugin; "": the one that knows the configuration.
+AdapterSource adapter_of(const Host& host, const std::string& path, std::shared_ptr<CheckpointReaderHandle> reader, CheckpointInfo info,
+                         const std::string& wanted = "");
 
 // How its tensors, by the names and shapes that they have there, make the parameters that the method adds.
 WeightMap weight_map_of(const AdapterSource& adapter, const train::Pipeline& pipeline);
@@ -31,4 +30,4 @@ WeightMap weight_map_of(const AdapterSource& adapter, const train::Pipeline& pip
 // Reads all that was trained into the session: parameters, and masters where there are any.
 void load_adapter(const AdapterSource& adapter, const train::Pipeline& pipeline, runtime::Session& session);
 
-}  // namespace corral::cli
+}  // namespace corral::job

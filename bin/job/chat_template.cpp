@@ -5,7 +5,7 @@
 
 #include "corral/error.h"
 
-namespace corral::cli {
+namespace corral::job {
 namespace {
 using Json = nlohmann::ordered_json;
 
@@ -74,4 +74,4 @@ void add_stop_ids(std::vector<NamedFile>& files, const std::vector<int64_t>& ids
   put(files, kGenerationFile, config.dump(2) + "\n");
 }
 
-}  // namespace corral::cli
+}  // namespace corral::job

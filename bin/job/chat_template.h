@@ -6,7 +6,7 @@
 
 #include "plugin.wire.h"
 
-namespace corral::cli {
+namespace corral::job {
 
 // The text of chat_template.jinja, else of tokenizer_config.json ("chat_template", the default one of several); "" where there is none.
 std::string chat_template_of(const std::vector<NamedFile>& files);
@@ -17,4 +17,4 @@ void set_chat_template(std::vector<NamedFile>& files, const std::string& text);
 // Adds what ends an answer to the end tokens of generation_config.json, which is made where it is missing; unchanged where it has them.
 void add_stop_ids(std::vector<NamedFile>& files, const std::vector<int64_t>& ids);
 
-}  // namespace corral::cli
+}  // namespace corral::job

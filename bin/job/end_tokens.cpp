@@ -4,7 +4,7 @@
 
 #include "bin/job/generation_config.h"
 
-namespace corral::cli {
+namespace corral::job {
 namespace {
 using nlohmann::json;
 
@@ -32,4 +32,4 @@ std::set<int32_t> end_tokens(const ModelSource& source, const TokenizerHandle* t
   return ends;
 }
 
-}  // namespace corral::cli
+}  // namespace corral::job

@@ -6,9 +6,9 @@
 #include "bin/job/model_source.h"
 #include "kernel/plugin/tokenizer.h"
 
-namespace corral::cli {
+namespace corral::job {
 
 // Every end token of generation_config.json, config.json and the tokenizer.
 std::set<int32_t> end_tokens(const ModelSource& source, const TokenizerHandle* tokenizer);
 
-}  // namespace corral::cli
+}  // namespace corral::job

@@ -4,21 +4,21 @@
 #include <filesystem>
 
 #include "bin/hub/hub_cache.h"
-#include "bin/job/load_plugin.h"
+#include "bin/job/host.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/manifest.h"
 #include "kernel/checkpoint/store.h"
 #include "kernel/plugin/model.h"
 
-namespace corral::cli {
+namespace corral::job {
 
-FoundFormat find_format(const Arguments& arguments, const std::string& path, const std::string& wanted) {
+FoundFormat find_format(const Host& host, const std::string& path, const std::string& wanted) {
   std::string reasons;
   std::vector<FoundFormat> best;
   uint32_t confidence = 1;
   bool known = false;
-  for (const std::string& name : plugin_names(arguments, "checkpoint")) {
-    CheckpointFormat format(load_plugin(arguments, "checkpoint", name));
+  for (const std::string& name : host.available("checkpoint")) {
+    CheckpointFormat format(host.plugins.load("checkpoint", name));
     const Probe probe = format.probe(path);
     reasons += "\n       " + name + ": " + probe.reason;
     known = known || probe.confidence > 0;
@@ -44,13 +44,13 @@ DialectConfig own_config(const CheckpointInfo& info) {
   return config;
 }
 
-FoundModel find_model(const Arguments& arguments, const DialectConfig& config, const std::string& wanted) {
+FoundModel find_model(const Host& host, const DialectConfig& config, const std::string& wanted) {
   FoundModel found;
   uint32_t confidence = 0;
-  for (const std::string& name : wanted.empty() ? plugin_names(arguments, "model") : std::vector{wanted}) {
+  for (const std::string& name : wanted.empty() ? host.available("model") : std::vector{wanted}) {
     Recognition r;
     try {
-      r = ModelHandle(load_plugin(arguments, "model", name)).recognize(config);
+      r = ModelHandle(host.plugins.load("model", name)).recognize(config);
     } catch (const Unsupported&) {
       continue;  // another dialect
     } catch (const Error& e) {
@@ -68,27 +68,27 @@ FoundModel find_model(const Arguments& arguments, const DialectConfig& config, c
   return found;
 }
 
-bool is_checkpoint(const Arguments& arguments, const std::string& path) {
-  const auto names = plugin_names(arguments, "checkpoint");
+bool is_checkpoint(const Host& host, const std::string& path) {
+  const auto names = host.available("checkpoint");
   return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
-    return CheckpointFormat(load_plugin(arguments, "checkpoint", name)).probe(path).confidence > 0;
+    return CheckpointFormat(host.plugins.load("checkpoint", name)).probe(path).confidence > 0;
   });
 }
 
-std::string newest_checkpoint(const Arguments& arguments, const std::string& path) {
+std::string newest_checkpoint(const Host& host, const std::string& path) {
   namespace fs = std::filesystem;
-  const std::string place = local_path(path);
+  const std::string place = hub::local_path(path);
   std::error_code error;
   if (!fs::exists(place, error)) fail("{}: no such file or folder: expected a checkpoint of any format", path);
   checkpoint::require_finished(place);
-  if (is_checkpoint(arguments, place)) return place;
+  if (is_checkpoint(host, place)) return place;
   for (const std::string& folder : {(fs::path(place) / "checkpoints").string(), place})
     if (const auto all = checkpoint::list_checkpoints(folder); !all.empty()) return all[0].path;
   return place;
 }
 
-FoundCheckpoint open_checkpoint(const Arguments& arguments, const std::string& path) {
-  const FoundFormat found = find_format(arguments, path);
+FoundCheckpoint open_checkpoint(const Host& host, const std::string& path) {
+  const FoundFormat found = find_format(host, path);
   FoundCheckpoint c;
   c.path = path;
   c.format = found.name;
@@ -105,4 +105,4 @@ FoundCheckpoint open_checkpoint(const Arguments& arguments, const std::string& p
   return c;
 }
 
-}  // namespace corral::cli
+}  // namespace corral::job

@@ -2,7 +2,7 @@
 
 #include "corral/error.h"
 
-namespace corral::cli {
+namespace corral::job {
 using nlohmann::json;
 
 json generation_config(const ModelSource& source) {
@@ -20,4 +20,4 @@ json generation_config(const ModelSource& source) {
   return content.is_null() ? json::object() : content;
 }
 
-}  // namespace corral::cli
+}  // namespace corral::job

@@ -1,19 +1,17 @@
 #include "bin/job/job.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 
 #include "bin/hub/hub_cache.h"
 #include "bin/job/chat_template.h"
-#include "bin/job/configuration.h"
-#include "bin/job/load_plugin.h"
+#include "bin/job/host.h"
 #include "bin/job/model_files.h"
-#include "bin/terminal/graph_dump.h"
+#include "bin/job/settings.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/files.h"
 
-namespace corral::cli {
+namespace corral::job {
 namespace {
 namespace fs = std::filesystem;
 
@@ -36,7 +34,7 @@ bool sets(const config::Sources& sources, const std::string& key) {
 
 }  // namespace
 
-config::RunConfig configure_for(const Arguments& arguments, config::Sources sources, const ModelSource& source) {
+config::RunConfig configure_for(const Host& host, config::Sources sources, const ModelSource& source) {
   const std::string by = "checkpoint " + source.path;
   if (!sets(sources, "model.plugin")) sources.flags.push_back(assignment("model.plugin", source.model_plugin, by));
   if (!sets(sources, "model.size")) sources.flags.push_back(assignment("model.size", "", by));
@@ -45,14 +43,14 @@ config::RunConfig configure_for(const Arguments& arguments, config::Sources sour
     std::erase_if(sources.flags, [](const config::Assignment& a) { return a.key == "peft.plugin"; });
     sources.flags.push_back(assignment("peft.plugin", source.adapter->plugin, adapter));
   }
-  config::RunConfig config = resolve(sources, arguments);
+  config::RunConfig config = resolve(host, sources);
   config.absorb("model", source.options, by);
   if (source.adapter) config.absorb("peft", source.adapter->options, "adapter " + source.adapter->path);
   return config;
 }
 
-config::RunConfig configure_to_run(const Arguments& arguments, const config::Sources& sources, const ModelSource& source) {
-  config::RunConfig config = configure_for(arguments, sources, source);
+config::RunConfig configure_to_run(const Host& host, const config::Sources& sources, const ModelSource& source) {
+  config::RunConfig config = configure_for(host, sources, source);
   take_one_rank(config);
   if (source.adapter || config.plugin("peft").empty()) return config;
   if (sets(sources, "peft.plugin")) fail("peft.plugin = \"{}\": name the adapter too, with --adapter DIR", config.plugin("peft"));
@@ -60,8 +58,8 @@ config::RunConfig configure_to_run(const Arguments& arguments, const config::Sou
   return config;
 }
 
-std::shared_ptr<const DeviceHandle> open_device(const Arguments& arguments, const config::RunConfig& config) {
-  auto plugin = load_plugin(arguments, "device", config.plugin("device", true));
+std::shared_ptr<const DeviceHandle> open_device(const Host& host, const config::RunConfig& config) {
+  auto plugin = host.plugins.load("device", config.plugin("device", true));
   DeviceOpen request;
   request.options = config.options("device");
   request.threads = static_cast<uint32_t>(config.integer("device.threads"));
@@ -81,31 +79,29 @@ void allocate(runtime::Session& session, const char* remedy) {
   session.allocate();
 }
 
-train::Pipeline make_pipeline(const Arguments& arguments, const config::RunConfig& config) {
+train::Pipeline make_pipeline(const Host& host, const config::RunConfig& config) {
   train::Pipeline pipeline(
-      {ModelHandle(load_plugin(arguments, "model", config.plugin("model", true))), config.options("model")},
-      {PrecisionHandle(load_plugin(arguments, "precision", config.plugin("precision", true))), config.options("precision")});
+      {ModelHandle(host.plugins.load("model", config.plugin("model", true))), config.options("model")},
+      {PrecisionHandle(host.plugins.load("precision", config.plugin("precision", true))), config.options("precision")});
   if (!config.plugin("peft").empty())
-    pipeline.set_peft({PeftHandle(load_plugin(arguments, "peft", config.plugin("peft", true))), config.options("peft")});
+    pipeline.set_peft({PeftHandle(host.plugins.load("peft", config.plugin("peft", true))), config.options("peft")});
   pipeline.set_recompute(config.text("recompute.granularity"), config.integer("recompute.num_layers"));
-  print_stages(arguments, pipeline);
   return pipeline;
 }
 
-train::Chosen<OptimizerHandle> choose_optimizer(const Arguments& arguments, const config::RunConfig& config) {
-  return {OptimizerHandle(load_plugin(arguments, "optimizer", config.plugin("optimizer", true))), config.options("optimizer")};
+train::Chosen<OptimizerHandle> choose_optimizer(const Host& host, const config::RunConfig& config) {
+  return {OptimizerHandle(host.plugins.load("optimizer", config.plugin("optimizer", true))), config.options("optimizer")};
 }
 
-std::shared_ptr<const TokenizerHandle> open_tokenizer(const Arguments& arguments, const config::RunConfig& config,
-                                                      const std::string& folder) {
-  std::string wanted = cached_path(config.text("tokenizer.path"));
+std::shared_ptr<const TokenizerHandle> open_tokenizer(const Host& host, const config::RunConfig& config, const std::string& folder) {
+  std::string wanted = hub::cached_path(config.text("tokenizer.path"));
   std::error_code error;
   if (!wanted.empty() && !fs::exists(wanted, error)) {
     // A recipe's is the hub's name of the model that it was written for; the one at hand has its own.
     const bool recommended = !folder.empty() && config.find("tokenizer.path")->from.starts_with("recipe");
     if (!recommended)
       fail("tokenizer.path = \"{}\": no such file or folder{}", wanted,
-           hub_name(wanted) ? "; a model of the hub is fetched first: corral download " + wanted : "");
+           hub::hub_name(wanted) ? "; a model of the hub is fetched first: corral download " + wanted : "");
     wanted.clear();
   }
   const std::string& path = wanted.empty() ? folder : wanted;
@@ -114,8 +110,8 @@ std::shared_ptr<const TokenizerHandle> open_tokenizer(const Arguments& arguments
   std::string reasons;
   uint32_t confidence = 0;
   const std::string plugin_name = config.plugin("tokenizer");
-  for (const std::string& name : plugin_name.empty() ? plugin_names(arguments, "tokenizer") : std::vector{plugin_name}) {
-    const auto plugin = load_plugin(arguments, "tokenizer", name);
+  for (const std::string& name : plugin_name.empty() ? host.available("tokenizer") : std::vector{plugin_name}) {
+    const auto plugin = host.plugins.load("tokenizer", name);
     const Probe probe = TokenizerMethod(plugin).probe(path);
     reasons += "\n       " + name + ": " + probe.reason;
     if (probe.confidence <= confidence) continue;
@@ -131,18 +127,17 @@ std::shared_ptr<const TokenizerHandle> open_tokenizer(const Arguments& arguments
   return std::make_shared<const TokenizerHandle>(TokenizerMethod(best).open(path, options));
 }
 
-std::shared_ptr<const TokenizerHandle> open_tokenizer(const Arguments& arguments, const config::RunConfig& config,
-                                                      const ModelSource& source) {
+std::shared_ptr<const TokenizerHandle> open_tokenizer(const Host& host, const config::RunConfig& config, const ModelSource& source) {
   std::shared_ptr<const TokenizerHandle> tokenizer;
-  if (source.adapter && config.text("tokenizer.path").empty()) tokenizer = open_tokenizer(arguments, config, source.adapter->path);
-  if (!tokenizer) tokenizer = open_tokenizer(arguments, config, source.files_folder());
-  check_vocabulary(config, tokenizer.get());
+  if (source.adapter && config.text("tokenizer.path").empty()) tokenizer = open_tokenizer(host, config, source.adapter->path);
+  if (!tokenizer) tokenizer = open_tokenizer(host, config, source.files_folder());
+  check_vocabulary(host, config, tokenizer.get());
   return tokenizer;
 }
 
-std::shared_ptr<const DatasetHandle> open_dataset(const Arguments& arguments, const config::RunConfig& config,
-                                                  const TokenizerHandle* tokenizer, bool whole) {
-  auto plugin = load_plugin(arguments, "dataset", config.plugin("dataset", true));
+std::shared_ptr<const DatasetHandle> open_dataset(const Host& host, const config::RunConfig& config, const TokenizerHandle* tokenizer,
+                                                  bool whole) {
+  auto plugin = host.plugins.load("dataset", config.plugin("dataset", true));
   DatasetRequest request;
   request.options = config.options("dataset");
   request.paths = config.list("data.paths");
@@ -162,7 +157,7 @@ std::shared_ptr<const DatasetHandle> open_dataset(const Arguments& arguments, co
     request.num_ids = info.num_ids;
   }
   auto data = std::make_shared<const DatasetHandle>(DatasetHandle::open(std::move(plugin), request, tokenizer));
-  for (const std::string& line : data->info().notices) std::fprintf(stderr, "%s\n", line.c_str());
+  for (const std::string& line : data->info().notices) host.say(line);
   return data;
 }
 
@@ -181,7 +176,7 @@ void check_tensor_file(const std::string& flag, const std::string& path) {
   if (fs::is_directory(file, error)) fail("--{} {}: that is a folder: name a file", flag, path);
 }
 
-void write_tensor_file(const Arguments& arguments, const std::string& path, const std::vector<NamedTensor>& tensors) {
+void write_tensor_file(const Host& host, const std::string& path, const std::vector<NamedTensor>& tensors) {
   const fs::path file = fs::absolute(path);
   // The format chooses the ending of its file's name; the user's is the one that counts.
   const fs::path partial = file.string() + ".partial";
@@ -196,7 +191,7 @@ void write_tensor_file(const Arguments& arguments, const std::string& path, cons
     request.tensors.tensors.back().file = "tensors";
   }
   try {
-    CheckpointWriterHandle writer = CheckpointFormat(load_plugin(arguments, "checkpoint", kComparisonFormat)).create(partial, request);
+    CheckpointWriterHandle writer = CheckpointFormat(host.plugins.load("checkpoint", kComparisonFormat)).create(partial, request);
     for (size_t i = 0; i < tensors.size(); ++i) writer.write(i, 0, tensors[i].bytes.data(), tensors[i].bytes.size());
     writer.finish();
     writer.commit();
@@ -208,4 +203,4 @@ void write_tensor_file(const Arguments& arguments, const std::string& path, cons
   fs::remove_all(partial, error);
 }
 
-}  // namespace corral::cli
+}  // namespace corral::job

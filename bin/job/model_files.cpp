@@ -1,7 +1,6 @@
 #include "bin/job/model_files.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <iterator>
 #include <nlohmann/json.hpp>
 
@@ -10,7 +9,7 @@
 #include "corral/error.h"
 #include "kernel/checkpoint/fingerprint.h"
 
-namespace corral::cli {
+namespace corral::job {
 namespace {
 
 // The dialect that most programs read, which is kept beside every other.
@@ -112,7 +111,7 @@ std::vector<NamedFile> adapter_files(const std::string& fingerprint, const std::
   return files;
 }
 
-void check_vocabulary(const config::RunConfig& config, const TokenizerHandle* tokenizer, bool has_weights) {
+void check_vocabulary(const Host& host, const config::RunConfig& config, const TokenizerHandle* tokenizer, bool has_weights) {
   if (!tokenizer) return;
   const auto ids = static_cast<int64_t>(tokenizer->info().num_ids);
   const int64_t rows = config.integer("model.vocab_size");
@@ -120,17 +119,15 @@ void check_vocabulary(const config::RunConfig& config, const TokenizerHandle* to
     fail("model.vocab_size = {}, but the tokenizer has {} ids: {}{}", rows, ids,
          has_weights ? "use the model's own tokenizer" : format("leave model.vocab_size out, or set it to {} or more", ids),
          config.set_by("model.vocab_size"));
-  if (ids < rows)
-    std::fprintf(stderr, "the tokenizer has %lld ids, the model %lld rows: the rest stays unused\n", static_cast<long long>(ids),
-                 static_cast<long long>(rows));
+  if (ids < rows) host.say(format("the tokenizer has {} ids, the model {} rows: the rest stays unused", ids, rows));
 }
 
-void settle_vocabulary(config::RunConfig& config, const TokenizerHandle* tokenizer, bool has_weights) {
+void settle_vocabulary(const Host& host, config::RunConfig& config, const TokenizerHandle* tokenizer, bool has_weights) {
   if (!tokenizer) return;
   if (!has_weights && !config.find("model.vocab_size")->from.starts_with("--"))
     config.set("model.vocab_size", static_cast<int64_t>(tokenizer->info().num_ids), "tokenizer");
   else
-    check_vocabulary(config, tokenizer, has_weights);
+    check_vocabulary(host, config, tokenizer, has_weights);
 }
 
-}  // namespace corral::cli
+}  // namespace corral::job

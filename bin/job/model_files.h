@@ -4,11 +4,12 @@
 #include <optional>
 #include <vector>
 
+#include "bin/job/host.h"
 #include "kernel/config/run_config.h"
 #include "kernel/plugin/tokenizer.h"
 #include "kernel/train/pipeline.h"
 
-namespace corral::cli {
+namespace corral::job {
 
 // The dialect of the weights that a run writes. Throws Error (2) for an unknown one.
 std::string dialect_of(const config::RunConfig& config);
@@ -32,9 +33,9 @@ std::vector<NamedFile> adapter_files(const std::string& fingerprint, const std::
                                      const TokenizerHandle* tokenizer, const DatasetInfo& data);
 
 // Refuses a tokenizer with more ids than the model has rows; fewer are said.
-void check_vocabulary(const config::RunConfig& config, const TokenizerHandle* tokenizer, bool has_weights = true);
+void check_vocabulary(const Host& host, const config::RunConfig& config, const TokenizerHandle* tokenizer, bool has_weights = true);
 
 // model.vocab_size is the tokenizer's number of ids unless a flag sets it.
-void settle_vocabulary(config::RunConfig& config, const TokenizerHandle* tokenizer, bool has_weights);
+void settle_vocabulary(const Host& host, config::RunConfig& config, const TokenizerHandle* tokenizer, bool has_weights);
 
-}  // namespace corral::cli
+}  // namespace corral::job

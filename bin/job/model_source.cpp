@@ -1,13 +1,10 @@
 #include "bin/job/model_source.h"
 
-#include <cstdio>
 #include <filesystem>
 
 #include "bin/hub/hub_cache.h"
-#include "bin/job/configuration.h"
 #include "bin/job/found_checkpoint.h"
-#include "bin/job/load_plugin.h"
-#include "bin/terminal/say.h"
+#include "bin/job/host.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/fingerprint.h"
 #include "kernel/checkpoint/format_io.h"
@@ -16,26 +13,20 @@
 #include "kernel/checkpoint/weight_map.h"
 #include "kernel/train/session_tensors.h"
 
-namespace corral::cli {
+namespace corral::job {
 namespace {
 
-// The plugin that --model names: llama32 of llama32/1b, or a path.
-std::string wanted_model(const Arguments& arguments) {
-  const std::string wanted = arguments.text("model");
-  return is_family_and_size(wanted) ? wanted.substr(0, wanted.find('/')) : wanted;
-}
-
-// The configuration and files of the folder that --hf-model names, where that is not the model's own.
-std::optional<DialectConfig> described_by_flag(const Arguments& arguments, ModelSource& source) {
-  std::string path = arguments.text("hf-model");
+// The configuration and files of the folder that describes the model, if it is not the model's own.
+std::optional<DialectConfig> described_by(const Host& host, const std::string& folder, ModelSource& source) {
+  std::string path = folder;
   std::error_code error;
   if (path.empty() || std::filesystem::equivalent(path, source.path, error)) return {};
-  path = checkpoint::locate_checkpoint(local_path(path), say).path;
+  path = checkpoint::locate_checkpoint(hub::local_path(path), host.say).path;
   if (std::filesystem::equivalent(path, source.path, error)) return {};
-  const CheckpointReaderHandle reader = find_format(arguments, path, "hf").format.open(path);
+  const CheckpointReaderHandle reader = find_format(host, path, "hf").format.open(path);
   CheckpointInfo info = reader.info();
   if (info.kind == "adapter") return {};
-  if (info.config.empty()) fail("--hf-model {}: it has no configuration", arguments.text("hf-model"));
+  if (info.config.empty()) fail("--hf-model {}: it has no configuration", folder);
   const DialectConfig config = own_config(info);
   source.info.files = std::move(info.files);
   source.info.files_folder = path;
@@ -43,9 +34,9 @@ std::optional<DialectConfig> described_by_flag(const Arguments& arguments, Model
   return config;
 }
 
-void recognize(const Arguments& arguments, const std::string& wanted, const FoundFormat& found, ModelSource& source) {
+void recognize(const Host& host, const WantedModel& wanted, const FoundFormat& found, ModelSource& source) {
   DialectConfig config = own_config(source.info);
-  if (const auto described = described_by_flag(arguments, source))
+  if (const auto described = described_by(host, wanted.described_by, source))
     config = *described;
   else if (config.content.empty() && !source.info.others.empty())
     config = source.info.others[0];
@@ -53,7 +44,7 @@ void recognize(const Arguments& arguments, const std::string& wanted, const Foun
     fail("{}: has tensors, but not the configuration that says of which model: give the model's folder with --hf-model", source.path);
   FoundModel model;
   try {
-    model = find_model(arguments, config, wanted);
+    model = find_model(host, config, wanted.model);
   } catch (const Error& e) {
     throw Error(e.exit_code(), source.path + ": " + e.what());
   }
@@ -61,44 +52,47 @@ void recognize(const Arguments& arguments, const std::string& wanted, const Foun
     fail("{}: {}", source.path, model.refusal.empty() ? "no installed model plugin takes its configuration" : model.refusal);
   source.model_plugin = model.plugin;
   source.options = model.options;
-  say(format("model: {} ({}), from {} ({}: {})", source.model_plugin,
-             wanted.empty() ? model.reason + "; --model names another" : "as --model says", source.path, found.name, found.reason));
+  host.say(format("model: {} ({}), from {} ({}: {})", source.model_plugin,
+                  wanted.model.empty() ? model.reason + "; --model names another" : "as --model says", source.path, found.name,
+                  found.reason));
 }
 
-std::unique_ptr<checkpoint::StoredParameters> stored_parameters(const Arguments& arguments, const ModelSource& source) {
-  const ModelHandle model(load_plugin(arguments, "model", source.model_plugin));
+std::unique_ptr<checkpoint::StoredParameters> stored_parameters(const Host& host, const ModelSource& source) {
+  const ModelHandle model(host.plugins.load("model", source.model_plugin));
   return std::make_unique<checkpoint::StoredParameters>(*source.reader, weight_map_of(source, model, source.options),
                                                         checkpoint::parameters_of(model.emit(source.options, 1, 8)));
 }
 
 // Throws Error (2) where a fingerprint says that the adapter was trained beside another model.
-void check_base(const Arguments& arguments, const AdapterSource& adapter, const ModelSource& base) {
+void check_base(const Host& host, const AdapterSource& adapter, const ModelSource& base) {
   for (const NamedFile& f : adapter.info.files)
     if (f.name == checkpoint::kFingerprintName)
-      checkpoint::check_fingerprint(f.content, stored_parameters(arguments, base)->tensors(), adapter.path, base.path);
+      checkpoint::check_fingerprint(f.content, stored_parameters(host, base)->tensors(), adapter.path, base.path);
 }
 
-ModelSource open_found(const Arguments& arguments, const FoundFormat& found, const std::string& folder, const std::string& model,
-                       const std::string& base, const std::string& peft) {
+ModelSource open_found(const Host& host, const FoundFormat& found, const std::string& folder, const WantedModel& wanted) {
   ModelSource source;
   source.path = folder;
   source.format = found.name;
   source.reader = std::make_shared<CheckpointReaderHandle>(found.format.open(source.path));
   source.info = source.reader->info();
   if (source.info.kind != "adapter") {
-    recognize(arguments, model, found, source);
+    recognize(host, wanted, found, source);
     return source;
   }
-  AdapterSource adapter = adapter_of(arguments, folder, source.reader, std::move(source.info), peft);
-  const std::string path = cached_path(base.empty() ? adapter.base : base);
+  AdapterSource adapter = adapter_of(host, folder, source.reader, std::move(source.info), wanted.peft);
+  const std::string path = hub::cached_path(wanted.base.empty() ? adapter.base : wanted.base);
   std::error_code error;
   if (path.empty() || !std::filesystem::exists(path, error))
     fail("{} is an adapter for {}, which is not there: name the model, and the adapter with --adapter {}", folder,
          path.empty() ? "a model that it does not name" : path, folder);
-  source = open_model_folder(arguments, checkpoint::locate_checkpoint(path, say).path, model);
+  source = open_model_folder(host, {.path = checkpoint::locate_checkpoint(path, host.say).path,
+                                    .model = wanted.model,
+                                    .described_by = wanted.described_by,
+                                    .peft = wanted.peft});
   if (source.adapter) fail("{} is an adapter for {}, which is an adapter itself: merge that first", folder, path);
-  check_base(arguments, adapter, source);
-  say_that_only_weights_are_taken(source);
+  check_base(host, adapter, source);
+  say_that_only_weights_are_taken(host, source);
   source.adapter = std::move(adapter);
   source.adapter->format = found.name;
   return source;
@@ -106,49 +100,37 @@ ModelSource open_found(const Arguments& arguments, const FoundFormat& found, con
 
 }  // namespace
 
-ModelSource open_model_folder(const Arguments& arguments, const std::string& folder, const std::string& model, const std::string& base,
-                              const std::string& peft) {
-  return open_found(arguments, find_format(arguments, folder), folder, model, base, peft);
+ModelSource open_model_folder(const Host& host, const WantedModel& wanted) {
+  return open_found(host, find_format(host, wanted.path), wanted.path, wanted);
 }
 
-ModelPath model_path(const Arguments& arguments, const std::string& command) {
-  ModelPath model;
-  for (const auto& [flag, format] : {std::pair{"checkpoint", ""}, {"megatron-path", "megatron"}}) {
-    if (!arguments.has(flag)) continue;
-    if (!model.path.empty()) fail("--checkpoint and --megatron-path both name a model: use one");
-    model = {arguments.text(flag), format, false};
-  }
-  if (model.path.empty()) model = {arguments.text("hf-model"), "hf", false};
-  if (model.path.empty()) fail("{} needs a model: --checkpoint PATH", command);
-  return model;
-}
-
-void say_that_only_weights_are_taken(const ModelSource& source) {
+void say_that_only_weights_are_taken(const Host& host, const ModelSource& source) {
   size_t rest = 0;
   for (const TensorInfo& t : source.reader->list().tensors) rest += !t.part.empty();
   const std::string& refusal = source.info.optimizer_refusal;
-  if (rest) say(format("only weights are taken: {} tensors of the optimizer stay behind{}", rest, refusal.empty() ? "" : "; " + refusal));
+  if (rest)
+    host.say(format("only weights are taken: {} tensors of the optimizer stay behind{}", rest, refusal.empty() ? "" : "; " + refusal));
 }
 
-ModelSource open_model(const Arguments& arguments, const ModelPath& model) {
-  const std::string located = checkpoint::locate_checkpoint(local_path(model.path), say).path;
-  ModelSource source = open_found(arguments, find_format(arguments, located, model.format), located, wanted_model(arguments), "", "");
-  if (!model.with_state && !source.adapter) say_that_only_weights_are_taken(source);
-  const std::string adapter = arguments.text("adapter");
+ModelSource open_model(const Host& host, const WantedModel& wanted) {
+  const std::string located = checkpoint::locate_checkpoint(hub::local_path(wanted.path), host.say).path;
+  ModelSource source = open_found(host, find_format(host, located, wanted.format), located, wanted);
+  if (!wanted.with_state && !source.adapter) say_that_only_weights_are_taken(host, source);
+  const std::string& adapter = wanted.adapter;
   if (adapter.empty()) return source;
-  if (source.adapter) fail("--adapter {}: {} is an adapter already; name the model that both are for", adapter, model.path);
-  const std::string folder = checkpoint::locate_checkpoint(adapter, say).path;
-  auto reader = std::make_shared<CheckpointReaderHandle>(find_format(arguments, folder).format.open(folder));
+  if (source.adapter) fail("--adapter {}: {} is an adapter already; name the model that both are for", adapter, wanted.path);
+  const std::string folder = checkpoint::locate_checkpoint(adapter, host.say).path;
+  auto reader = std::make_shared<CheckpointReaderHandle>(find_format(host, folder).format.open(folder));
   CheckpointInfo info = reader->info();
   if (info.kind != "adapter") fail("--adapter {}: this is no adapter's folder", adapter);
-  source.adapter = adapter_of(arguments, folder, std::move(reader), std::move(info));
-  check_base(arguments, *source.adapter, source);
+  source.adapter = adapter_of(host, folder, std::move(reader), std::move(info), wanted.peft);
+  check_base(host, *source.adapter, source);
   return source;
 }
 
-std::string fingerprint_of(const Arguments& arguments, const ModelSource& source) {
+std::string fingerprint_of(const Host& host, const ModelSource& source) {
   return checkpoint::fingerprint(std::filesystem::absolute(source.path).lexically_normal().string(),
-                                 stored_parameters(arguments, source)->tensors());
+                                 stored_parameters(host, source)->tensors());
 }
 
 WeightMap weight_map_of(const ModelSource& source, const ModelHandle& model, const std::string& options) {
@@ -164,4 +146,4 @@ void load_parameters(const ModelSource& source, const train::Pipeline& pipeline,
   if (source.adapter) load_adapter(*source.adapter, pipeline, session);
 }
 
-}  // namespace corral::cli
+}  // namespace corral::job

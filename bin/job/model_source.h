@@ -7,13 +7,13 @@
 #include <vector>
 
 #include "bin/job/adapter_source.h"
-#include "bin/terminal/command.h"
+#include "bin/job/host.h"
 #include "kernel/plugin/checkpoint.h"
 #include "kernel/plugin/model.h"
 #include "kernel/runtime/session.h"
 #include "kernel/train/pipeline.h"
 
-namespace corral::cli {
+namespace corral::job {
 
 struct ModelSource {
   std::string path, format;  // the folder that was opened, and which plugin reads it
@@ -27,30 +27,29 @@ struct ModelSource {
   const std::string& files_folder() const { return info.files_folder.empty() ? path : info.files_folder; }
 };
 
-// A model on the command line, and the format that its flag speaks of: "" where its files tell.
-struct ModelPath {
-  std::string path, format;
-  bool with_state = false;  // of an optimizer; where not, it is said that only weights are taken
+// A model to open, and what the user says about it.
+struct WantedModel {
+  std::string path, format = "";  // format "": the files tell
+  bool with_state = false;        // of an optimizer; without it, it is said that only weights are taken
+  std::string model = "";         // plugin that reads the configuration; "": the one that knows it best
+  std::string described_by = "";  // folder whose configuration and files replace the model's own; "": none
+  std::string adapter = "";       // folder of an adapter that goes over the weights, or ""
+  std::string base = "";          // where `path` is an adapter, its model; "": the one that it names
+  std::string peft = "";          // plugin of the adapter's method; "": the one that knows its configuration
 };
 
-// The one that --checkpoint, --megatron-path or --hf-model names; fails where none does. `command` is for the message.
-ModelPath model_path(const Arguments& arguments, const std::string& command);
+// Opens a run directory (its newest verified checkpoint), a checkpoint of one (verified), or a folder of any installed format. Says what
+// was skipped, the format of the folder, and which model was recognized or asked for. An adapter is opened with the model that it was made
+// for.
+ModelSource open_model(const Host& host, const WantedModel& wanted);
+// Says so if the checkpoint has more than weights, and why the rest cannot be taken up if it cannot.
+void say_that_only_weights_are_taken(const Host& host, const ModelSource& source);
 
-// Opens a run directory (its newest verified checkpoint), a checkpoint of one (verified), or a folder of any installed format. Says on
-// standard error what was skipped, of which format the folder is, which model was recognized, or that --model chose it. An adapter is
-// opened with the model that it was made for; --adapter goes over any model. Where --hf-model names another folder, that one's
-// configuration and files stand for the model's.
-ModelSource open_model(const Arguments& arguments, const ModelPath& model);
-// Says so where the checkpoint has more than weights, and why the rest cannot be taken up where it cannot.
-void say_that_only_weights_are_taken(const ModelSource& source);
-
-// The same for a folder that needs no look; `model` names the plugin, or is "". `base`: the model of an adapter, "" for the one it names;
-// `peft`: its method's plugin, or "".
-ModelSource open_model_folder(const Arguments& arguments, const std::string& folder, const std::string& model, const std::string& base = "",
-                              const std::string& peft = "");
+// The same for a folder that is a checkpoint itself.
+ModelSource open_model_folder(const Host& host, const WantedModel& wanted);
 
 // What tells the model's weights from those of others, in whatever format they are. Reads all of them.
-std::string fingerprint_of(const Arguments& arguments, const ModelSource& source);
+std::string fingerprint_of(const Host& host, const ModelSource& source);
 
 // How the checkpoint's weights, by the names and shapes that they have there, make the model's parameters.
 WeightMap weight_map_of(const ModelSource& source, const ModelHandle& model, const std::string& options);
@@ -58,4 +57,4 @@ WeightMap weight_map_of(const ModelSource& source, const ModelHandle& model, con
 // Reads all parameters that the session has into it, converted to their types there: the model's, and the adapter's where there is one.
 void load_parameters(const ModelSource& source, const train::Pipeline& pipeline, runtime::Session& session);
 
-}  // namespace corral::cli
+}  // namespace corral::job

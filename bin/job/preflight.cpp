@@ -2,7 +2,7 @@
 
 #include "corral/error.h"
 
-namespace corral::cli {
+namespace corral::job {
 namespace {
 
 std::string places_of(const SampleFinding& finding) {
@@ -45,4 +45,4 @@ bool check_before_training(const DatasetHandle& data, const std::function<void(c
   fail("{}\n       `corral data check --show 3` with the same data shows what the loss sees", all);
 }
 
-}  // namespace corral::cli
+}  // namespace corral::job

@@ -7,7 +7,7 @@
 
 #include "kernel/plugin/dataset.h"
 
-namespace corral::cli {
+namespace corral::job {
 
 // What is wrong with the samples, a line each, with the places and what would mend it.
 std::vector<std::string> findings_of(const SampleReport& report);
@@ -20,4 +20,4 @@ std::string verdict_on(const SampleReport& report);
 // apart.
 bool check_before_training(const DatasetHandle& data, const std::function<void(const std::string& line)>& say);
 
-}  // namespace corral::cli
+}  // namespace corral::job

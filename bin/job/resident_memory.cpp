@@ -3,7 +3,7 @@
 #include <fstream>
 #include <string>
 
-namespace corral::cli {
+namespace corral::job {
 
 uint64_t resident_bytes(std::string_view figure) {
   std::ifstream status("/proc/self/status");
@@ -14,4 +14,4 @@ uint64_t resident_bytes(std::string_view figure) {
   return 0;
 }
 
-}  // namespace corral::cli
+}  // namespace corral::job

@@ -1,8 +1,5 @@
 #include "bin/job/run_directory.h"
 
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -12,7 +9,7 @@
 
 #include "corral/error.h"
 
-namespace corral::cli {
+namespace corral::job {
 
 std::string run_directory(const config::RunConfig& config) {
   if (const std::string& dir = config.text("run.dir"); !dir.empty()) return dir;
@@ -28,26 +25,14 @@ void RunLog::open(const std::string& path) {
   std::fputs(std::exchange(before_, "").c_str(), file_.get());
 }
 
-void RunLog::say(std::string_view line) {
-  if (live_) std::fprintf(stderr, "\r%*s\r", static_cast<int>(live_), "");
-  live_ = 0;
-  const auto size = static_cast<int>(line.size());
-  std::fprintf(stderr, "%.*s\n", size, line.data());
+void RunLog::say(const std::string& line) {
+  host_.say(line);
   if (!file_) {
     before_.append(line).append("\n");
     return;
   }
-  std::fprintf(file_.get(), "%.*s\n", size, line.data());
+  std::fprintf(file_.get(), "%s\n", line.c_str());
   std::fflush(file_.get());
-}
-
-void RunLog::live(std::string_view line) {
-  // A line that wraps could not be written over.
-  if (winsize size{}; ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) line = line.substr(0, size.ws_col - 1u);
-  std::fprintf(stderr, "\r%.*s%*s", static_cast<int>(line.size()), line.data(),
-               static_cast<int>(live_ > line.size() ? live_ - line.size() : 0), "");
-  std::fflush(stderr);
-  live_ = line.size();
 }
 
 void write_progress(const std::string& folder, const Progress& progress) {
@@ -68,4 +53,4 @@ Progress read_progress(const std::string& folder) {
   }
 }
 
-}  // namespace corral::cli
+}  // namespace corral::job

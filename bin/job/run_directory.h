@@ -4,31 +4,30 @@
 #include <cstdio>
 #include <memory>
 #include <string>
-#include <string_view>
 
+#include "bin/job/host.h"
 #include "kernel/config/run_config.h"
 
-namespace corral::cli {
+namespace corral::job {
 
 // run.dir, else $SAVE_DIR/NAME, else runs/NAME.
 std::string run_directory(const config::RunConfig& config);
 
-// What the terminal shows, and log.txt keeps.
+// Lines of a run: said, and kept in log.txt.
 class RunLog {
  public:
-  // The file that keeps the lines, those said before too.
+  explicit RunLog(const Host& host) : host_(host) {}
+  // Opens the file that keeps the lines, those said before too.
   void open(const std::string& path);
-  void say(std::string_view line);
-  // Replaced by the next line; not kept.
-  void live(std::string_view line);
+  void say(const std::string& line);
 
  private:
   struct Close {
     void operator()(std::FILE* f) const { std::fclose(f); }
   };
+  const Host& host_;
   std::unique_ptr<std::FILE, Close> file_;
   std::string before_;  // lines that were said without a file
-  size_t live_ = 0;
 };
 
 // state/progress.json of a checkpoint.
@@ -38,4 +37,4 @@ struct Progress {
 void write_progress(const std::string& folder, const Progress& progress);
 Progress read_progress(const std::string& folder);
 
-}  // namespace corral::cli
+}  // namespace corral::job

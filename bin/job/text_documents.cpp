@@ -11,7 +11,7 @@
 #include "corral/error.h"
 #include "corral/utf8.h"
 
-namespace corral::cli {
+namespace corral::job {
 namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
@@ -144,4 +144,4 @@ bool Documents::next(std::vector<int32_t>& ids) {
   return true;
 }
 
-}  // namespace corral::cli
+}  // namespace corral::job

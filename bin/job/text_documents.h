@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace corral::cli {
+namespace corral::job {
 
 // --data words: files, and folders for their .jsonl, .ndjson, .json, .txt and .md files, sorted; - is standard input, plain. Throws Error
 // (2).
@@ -36,4 +36,4 @@ class Documents {
   size_t number_ = 0, opened_ = 0;
 };
 
-}  // namespace corral::cli
+}  // namespace corral::job

@@ -4,7 +4,7 @@
 
 #include "corral/abi.h"
 
-namespace corral::cli {
+namespace corral::job {
 namespace {
 
 // Bytes at the end that begin a character without completing it.
@@ -46,4 +46,4 @@ std::string TextStream::take() {
   return piece;
 }
 
-}  // namespace corral::cli
+}  // namespace corral::job

@@ -7,7 +7,7 @@
 
 #include "kernel/plugin/tokenizer.h"
 
-namespace corral::cli {
+namespace corral::job {
 
 class TextStream {
  public:
@@ -31,4 +31,4 @@ class TextStream {
   bool ended_ = false;
 };
 
-}  // namespace corral::cli
+}  // namespace corral::job

@@ -2,13 +2,13 @@
 
 #include <ctime>
 
-#include "bin/job/load_plugin.h"
+#include "bin/job/host.h"
 
-namespace corral::cli {
+namespace corral::job {
 
-Trackers::Trackers(const Arguments& arguments, const config::RunConfig& config) {
+Trackers::Trackers(const Host& host, const config::RunConfig& config) {
   for (const std::string& name : config.plugins("tracker")) {
-    auto plugin = load_plugin(arguments, "tracker", name);
+    auto plugin = host.plugins.load("tracker", name);
     chosen_.emplace_back(std::move(plugin), config.options("tracker", name));
   }
 }
@@ -42,4 +42,4 @@ void Trackers::close() {
   for (TrackerHandle& t : opened_) t.close();
 }
 
-}  // namespace corral::cli
+}  // namespace corral::job

@@ -7,16 +7,16 @@
 #include <utility>
 #include <vector>
 
-#include "bin/terminal/command.h"
+#include "bin/job/host.h"
 #include "kernel/config/run_config.h"
 #include "kernel/plugin/tracker.h"
 
-namespace corral::cli {
+namespace corral::job {
 
 class Trackers {
  public:
   // Loads the plugins and reads their options, so that a wrong one is refused before any work.
-  Trackers(const Arguments& arguments, const config::RunConfig& config);
+  Trackers(const Host& host, const config::RunConfig& config);
   void open(const std::string& run_dir, const config::RunConfig& config);
   void track(uint64_t step, std::initializer_list<std::pair<const char*, double>> values) const;
   void close();
@@ -26,4 +26,4 @@ class Trackers {
   std::vector<TrackerHandle> opened_;
 };
 
-}  // namespace corral::cli
+}  // namespace corral::job

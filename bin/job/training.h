@@ -1,15 +1,36 @@
-// What pretrain and finetune do: a run in its directory, from its first step or on from a checkpoint.
+// A run in its directory, from its first step or on from a checkpoint.
 #pragma once
 
-#include <string>
+#include <functional>
+#include <optional>
 
-#include "bin/terminal/command.h"
+#include "bin/job/host.h"
+#include "bin/job/model_source.h"
+#include "kernel/runtime/session.h"
+#include "kernel/train/loop.h"
+#include "kernel/train/pipeline.h"
 
-namespace corral::cli {
+namespace corral::job {
 
-// The shared flags that both take.
-inline constexpr const char* kTrainingShared[] = {"recipe", "config", "set", kEveryKey, "dump-graph"};
+// Shows the training graph instead of training: no data is read, nothing is written.
+struct GraphOnly {
+  // Before the first graph is made.
+  std::function<void(train::Pipeline& pipeline)> before;
+  // After the training graph is made; `planned` gives the session that would run it.
+  std::function<void(const train::Pipeline& pipeline, const std::function<const runtime::Session&()>& planned)> after;
+};
 
-int train_command(const Arguments& arguments, const std::string& mode);
+struct TrainingRequest {
+  enum Mode { kPretrain, kFinetune } mode = kPretrain;  // kPretrain trains all weights
+  config::Sources sources;
+  // What the user says about the weights to begin from; their path is checkpoint.pretrained or checkpoint.load.
+  WantedModel weights = {.path = ""};
+  bool resume = false;                  // from the newest whole checkpoint of the run's directory
+  std::optional<double> epochs;         // passes over the rows, instead of train.train_iters
+  std::optional<GraphOnly> graph_only;  // instead of the run
+};
 
-}  // namespace corral::cli
+// Throws Error (2) for what the configuration, data or weights lack, before anything is written.
+train::Ending train(const Host& host, const TrainingRequest& request);
+
+}  // namespace corral::job

@@ -4,7 +4,7 @@
 #include "corral/abi.h"
 #include "corral/error.h"
 
-namespace corral::cli {
+namespace corral::job {
 namespace {
 
 std::string on_one_line(const std::string& text) {
@@ -60,4 +60,4 @@ std::string TrainingSample::write() {
   return on_one_line(stream.take());
 }
 
-}  // namespace corral::cli
+}  // namespace corral::job

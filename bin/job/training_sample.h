@@ -10,7 +10,7 @@
 #include "kernel/plugin/tokenizer.h"
 #include "kernel/train/pipeline.h"
 
-namespace corral::cli {
+namespace corral::job {
 
 // train.sample_interval and train.sample_prompt. Everything is made before the first step; the programs share the run's arena.
 class TrainingSample {
@@ -35,4 +35,4 @@ class TrainingSample {
   std::unique_ptr<generate::Generator> generator_;
 };
 
-}  // namespace corral::cli
+}  // namespace corral::job

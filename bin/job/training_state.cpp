@@ -4,13 +4,13 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "bin/job/load_plugin.h"
+#include "bin/job/host.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/format_io.h"
 #include "kernel/checkpoint/weight_map.h"
 #include "kernel/train/session_tensors.h"
 
-namespace corral::cli {
+namespace corral::job {
 namespace {
 namespace fs = std::filesystem;
 constexpr char kMaster[] = "master";
@@ -59,7 +59,7 @@ void save_with_state(const CheckpointFormat& format, const std::string& folder, 
   write_progress(folder + "/state", progress);
 }
 
-TakenState load_state(const Arguments& arguments, const ModelSource& source, const train::Pipeline& pipeline, runtime::Session& session) {
+TakenState load_state(const Host& host, const ModelSource& source, const train::Pipeline& pipeline, runtime::Session& session) {
   const std::string& folder = source.adapter ? source.adapter->path : source.path;
   TakenState taken = behind(source, folder);
   if (!source.adapter) taken.roles = checkpoint::roles_in(source.reader->list().tensors);
@@ -78,9 +78,9 @@ TakenState load_state(const Arguments& arguments, const ModelSource& source, con
         fail("{}: the state of its optimizer has no {}, which this run's needs", folder, t.name);
     return taken;
   }
-  checkpoint::load_state(CheckpointFormat(load_plugin(arguments, "checkpoint", source.adapter ? source.adapter->format : source.format))
-                             .open(folder + "/state"),
-                         rest);
+  checkpoint::load_state(
+      CheckpointFormat(host.plugins.load("checkpoint", source.adapter ? source.adapter->format : source.format)).open(folder + "/state"),
+      rest);
   return taken;
 }
 
@@ -96,4 +96,4 @@ std::string optimizer_settings(const config::RunConfig& config) {
   return all.dump();
 }
 
-}  // namespace corral::cli
+}  // namespace corral::job

@@ -11,7 +11,7 @@
 #include "kernel/config/run_config.h"
 #include "kernel/train/session_tensors.h"
 
-namespace corral::cli {
+namespace corral::job {
 
 // Writes weights, the parameters that the map has, what the request holds, and the state of a run after `progress`.
 void save_with_state(const CheckpointFormat& format, const std::string& folder, const WeightMap& map, train::SessionTensors& parameters,
@@ -24,9 +24,9 @@ struct TakenState {
 };
 // Reads the state of the run that saved the checkpoint into a session that has its weights. Throws Error (2) where it is not there, is of
 // another form or of another optimizer.
-TakenState load_state(const Arguments& arguments, const ModelSource& source, const train::Pipeline& pipeline, runtime::Session& session);
+TakenState load_state(const Host& host, const ModelSource& source, const train::Pipeline& pipeline, runtime::Session& session);
 
 // optimizer.* and train.train_iters as one JSON object.
 std::string optimizer_settings(const config::RunConfig& config);
 
-}  // namespace corral::cli
+}  // namespace corral::job

@@ -2,14 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <unordered_map>
 
-#include "bin/terminal/json.h"
 #include "corral/error.h"
 #include "kernel/checkpoint/element.h"
 
-namespace corral::cli {
+namespace corral::job {
 namespace {
 constexpr uint64_t kMostTokens = 4 << 20;  // of the data that is looked at
 constexpr double kDeviations = 3;
@@ -127,4 +127,4 @@ void warn_of_untrained_rows(runtime::Session& session, const train::Fetch& fetch
   }
 }
 
-}  // namespace corral::cli
+}  // namespace corral::job

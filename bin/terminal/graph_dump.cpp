@@ -36,9 +36,9 @@ void print_plan(const runtime::Session& session) {
 
 }  // namespace
 
-void print_stages(const Arguments& arguments, train::Pipeline& pipeline) {
+train::Pipeline printing_stages(const Arguments& arguments, train::Pipeline pipeline) {
   const std::string wanted = arguments.text("dump-graph");
-  if (wanted.empty()) return;
+  if (wanted.empty()) return pipeline;
   std::vector<std::string> stages = train::Pipeline::stages();
   stages.push_back(kPlan);
   if (std::find(stages.begin(), stages.end(), wanted) == stages.end())
@@ -46,6 +46,7 @@ void print_stages(const Arguments& arguments, train::Pipeline& pipeline) {
   pipeline.set_dump([wanted](const std::string& stage, const Graph& g) {
     if (stage == wanted) graph::print(g, std::cout);
   });
+  return pipeline;
 }
 
 bool ends_with_graph(const Arguments& arguments, const train::Pipeline& pipeline, const std::function<const runtime::Session&()>& planned) {

@@ -9,8 +9,8 @@
 
 namespace corral::cli {
 
-// Prints the graphs of the wanted stage as they are made.
-void print_stages(const Arguments& arguments, train::Pipeline& pipeline);
+// The pipeline, set to print the graphs of the wanted stage as they are made. Throws Error (2) for an unknown stage.
+train::Pipeline printing_stages(const Arguments& arguments, train::Pipeline pipeline);
 
 // Whether the command ends here, its graphs being made: true where a stage is wanted. `planned` gives the session whose memory plan is
 // printed where that is it. Refuses a stage that no graph of this command has passed.

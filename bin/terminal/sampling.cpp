@@ -14,8 +14,8 @@ double checked(double value, double low, double high, bool whole, const std::str
   return value;
 }
 
-generate::Sampling sampling(const Arguments& arguments, const ModelSource& source) {
-  const json config = generation_config(source);
+generate::Sampling sampling(const Arguments& arguments, const job::ModelSource& source) {
+  const json config = job::generation_config(source);
   const auto sample = config.find("do_sample");
   const bool asked = arguments.has("top-k") || arguments.has("top-p") || arguments.has("min-p");
   const bool samples = asked || (sample != config.end() && sample->is_boolean() && sample->get<bool>());

@@ -65,6 +65,6 @@ constexpr auto with_sampling(const Flag (&own)[N]) {
 double checked(double value, double low, double high, bool whole, const std::string& said);
 
 // These flags; where none says how, generation_config.json; else greedy.
-generate::Sampling sampling(const Arguments& arguments, const ModelSource& source);
+generate::Sampling sampling(const Arguments& arguments, const job::ModelSource& source);
 
 }  // namespace corral::cli

@@ -5,6 +5,8 @@
 #include <cctype>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -82,6 +84,131 @@ TEST(Layering, TheKernelIncludesItselfAndTheSdkOnly) {
 TEST(Layering, TheSdkIncludesNothingOfTheHost) {
   for (const Line& line : lines_of("sdk"))
     for (const char* other : {"kernel/", "plugins/", "bin/", "tests/"}) EXPECT_FALSE(included(line.text).starts_with(other)) << line;
+}
+
+// Which rooms, the folders below `top`, include which.
+using Arrows = std::map<std::string, std::set<std::string>>;
+Arrows arrows_among(const std::vector<Line>& lines, const std::string& top) {
+  const auto room_of = [&](const std::string& path) {
+    return path.starts_with(top + "/") ? std::next(fs::path(path).begin())->string() : std::string();
+  };
+  Arrows arrows;
+  for (const Line& line : lines)
+    if (const std::string from = room_of(line.file), to = room_of(included(line.text)); !to.empty() && from != to) arrows[from].insert(to);
+  return arrows;
+}
+
+// "step -> loop -> step" where rooms include each other in a circle, or "".
+std::string circle_in(const Arrows& arrows) {
+  std::set<std::string> done;
+  std::vector<std::string> way;
+  const auto search = [&](const auto& self, const std::string& room) -> std::string {
+    if (const auto at = std::find(way.begin(), way.end(), room); at != way.end()) {
+      std::string circle;
+      for (auto step = at; step != way.end(); ++step) circle += *step + " -> ";
+      return circle + room;
+    }
+    if (!done.insert(room).second) return "";
+    way.push_back(room);
+    if (const auto below = arrows.find(room); below != arrows.end())
+      for (const std::string& next : below->second)
+        if (std::string circle = self(self, next); !circle.empty()) return circle;
+    way.pop_back();
+    return "";
+  };
+  for (const auto& [room, below] : arrows)
+    if (std::string circle = search(search, room); !circle.empty()) return circle;
+  return "";
+}
+
+// The rooms of the program, each with those that it may include. A job knows no command line.
+const Arrows kRoomsOfTheProgram{{"main.cpp", {"terminal"}},
+                                {"commands", {"terminal", "convert", "job", "hub", "validate"}},
+                                {"terminal", {"convert", "job", "hub"}},
+                                {"convert", {"job"}},
+                                {"job", {"hub"}},
+                                {"hub", {}},
+                                {"validate", {}}};
+
+// "job -> terminal" for each arrow that is not among the allowed ones.
+std::vector<std::string> forbidden(const Arrows& arrows, const Arrows& allowed) {
+  std::vector<std::string> all;
+  for (const auto& [room, below] : arrows)
+    for (const std::string& to : below)
+      if (const auto at = allowed.find(room); at == allowed.end() || !at->second.contains(to)) all.push_back(room + " -> " + to);
+  return all;
+}
+
+TEST(Layering, RoomsOfTheProgramIncludeOnlyThoseBelowThem) {
+  const Arrows arrows = arrows_among(lines_of("bin"), "bin");
+  EXPECT_EQ(forbidden(arrows, kRoomsOfTheProgram), std::vector<std::string>());
+  EXPECT_EQ(circle_in(kRoomsOfTheProgram), "");
+  EXPECT_TRUE(arrows.at("convert").contains("job")) << "the drawing sees no includes";
+}
+
+TEST(Layering, RoomsOfTheKernelIncludeEachOtherInNoCircle) {
+  const Arrows arrows = arrows_among(lines_of("kernel"), "kernel");
+  EXPECT_EQ(circle_in(arrows), "");
+  EXPECT_TRUE(arrows.at("train").contains("runtime")) << "the drawing sees no includes";
+}
+
+TEST(Layering, SeesAnArrowBackUp) {
+  std::vector<Line> lines = lines_of("bin");
+  lines.push_back({"bin/job/planted.cpp", 1, "#include \"bin/terminal/command.h\""});
+  EXPECT_EQ(forbidden(arrows_among(lines, "bin"), kRoomsOfTheProgram), std::vector<std::string>{"job -> terminal"});
+  EXPECT_NE(circle_in(arrows_among(lines, "bin")), "");
+  lines = lines_of("kernel");
+  lines.push_back({"kernel/graph/planted.h", 1, "  #include \"kernel/train/step.h\""});
+  EXPECT_NE(circle_in(arrows_among(lines, "kernel")), "");
+}
+
+// One place decides who speaks; results, on standard output, are a command's.
+std::string spoken(const Line& line) {
+  const std::string code = line.text.substr(0, line.text.find("//"));
+  const auto has = [&](const std::string& word) {
+    const size_t at = code.find(word);
+    return at != std::string::npos && (at == 0 || !std::isalnum(static_cast<unsigned char>(code[at - 1])));
+  };
+  for (const char* word : {"stderr", "std::cerr", "STDERR_FILENO"})
+    if (has(word)) return word;
+  const bool library = line.file.starts_with("kernel/") || line.file.starts_with("bin/job/") || line.file.starts_with("bin/convert/") ||
+                       line.file.starts_with("bin/hub/");
+  for (const char* word : {"std::printf", "std::puts", "std::cout", "stdout"})
+    if (library && has(word)) return word;
+  return "";
+}
+
+TEST(Layering, OnlyTheVoiceWritesForTheUser) {
+  // A signal's last line, and the error output of a check in a process of its own.
+  const std::set<std::string> own{"bin/terminal/voice.cpp", "kernel/plugin/host.cpp", "bin/validate/runner.cpp"};
+  size_t seen = 0;
+  for (const char* folder : {"kernel", "bin"})
+    for (const Line& line : lines_of(folder)) {
+      if (own.contains(line.file))
+        seen += !spoken(line).empty();
+      else
+        EXPECT_EQ(spoken(line), "") << line;
+    }
+  EXPECT_GE(seen, 3u);
+  EXPECT_EQ(spoken({"bin/job/x.cpp", 1, "  std::fprintf(stderr, \"x\");  // why"}), "stderr");
+  EXPECT_EQ(spoken({"bin/job/x.cpp", 1, "  std::printf(\"x\");"}), "std::printf");
+}
+
+std::map<std::string, size_t> lengths_of(const std::string& folder) {
+  std::map<std::string, size_t> lengths;
+  for (const Line& line : lines_of(folder)) lengths[line.file] = line.number;
+  return lengths;
+}
+
+TEST(Layering, AFileIsReadInOneSitting) {
+  size_t operations = 0;
+  for (const char* folder : {"kernel", "bin"})
+    for (const auto& [file, length] : lengths_of(folder)) {
+      const bool operation = file.starts_with("kernel/graph/ops/");
+      operations += operation;
+      EXPECT_LE(length, operation ? 125u : 400u) << file;
+    }
+  EXPECT_GT(operations, 30u);
 }
 
 TEST(Layering, TheKernelNamesNoModelMethodFormatOrDevice) {

@@ -1,0 +1,17 @@
+// Flags that name a model.
+#pragma once
+
+#include <string>
+
+#include "bin/job/model_source.h"
+#include "bin/terminal/command.h"
+
+namespace corral::cli {
+
+// The model at `path` with everything that flags say about it: --model, --hf-model, --adapter, --peft.
+job::WantedModel model_at(const Arguments& arguments, const std::string& path, const std::string& format = "");
+
+// The model that --checkpoint, --megatron-path or --hf-model names; throws Error (2) naming `command` where none does.
+job::WantedModel wanted_model(const Arguments& arguments, const std::string& command);
+
+}  // namespace corral::cli

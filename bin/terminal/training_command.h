@@ -1,0 +1,14 @@
+// The flags that pretrain and finetune share, and the run that they ask for.
+#pragma once
+
+#include "bin/job/training.h"
+#include "bin/terminal/command.h"
+
+namespace corral::cli {
+
+inline constexpr const char* kTrainingShared[] = {"recipe", "config", "set", kEveryKey, "dump-graph"};
+
+// 0, or 130 where a signal stopped the run.
+int train_command(const Arguments& arguments, job::TrainingRequest::Mode mode);
+
+}  // namespace corral::cli
