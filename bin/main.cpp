@@ -11,6 +11,8 @@
 #include <system_error>
 
 #include "bin/terminal/command.h"
+#include "bin/terminal/launcher.h"
+#include "bin/terminal/program_host.h"
 #include "bin/terminal/voice.h"
 #include "corral/error.h"
 #include "kernel/plugin/host.h"
@@ -46,23 +48,26 @@ const Command& find(std::vector<std::string>& words) {
   fail("{}: no such command\n       {}", typed, near.empty() ? "`corral --help` lists them" : "did you mean `corral " + near + "`?");
 }
 
-int run(std::vector<std::string> words) {
+// Where a launcher started several processes, the first one speaks of everything that is the same on all.
+int run(std::vector<std::string> words, const Launch& launch) {
   if (words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
-    print_help();
+    if (launch.first()) print_help();
     return words.empty() ? 2 : 0;
   }
   if (words[0] == "--version") {
-    std::printf("corral %s\n", CORRAL_VERSION);
+    if (launch.first()) std::printf("corral %s\n", CORRAL_VERSION);
     return 0;
   }
   if (words[0].starts_with("-")) fail("{}: a command comes first\n       `corral --help` lists them", words[0]);
   const Command& command = find(words);
+  if (command.ranks == Ranks::kFirst && !launch.first()) return 0;
   const Arguments arguments = parse(command, words);
   if (arguments.has("help")) {
-    print_help(command);
+    if (launch.first()) print_help(command);
     return 0;
   }
   FLAGS_minloglevel = arguments.has("verbose") ? google::INFO : google::WARNING;
+  if (command.ranks == Ranks::kAll && launch.ranks > 1) require_collective(launch, host_of(arguments), arguments.text("collective"));
   return command.run(arguments);
 }
 
@@ -74,8 +79,10 @@ int ended(int exit_code, const std::string& text) {
 
 // Whatever a command throws is one message and the exit code of its kind.
 int guarded(std::vector<std::string> words) {
+  const Launch launch = launch_of_environment();
+  set_silent(!launch.first());
   try {
-    return run(std::move(words));
+    return run(std::move(words), launch);
   } catch (const Error& e) {
     return ended(e.exit_code(), e.what());
   } catch (const std::bad_alloc&) {

@@ -234,6 +234,6 @@ int run(const Arguments& arguments) {
 
 }  // namespace
 
-extern const Command command_chat{"chat", "talk with a model, turn by turn", "", kFlags, kShared, run};
+extern const Command command_chat{"chat", "talk with a model, turn by turn", "", kFlags, kShared, run, Ranks::kAll};
 
 }  // namespace corral::cli

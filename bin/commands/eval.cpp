@@ -181,6 +181,6 @@ int run(const Arguments& arguments) {
 
 }  // namespace
 
-extern const Command command_eval{"eval", "loss, perplexity and bits per byte of a model on data", "", kFlags, kShared, run};
+extern const Command command_eval{"eval", "loss, perplexity and bits per byte of a model on data", "", kFlags, kShared, run, Ranks::kAll};
 
 }  // namespace corral::cli

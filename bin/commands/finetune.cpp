@@ -12,9 +12,12 @@ constexpr Flag kFlags[] = {
 
 }  // namespace
 
-extern const Command command_finetune{
-    "finetune", "train a model further, or an adapter for it", "", kFlags, kTrainingShared, [](const Arguments& a) {
-      return train_command(a, job::TrainingRequest::kFinetune);
-    }};
+extern const Command command_finetune{"finetune",
+                                      "train a model further, or an adapter for it",
+                                      "",
+                                      kFlags,
+                                      kTrainingShared,
+                                      [](const Arguments& a) { return train_command(a, job::TrainingRequest::kFinetune); },
+                                      Ranks::kAll};
 
 }  // namespace corral::cli

@@ -178,6 +178,6 @@ int run(const Arguments& arguments) {
 
 }  // namespace
 
-extern const Command command_generate{"generate", "continue text with a model", "", kFlags, kShared, run};
+extern const Command command_generate{"generate", "continue text with a model", "", kFlags, kShared, run, Ranks::kAll};
 
 }  // namespace corral::cli

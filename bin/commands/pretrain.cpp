@@ -13,6 +13,7 @@ constexpr Flag kFlags[] = {
 
 extern const Command command_pretrain{
     "pretrain", "train a model on text", "",
-    kFlags,     kTrainingShared,         [](const Arguments& a) { return train_command(a, job::TrainingRequest::kPretrain); }};
+    kFlags,     kTrainingShared,         [](const Arguments& a) { return train_command(a, job::TrainingRequest::kPretrain); },
+    Ranks::kAll};
 
 }  // namespace corral::cli

@@ -41,6 +41,12 @@ class Arguments {
 // All shared flags that are shorthands of configuration keys.
 inline constexpr char kEveryKey[] = "KEYS";
 
+// Which processes do a command's work where a launcher started several.
+enum class Ranks {
+  kFirst,  // the first; the others end silently
+  kAll,    // all of them, together
+};
+
 struct Command {
   const char* name;     // "recipes show"
   const char* summary;  // one line
@@ -48,6 +54,7 @@ struct Command {
   std::span<const Flag> flags;
   std::span<const char* const> shared;     // the names of the shared flags that count here; kEveryKey: all of configuration keys
   int (*run)(const Arguments& arguments);  // the exit code; throws corral::Error
+  Ranks ranks = Ranks::kFirst;
 };
 
 // All sub-commands, sorted by name.

@@ -10,11 +10,15 @@
 namespace corral::cli {
 namespace {
 std::mutex mutex;
+bool is_silent = false;
 size_t live_width = 0;  // of the live line that is shown
 }  // namespace
 
+void set_silent(bool silent) { is_silent = silent; }
+
 void say(const std::string& line) {
   const std::lock_guard lock(mutex);
+  if (is_silent) return;
   if (live_width) std::fprintf(stderr, "\r%*s\r", static_cast<int>(live_width), "");
   live_width = 0;
   std::fprintf(stderr, "%s\n", line.c_str());
@@ -30,7 +34,7 @@ void live(std::string_view line) {
   live_width = line.size();
 }
 
-bool shows_live() { return isatty(STDERR_FILENO) != 0; }
+bool shows_live() { return !is_silent && isatty(STDERR_FILENO) != 0; }
 
 std::string printed(const char* format, ...) {
   va_list arguments, again;

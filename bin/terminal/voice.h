@@ -6,6 +6,9 @@
 
 namespace corral::cli {
 
+// Whether nothing is written: on a rank beside the first.
+void set_silent(bool silent);
+
 void say(const std::string& line);
 // A line that the next one replaces; only where a terminal shows it.
 void live(std::string_view line);
