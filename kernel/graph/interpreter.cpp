@@ -44,6 +44,32 @@ std::vector<std::vector<double>> run_reference(const OpDef& def, const Attrs& at
 
 Interpreter::Interpreter(const Graph& g) : g_(g), values_(g.tensors.size()) {
   for (size_t i = 1; i < values_.size(); ++i) values_[i].resize(static_cast<size_t>(elements(g.tensors[i].shape)));
+  for (const Group& group : g.groups) groups_.emplace(group.tensor, &group);
+}
+
+std::vector<double> Interpreter::value(TensorId t) const {
+  const auto group = groups_.find(t);
+  if (group == groups_.end()) return values_[t];
+  std::vector<double> all;
+  for (const TensorId member : group->second->members) {
+    const size_t end = all.size() + static_cast<size_t>(group_elements(g_, member));
+    all.insert(all.end(), values_[member].begin(), values_[member].end());
+    all.resize(end);
+  }
+  return all;
+}
+
+void Interpreter::assign(TensorId t, const std::vector<double>& values) {
+  const auto group = groups_.find(t);
+  if (group == groups_.end()) {
+    values_[t] = values;
+    return;
+  }
+  auto from = values.begin();
+  for (const TensorId member : group->second->members) {
+    std::copy_n(from, values_[member].size(), values_[member].begin());
+    from += group_elements(g_, member);
+  }
 }
 
 std::vector<double>& Interpreter::named(std::string_view tensor_name) {
@@ -71,7 +97,7 @@ ReferenceRun Interpreter::begin(const Node& n) const {
   std::vector<bool> present;
   for (TensorId t : n.inputs) {
     types.push_back({g_.tensors[t].dtype, g_.tensors[t].shape});
-    inputs.push_back(values_[t]);
+    inputs.push_back(value(t));
     present.push_back(t != 0);
   }
   return ReferenceRun(find_op(op_of(g_, n)), attributes_of(g_, n), std::move(types), std::move(inputs), present);
@@ -80,8 +106,12 @@ ReferenceRun Interpreter::begin(const Node& n) const {
 void Interpreter::finish(const Node& n, const ReferenceRun& run) {
   for (size_t k = 0; k < n.outputs.size(); ++k) {
     if (n.outputs[k] == 0) continue;
-    std::vector<double>& to = values_[n.outputs[k]];
-    for (size_t i = 0; i < to.size(); ++i) to[i] = (n.accumulate >> k & 1 ? to[i] : 0) + run.outputs[k][i];
+    std::vector<double> to = run.outputs[k];
+    if (n.accumulate >> k & 1) {
+      const std::vector<double> before = value(n.outputs[k]);
+      for (size_t i = 0; i < to.size(); ++i) to[i] += before[i];
+    }
+    assign(n.outputs[k], to);
   }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <vector>
 
 #include "corral/graph.h"
@@ -48,7 +49,11 @@ class Interpreter {
   void finish(const Node& n, const ReferenceRun& run);
 
  private:
+  // The values of a tensor, and of a group those of its members.
+  std::vector<double> value(TensorId t) const;
+  void assign(TensorId t, const std::vector<double>& values);
   const Graph& g_;
+  std::map<TensorId, const Group*> groups_;  // by their tensors
   std::vector<std::vector<double>> values_;
 };
 

@@ -60,6 +60,7 @@ class Printer {
     }
     ports("input ", g_.inputs);
     for (const State& s : g_.states) state(s);
+    for (const Group& group : g_.groups) this->group(group);
     nodes();
     ports("output", g_.outputs);
     for (TensorId t = 1; t < g_.tensors.size(); ++t)
@@ -163,6 +164,12 @@ class Printer {
     if (s.init_scale != 0) out_ << " init_scale=" << number_text(s.init_scale);
     if (s.keeps_type) out_ << " keeps_type";
     if (s.saved_name) out_ << " saved_name=" << text(s.saved_name);
+    out_ << "\n";
+  }
+
+  void group(const Group& group) {
+    tensor(group.tensor, out_ << "group  ") << " of";
+    for (const TensorId t : group.members) named(t, out_ << " ");
     out_ << "\n";
   }
 

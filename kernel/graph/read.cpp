@@ -34,6 +34,7 @@ class Reader {
     if (line.take("output")) return g_.outputs.push_back(port(line));
     if (line.take("tensor")) return (void)tensor(line);
     if (line.take("state")) return state(line);
+    if (line.take("group")) return group(line);
     if (line.choice(b_.phase, kPhaseWords)) {
       when_ = When::EVERY;
       line.choice(when_, kWhenWords);
@@ -42,7 +43,7 @@ class Reader {
     }
     if (line.take('|')) return part(line);
     if (const char c = line.next(); c == '%' || c == '+' || c == '-' || c == '=') return node(line);
-    line.expected("list, input, state, a phase, a node, output or tensor");
+    line.expected("list, input, state, group, a phase, a node, output or tensor");
   }
 
   void list(Line& line) {
@@ -199,6 +200,14 @@ class Reader {
         line.expected("trained, saved, of, init=, init_scale=, keeps_type or saved_name=");
     }
     g_.states.push_back(std::move(s));
+  }
+
+  void group(Line& line) {
+    Group group;
+    group.tensor = tensor(line);
+    if (!line.take("of")) line.expected("the type of the group, and of which tensors it is");
+    while (!line.ends()) group.members.push_back(tensor(line));
+    g_.groups.push_back(std::move(group));
   }
 
   // A node or a part of one.

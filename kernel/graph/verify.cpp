@@ -45,6 +45,7 @@ class Verifier {
       if (p.tensor == 0) fail_bug("graph: input \"{}\" without a tensor", g_.names[p.name]);
       written_[p.tensor] = true;
     }
+    for (const Group& group : g_.groups) check_group(group);
     for (size_t i = 0; i < g_.nodes.size(); ++i) node(i);
     for (const Port& p : g_.outputs) {
       id(p.tensor, "output");
@@ -108,6 +109,24 @@ class Verifier {
     }
     if (local != t.shape)
       fail_bug("graph: \"{}\" is {}, but its part of {} is {}", at, shape_text(t.shape), shape_text(l.global), shape_text(local));
+  }
+
+  void check_group(const Group& group) {
+    id(group.tensor, "group");
+    if (group.tensor == 0 || group.members.empty()) fail_bug("graph: a group without tensors");
+    const Tensor& all = g_.tensors[group.tensor];
+    if (written_[group.tensor]) fail_bug("graph: the group \"{}\" is a state, an input or another group, too", name_of(g_, group.tensor));
+    int64_t total = 0;
+    for (const TensorId t : group.members) {
+      id(t, "group");
+      if (!state_[t]) fail_bug("graph: \"{}\" is in a group and not a state", name_of(g_, t));
+      if (!grouped_.insert(t).second) fail_bug("graph: \"{}\" is in two groups", name_of(g_, t));
+      if (g_.tensors[t].dtype != all.dtype) fail_bug("graph: \"{}\" is in a group of another type", name_of(g_, t));
+      total += group_elements(g_, t);
+    }
+    if (all.shape != Shape{total})
+      fail_bug("graph: the group \"{}\" {} has {} elements", name_of(g_, group.tensor), shape_text(all.shape), total);
+    written_[group.tensor] = state_[group.tensor] = true;
   }
 
   void node(size_t i) {
@@ -239,6 +258,7 @@ class Verifier {
 
   const Graph& g_;
   std::vector<bool> written_, state_, inner_;
+  std::unordered_set<TensorId> grouped_;
   const Uses uses_;
 };
 

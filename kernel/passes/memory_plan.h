@@ -28,6 +28,7 @@ struct MemoryPlan {
 
 // States are placed once and shared by name between the graphs; tensors of different graphs overlap, because one runs at a time; within a
 // graph a tensor stands from its first write to its last read, inputs and outputs always, and so does a gradient that a step makes anew.
+// Members of a group are side by side, and the tensor of the group has the address of the first.
 // Throws a bug where graphs disagree about a state.
 MemoryPlan plan_memory(const std::vector<const Graph*>& graphs, uint64_t workspace_bytes);
 

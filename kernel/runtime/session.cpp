@@ -122,11 +122,11 @@ void Session::allocate() {
   arena_ = device_->allocate(plan_.total);
   stream_ = device_->open_stream();
   staging_ = Staging(device_, plan_.total);
-  for (size_t i = 0; i < graphs_.size(); ++i)
-    for (const State& s : graphs_[i].states) {
-      const TensorRef t = tensor(i, s.tensor);
-      device_->zero(t.address, t.bytes(), stream_);
-    }
+  const auto zero = [&](const TensorRef& t) { device_->zero(t.address, t.bytes(), stream_); };
+  for (size_t i = 0; i < graphs_.size(); ++i) {
+    for (const State& s : graphs_[i].states) zero(tensor(i, s.tensor));
+    for (const Group& group : graphs_[i].groups) zero(tensor(i, group.tensor));
+  }
 }
 
 size_t Session::program(size_t graph, const std::function<bool(const Node&)>& chosen) {

@@ -6,6 +6,7 @@
 #include "kernel/passes/accumulation.h"
 #include "kernel/passes/autodiff.h"
 #include "kernel/passes/generation.h"
+#include "kernel/passes/group_updates.h"
 #include "kernel/passes/recompute.h"
 #include "kernel/passes/step_sums.h"
 
@@ -63,7 +64,8 @@ Graph Pipeline::training(int64_t rows, int64_t seq_length, const Chosen<Optimize
   g = optimizer.handle.transform(passes::step_sums(lower(std::move(g))), optimizer.options);
   verify(g, Stage::kUpdated);
   pass("optimizer", g);
-  return place(std::move(g));
+  // Behind the partition: the shards of a rank are side by side, not the tensors that they are cut of.
+  return passes::group_updates(place(std::move(g)));
 }
 
 Graph Pipeline::gradients(int64_t rows, int64_t seq_length) const {

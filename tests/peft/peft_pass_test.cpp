@@ -72,7 +72,7 @@ TEST(PeftPass, FrozenWeightsKeepNoGradientMasterOrMoment) {
     uint64_t trained = 0, rounded = 0;
     for (const State& s : g.states) {
       if (s.kind == StateKind::PARAMETER && s.trained) {
-        const auto bytes = (bytes_of(DType::F32, elements(g.tensors[s.tensor].shape)) + 63) / 64 * 64;
+        const auto bytes = bytes_of(DType::F32, group_elements(g, s.tensor));
         trained += bytes;
         if (g.tensors[s.tensor].dtype == DType::BF16) rounded += bytes;
         EXPECT_NE(name_of(g, s.tensor).find(".lora_"), std::string::npos) << name_of(g, s.tensor);

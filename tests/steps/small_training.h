@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernel/passes/autodiff.h"
+#include "kernel/passes/group_updates.h"
 #include "kernel/passes/step_sums.h"
 #include "kernel/plugin/optimizer.h"
 #include "kernel/plugin/precision.h"
@@ -20,21 +21,24 @@ inline std::string built_plugin(const std::string& plugin) {
   return CORRAL_BINARY_DIR "/plugins/" + plugin + "/" + plugin.substr(plugin.find('/') + 1) + ".so";
 }
 
-inline Graph small_training_graph(const std::string& precision) {
-  Graph g = small_model();
+inline Graph small_training_graph(const std::string& precision, const std::string& optimizer_options) {
+  Graph g = small_model(false, 6, 12);
   for (State& s : g.states) {
     s.init = InitKind::NORMAL;
     s.init_scale = 0.3;
   }
   const PrecisionHandle in(load_built(built_plugin("precision/" + precision), CORRAL_PRECISION_ID));
   const OptimizerHandle optimizer(load_built(built_plugin("optimizer/adamw"), CORRAL_OPTIMIZER_ID));
-  return optimizer.transform(passes::step_sums(in.transform(passes::autodiff(std::move(g)), "")), "");
+  return optimizer.transform(passes::step_sums(in.transform(passes::autodiff(std::move(g)), "")), optimizer_options);
 }
 
 class SmallTraining {
  public:
-  explicit SmallTraining(const std::string& precision)
-      : session_(load_device(built_plugin("device/cpu")), {small_training_graph(precision)}), step_((start(session_), session_), 0, 1) {}
+  explicit SmallTraining(const std::string& precision, const std::string& optimizer_options = "", bool grouped = true)
+      : session_(load_device(built_plugin("device/cpu")),
+                 {grouped ? passes::group_updates(small_training_graph(precision, optimizer_options))
+                          : small_training_graph(precision, optimizer_options)}),
+        step_((start(session_), session_), 0, 1) {}
 
   runtime::Session& session() { return session_; }
   train::Step& step() { return step_; }

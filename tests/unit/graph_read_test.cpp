@@ -102,7 +102,7 @@ TEST_P(WrongText, IsRefusedWithItsLineAndWhatWasExpected) {
 INSTANTIATE_TEST_SUITE_P(
     Read, WrongText,
     testing::Values(
-        Mistake{"OfAnotherStatement", "\nnode x", "line 2: expected list, input, state, a phase, a node, output or tensor, got \"node x\""},
+        Mistake{"OfAnotherStatement", "\nnode x", "line 2: expected list, input, state, group, a phase, a node, output or tensor, got \"node x\""},
         Mistake{"WithoutAColon", "input x %1", "line 1: expected \":\", got \"%1\""},
         Mistake{"WithoutATensor", "input x:", "line 1: expected \"%\", got the end of the line"},
         Mistake{"WithoutANumber", "input x: %x", "line 1: expected the number of a tensor, got \"x\""},

@@ -22,10 +22,14 @@ class AdamW final : public corral::Optimizer<corral::options::adamw::Options> {
     b.scope = "optimizer";
     const TensorId lr = b.input("lr", DType::F64, {1}), step = b.input("step", DType::F64, {1});
 
-    TensorId squares = 0;
-    for (const State& s : before)
-      if (s.kind == StateKind::GRADIENT) squares = sum(b, squares, s.tensor);
-    if (!squares) corral::fail("optimizer.plugin = \"adamw\": nothing to train, the graph has no gradient");
+    const TensorId squares = b.tensor("clip.squares", DType::F32, {1});
+    bool adds = false;
+    for (const State& s : before) {
+      if (s.kind != StateKind::GRADIENT) continue;
+      b.node("sum_of_squares", {s.tensor}, {squares}).accumulate = adds;
+      adds = true;
+    }
+    if (!adds) corral::fail("optimizer.plugin = \"adamw\": nothing to train, the graph has no gradient");
     const Inputs inputs{b.tensor("clip.factor", DType::F32, {1}), b.tensor("clip.finite", DType::F32, {1}), lr, step};
     b.node("clip_factor", {squares, find_state(g, "loss_sum"), find_state(g, "weight_sum")},
            {inputs.factor, find_state(g, "grad_norm"), inputs.finite}, {{"clip", corral::attribute(o.clip_grad)}});
@@ -60,15 +64,6 @@ class AdamW final : public corral::Optimizer<corral::options::adamw::Options> {
   struct Inputs {
     TensorId factor, finite, lr, step;
   };
-
-  static TensorId sum(GraphBuilder& b, TensorId total, TensorId gradient) {
-    const TensorId square = b.tensor("clip.square", DType::F32, {1});
-    b.node("sum_of_squares", {gradient}, {square});
-    if (!total) return square;
-    const TensorId next = b.tensor("clip.squares", DType::F32, {1});
-    b.node("add", {total, square}, {next});
-    return next;
-  }
 
   static void update(GraphBuilder& b, const State& gradient, const Options& o, const Inputs& in) {
     const TensorId parameter = gradient.of;

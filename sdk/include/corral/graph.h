@@ -186,6 +186,9 @@ inline const Attribute* find_attribute(const Graph& g, const Node& n, std::strin
   return nullptr;
 }
 
+// Elements that a member takes in its group.
+inline int64_t group_elements(const Graph& g, TensorId member) { return (elements(g.tensors[member].shape) + 63) / 64 * 64; }
+
 // The tensor of a port by its name; 0 where there is none.
 inline TensorId find_port(const Graph& g, const std::vector<Port>& ports, std::string_view name) {
   for (const Port& p : ports)
