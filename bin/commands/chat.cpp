@@ -126,8 +126,8 @@ class Conversation {
     return wanted;
   }
 
-  std::vector<Graph> graphs() const {
-    std::vector<Graph> graphs;
+  std::vector<runtime::Prepared> graphs() const {
+    std::vector<runtime::Prepared> graphs;
     for (const int64_t size : generate::Generator::kSizes) graphs.push_back(pipeline_.generation(1, size, places_));
     return graphs;
   }

@@ -48,7 +48,7 @@ class Side {
       const config::RunConfig config = configure_for(host_, config::Sources{}, *source_);
       const train::Pipeline pipeline = make_pipeline(host_, config);
       map_ = weight_map_of(*source_->adapter, pipeline);
-      parameters_ = checkpoint::parameters_of(pipeline.evaluation(1, 8));
+      parameters_ = checkpoint::parameters_of(pipeline.evaluation(1, 8).graph);
     } else {
       const DialectConfig own = config();
       const job::FoundModel found = find_model(host_, own.content.empty() ? other : own);

@@ -57,11 +57,12 @@ class Evaluation {
     if (ends_with_graph(arguments_, pipeline_, [&]() -> const runtime::Session& { return session_; })) return 0;
     job::allocate(session_, "less take: a smaller train.micro_batch_size or train.seq_length, or --precision bf16");
     load_parameters(source_, pipeline_, session_);
-    train::Step step(session_, 0, 0);
+    const bool gradients = arguments_.has("gradients");
+    train::Step step(session_, gradients ? "gradients" : "evaluation", 0);
     const train::Fetch fetch = job::fetch_part(data_, 0);
     const int64_t rows = step.rows();
-    const bool gradients = arguments_.has("gradients");
-    const size_t logits_program = arguments_.has("logits") ? session_.program(1, [](const Node& n) { return n.when == When::EVERY; }) : 0;
+    const size_t logits_program =
+        arguments_.has("logits") ? session_.program("logits", [](const Node& n) { return n.when == When::EVERY; }) : 0;
     train::Batch batch(rows, step.seq_length());
     train::StepResult result;
     step.prepare();
@@ -89,9 +90,10 @@ class Evaluation {
   }
 
  private:
-  std::vector<Graph> graphs() {
+  std::vector<runtime::Prepared> graphs() {
     const int64_t rows = config_.integer("train.micro_batch_size"), length = config_.integer("train.seq_length");
-    std::vector<Graph> graphs{arguments_.has("gradients") ? pipeline_.gradients(rows, length) : pipeline_.evaluation(rows, length)};
+    std::vector<runtime::Prepared> graphs{arguments_.has("gradients") ? pipeline_.gradients(rows, length)
+                                                                      : pipeline_.evaluation(rows, length)};
     if (arguments_.has("logits")) graphs.push_back(pipeline_.logits(rows, length));
     return graphs;
   }
@@ -99,9 +101,9 @@ class Evaluation {
   void collect_logits(size_t program, const train::Batch& batch, int64_t present) {
     for (const auto& [name, values] :
          {std::pair{"tokens", &batch.tokens}, {"positions", &batch.positions}, {"first_key", &batch.first_key}})
-      session_.write(session_.input(1, name), values->data(), values->size() * sizeof(int32_t));
+      session_.write(session_.input("logits", name), values->data(), values->size() * sizeof(int32_t));
     session_.run(program);
-    const runtime::TensorRef logits = session_.output(1, "logits");
+    const runtime::TensorRef logits = session_.output("logits", "logits");
     const size_t before = logits_.size(), a_row = static_cast<size_t>(logits.shape[1] * logits.shape[2]) * sizeof(float);
     logits_.resize(before + a_row * static_cast<size_t>(present));
     session_.read(logits, logits_.data() + before, a_row * static_cast<size_t>(present));

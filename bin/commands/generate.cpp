@@ -94,7 +94,7 @@ class Generation {
   }
 
  private:
-  std::vector<Graph> graphs() const {
+  std::vector<runtime::Prepared> graphs() const {
     if (new_tokens_ < 0) fail("--max-new-tokens = {}: needs a number from 0 on", new_tokens_);
     size_t longest = 0;
     for (const Prompt& p : prompts_) longest = std::max(longest, p.ids.size());
@@ -104,7 +104,7 @@ class Generation {
            new_tokens_, most, std::max<int64_t>(0, most - static_cast<int64_t>(longest)));
     const int64_t asked = arguments_.integer("batch-size", 8), slots = std::min(asked, static_cast<int64_t>(prompts_.size()));
     if (asked < 1) fail("--batch-size = {}: needs a number from 1 on", asked);
-    std::vector<Graph> graphs;
+    std::vector<runtime::Prepared> graphs;
     for (const int64_t size : generate::Generator::kSizes) graphs.push_back(pipeline_.generation(slots, size, cache));
     return graphs;
   }

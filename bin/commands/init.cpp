@@ -67,12 +67,12 @@ int run(const Arguments& arguments) {
   const auto tokenizer = open_tokenizer(host, config, "");
   job::settle_vocabulary(host, config, tokenizer.get(), false);
   const train::Pipeline pipeline = printing_stages(arguments, make_pipeline(host, config));
-  const Graph graph = job::naming_who_set_it(config, [&] { return pipeline.evaluation(1, 8); });
+  const runtime::Prepared prepared = job::naming_who_set_it(config, [&] { return pipeline.evaluation(1, 8); });
   std::optional<runtime::Session> planned;
   if (ends_with_graph(arguments, pipeline,
-                      [&]() -> const runtime::Session& { return planned.emplace(open_device(host, config), std::vector{graph}); }))
+                      [&]() -> const runtime::Session& { return planned.emplace(open_device(host, config), std::vector{prepared}); }))
     return 0;
-  InitialTensors tensors(graph, static_cast<uint64_t>(arguments.integer("seed", config.integer("train.seed"))));
+  InitialTensors tensors(prepared.graph, static_cast<uint64_t>(arguments.integer("seed", config.integer("train.seed"))));
   const CheckpointWriteRequest request = job::model_request(config, pipeline, tensors.tensors().at(0).dtype, std::nullopt, tokenizer.get());
   const std::string& format = config.text("checkpoint.format");
   uint64_t bytes = 0;

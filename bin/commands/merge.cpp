@@ -47,7 +47,7 @@ class Merge {
       : arguments_(arguments), host_(host), config_(config), source_(source), pipeline_(make_pipeline(host, config)) {}
 
   void write(const std::string& folder) const {
-    const std::vector<TensorInfo> parameters = checkpoint::parameters_of(pipeline_.evaluation(1, 1));
+    const std::vector<TensorInfo> parameters = checkpoint::parameters_of(pipeline_.evaluation(1, 1).graph);
     checkpoint::StoredParameters own = stored(source_, weight_map_of(source_, pipeline_.model().handle, pipeline_.model().options),
                                               parameters),
                                  added = stored(*source_.adapter, weight_map_of(*source_.adapter, pipeline_), parameters);
@@ -117,9 +117,9 @@ class Merge {
       positions.push_back(static_cast<int32_t>(i));
     }
     for (const auto& [name, values] : {std::pair{"tokens", &tokens}, {"positions", &positions}, {"first_key", &first}})
-      session.write(session.input(0, name), values->data(), values->size() * sizeof(int32_t));
-    session.run(session.program(0, [](const Node&) { return true; }));
-    const runtime::TensorRef out = session.output(0, "logits");
+      session.write(session.input("logits", name), values->data(), values->size() * sizeof(int32_t));
+    session.run(session.program("logits", [](const Node&) { return true; }));
+    const runtime::TensorRef out = session.output("logits", "logits");
     std::vector<float> result(out.bytes() / sizeof(float));
     session.read(out, result.data(), out.bytes());
     return result;

@@ -43,9 +43,9 @@ Logits logits_of(const job::Host& host, const LogitsCheckOptions& options, const
       positions.push_back(static_cast<int32_t>(after ? kAfterGap + i - kGapAt : i));
     }
   for (const auto& [name, values] : {std::pair{"tokens", &tokens}, {"positions", &positions}, {"first_key", &first}})
-    session.write(session.input(0, name), values->data(), values->size() * sizeof(int32_t));
-  session.run(session.program(0, [](const Node&) { return true; }));
-  const runtime::TensorRef out = session.output(0, "logits");
+    session.write(session.input("logits", name), values->data(), values->size() * sizeof(int32_t));
+  session.run(session.program("logits", [](const Node&) { return true; }));
+  const runtime::TensorRef out = session.output("logits", "logits");
   logits.values.resize(out.bytes() / sizeof(float));
   session.read(out, logits.values.data(), out.bytes());
   return logits;

@@ -90,7 +90,7 @@ void copy_adapter(const job::Host& host, const config::Sources& sources, const j
   request.config = pipeline.adapter_config(format, std::filesystem::absolute(source.path).lexically_normal().string());
   request.others = {job::model_config(format, pipeline.model(), source.info, most_common_type(weights))};
   checkpoint::StoredParameters parameters(*adapter.reader, weight_map_of(adapter, pipeline),
-                                          checkpoint::parameters_of(pipeline.evaluation(1, 8)));
+                                          checkpoint::parameters_of(pipeline.evaluation(1, 8).graph));
   checkpoint::save_model(to, folder, pipeline.adapter_map(format), parameters.tensors(), std::move(request));
 }
 

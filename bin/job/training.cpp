@@ -54,7 +54,7 @@ class Training {
     const auto optimizer = choose_optimizer(host_, config_);
     saver_.map(pipeline);
     if (!request_.epochs) check_schedule(optimizer);
-    std::vector<Graph> graphs{pipeline.training(rows(), length(), optimizer, rows() == integer("train.global_batch_size"))};
+    std::vector<runtime::Prepared> graphs{pipeline.training(rows(), length(), optimizer, rows() == integer("train.global_batch_size"))};
     if (request_.graph_only) {
       show(pipeline, std::move(graphs));
       return train::Ending::kDone;
@@ -117,7 +117,7 @@ class Training {
     if (iters == 0) fail("train.train_iters = 0: nothing to do{}", config_.set_by("train.train_iters"));
   }
 
-  void show(const train::Pipeline& pipeline, std::vector<Graph> graphs) const {
+  void show(const train::Pipeline& pipeline, std::vector<runtime::Prepared> graphs) const {
     std::optional<runtime::Session> planned;
     request_.graph_only->after(
         pipeline, [&]() -> const runtime::Session& { return planned.emplace(open_device(host_, config_), std::move(graphs)); });
@@ -145,7 +145,7 @@ class Training {
   }
 
   // Everything that the run computes beside a step.
-  void add_graphs(const train::Pipeline& pipeline, std::vector<Graph>& graphs) {
+  void add_graphs(const train::Pipeline& pipeline, std::vector<runtime::Prepared>& graphs) {
     evaluates_ = integer("train.eval_interval") > 0 && part_rows(1) > 0;
     if (evaluates_) graphs.push_back(pipeline.evaluation(rows(), length()));
     if (integer("train.sample_interval") > 0) sample_.emplace(config_, tokenizer_).add_graphs(pipeline, graphs);
@@ -176,10 +176,11 @@ class Training {
     for (const auto& c : session.plan().classes) classes += (classes.empty() ? "" : ", ") + c.name + " " + checkpoint::size_text(c.bytes);
     log_.say(format("memory: {} ({})", checkpoint::size_text(session.plan().total), classes));
     int64_t trained = 0, all = 0;
-    for (const State& s : session.graph(0).states) {
+    const Graph& g = session.graph("train");
+    for (const State& s : g.states) {
       if (s.kind != StateKind::PARAMETER) continue;
-      all += elements(session.graph(0).tensors[s.tensor].shape);
-      if (s.trained) trained += elements(session.graph(0).tensors[s.tensor].shape);
+      all += elements(g.tensors[s.tensor].shape);
+      if (s.trained) trained += elements(g.tensors[s.tensor].shape);
     }
     if (trained < all) log_.say(format("{} of {} parameters are trained", trained, all));
   }
@@ -250,13 +251,13 @@ class Training {
     for (const std::string& name : checkpoint::parameters_in(pipeline.model().handle.weight_map(pipeline.model().options, dialect)))
       added.erase(name);
     runtime::initialize_parameters(session, seed, &added);
-    session.run(session.program(session.graphs() - 1, [](const Node&) { return true; }));
+    session.run(session.program("initialization", [](const Node&) { return true; }));
   }
 
   train::Ending train(runtime::Session& session, const train::Pipeline& pipeline, const train::Chosen<OptimizerHandle>& optimizer,
                       const Trackers& trackers, uint64_t first_step) {
-    train::Step step(session, 0, static_cast<uint64_t>(integer("train.seed")));
-    train::Step evaluation(session, evaluates_ ? 1 : 0, 0);
+    train::Step step(session, "train", static_cast<uint64_t>(integer("train.seed")));
+    train::Step evaluation(session, evaluates_ ? "evaluation" : "train", 0);
     train::MetricsFile metrics(dir_ + "/metrics.jsonl", first_step);
     if (sample_) sample_->open(session);
     train::LoopHooks hooks;

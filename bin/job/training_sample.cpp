@@ -44,13 +44,12 @@ TrainingSample::TrainingSample(const config::RunConfig& config, std::shared_ptr<
   sampling_.seed = static_cast<uint64_t>(config.integer("train.seed"));
 }
 
-void TrainingSample::add_graphs(const train::Pipeline& pipeline, std::vector<Graph>& graphs) {
-  first_graph_ = graphs.size();
+void TrainingSample::add_graphs(const train::Pipeline& pipeline, std::vector<runtime::Prepared>& graphs) {
   for (const int64_t size : generate::Generator::kSizes)
     graphs.push_back(pipeline.generation(1, size, static_cast<int64_t>(ids_.size() + kNewTokens)));
 }
 
-void TrainingSample::open(runtime::Session& session) { generator_ = std::make_unique<generate::Generator>(session, first_graph_); }
+void TrainingSample::open(runtime::Session& session) { generator_ = std::make_unique<generate::Generator>(session); }
 
 std::string TrainingSample::write() {
   TextStream stream(tokenizer_.get(), {}, false);

@@ -19,7 +19,7 @@ class TrainingSample {
   TrainingSample(const config::RunConfig& config, std::shared_ptr<const TokenizerHandle> tokenizer);
 
   // Appends the generation graphs; they are this one's from then on.
-  void add_graphs(const train::Pipeline& pipeline, std::vector<Graph>& graphs);
+  void add_graphs(const train::Pipeline& pipeline, std::vector<runtime::Prepared>& graphs);
   // Of the allocated session that the graphs went into.
   void open(runtime::Session& session);
   // The prompt and its continuation on one line: the same for the same weights.
@@ -31,7 +31,6 @@ class TrainingSample {
   std::vector<int32_t> ids_;
   generate::Sampling sampling_;
   generate::Limits limits_;
-  size_t first_graph_ = 0;
   std::unique_ptr<generate::Generator> generator_;
 };
 

@@ -23,7 +23,7 @@ struct Matrix {
 
 // Parameters with a row a token: where tokens enter, and where the loss leaves. A tied one is one.
 std::vector<Matrix> token_matrices(const runtime::Session& session) {
-  const Graph& g = session.graph(0);
+  const Graph& g = session.graph("train");
   std::set<TensorId> chosen;
   for (const Node& n : g.nodes)
     if (n.phase == Phase::FORWARD && n.inputs.size() > 1 && (op_of(g, n) == "embedding" || op_of(g, n) == "linear_lse"))
@@ -31,7 +31,7 @@ std::vector<Matrix> token_matrices(const runtime::Session& session) {
   std::vector<Matrix> all;
   for (const State& s : g.states)
     if (s.kind == StateKind::PARAMETER && chosen.contains(s.tensor))
-      all.push_back({name_of(g, s.tensor), s.trained != 0, session.tensor(0, s.tensor)});
+      all.push_back({name_of(g, s.tensor), s.trained != 0, session.tensor("train", s.tensor)});
   return all;
 }
 

@@ -23,10 +23,9 @@ void print_plan(const runtime::Session& session) {
   const auto number = [](uint64_t n) { return static_cast<unsigned long long>(n); };
   for (const auto& c : session.plan().classes) std::printf("%-12s %14llu bytes\n", c.name.c_str(), number(c.bytes));
   std::printf("%-12s %14llu bytes\n", "all", number(session.plan().total));
-  for (size_t i = 0; i < session.graphs(); ++i) {
-    const Graph& g = session.graph(i);
-    std::printf("\n%14s %14s  tensor", "offset", "bytes");
-    std::printf(session.graphs() > 1 ? " of graph %zu\n" : "\n", i + 1);
+  for (size_t i = 0; i < session.graphs().size(); ++i) {
+    const auto& [name, g] = session.graphs()[i];
+    std::printf("\n%14s %14s  tensor of %s\n", "offset", "bytes", name.c_str());
     for (TensorId t = 1; t < g.tensors.size(); ++t)
       if (const uint64_t offset = session.plan().offsets[i][t]; offset != passes::MemoryPlan::kAbsent)
         std::printf("%14llu %14llu  %s\n", number(offset), number(bytes_of(g.tensors[t].dtype, elements(g.tensors[t].shape))),

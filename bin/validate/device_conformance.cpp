@@ -101,11 +101,11 @@ class OperationCheck {
   static constexpr const char* kTypeNames[] = {" in f32", " in bf16", " in bf16 and f32", " from bf16 to f32"};
 
   void execute(const Case& c, const CaseRun& run, const OneNode& node, uint32_t accumulate) {
-    runtime::Session session(device_, {node.graph});
+    runtime::Session session(device_, {{"node", node.graph}});
     session.allocate();
     const auto put = [&](TensorId t, const std::vector<double>& values, DType dtype) {
       const auto bytes = graph::to_bytes(values, dtype);
-      session.write(session.tensor(0, t), bytes.data(), bytes.size());
+      session.write(session.tensor("node", t), bytes.data(), bytes.size());
     };
     std::vector<std::vector<double>> before(run.outputs.size());
     for (size_t k = 0; k < run.outputs.size(); ++k) {
@@ -116,7 +116,7 @@ class OperationCheck {
     }
     for (size_t i = 0; i < run.inputs.size(); ++i)
       if (run.inputs[i].present) put(node.inputs[i], run.inputs[i].values, run.inputs[i].type.dtype);
-    session.run(session.program(0, [](const Node&) { return true; }));
+    session.run(session.program("node", [](const Node&) { return true; }));
     ++result_.runs;
     CaseRun other = run;
     if (def_.rounds_between) graph::run_case_again(def_, c, other, true);
@@ -124,7 +124,7 @@ class OperationCheck {
       const CaseOperand& out = run.outputs[k];
       if (!out.present) continue;
       std::vector<unsigned char> bytes(bytes_of(out.type.dtype, elements(out.type.shape)));
-      session.read(session.tensor(0, node.outputs[k]), bytes.data(), bytes.size());
+      session.read(session.tensor("node", node.outputs[k]), bytes.data(), bytes.size());
       const std::string& operand = def_.operands(c.attrs).outputs[k];
       const auto got = graph::from_bytes(bytes, out.type.dtype);
       const double added = accumulate >> k & 1 ? 0.5 : 0;

@@ -28,12 +28,15 @@ size_t common_beginning(std::span<const int32_t> a, std::span<const int32_t> b, 
 }
 }  // namespace
 
-Generator::Generator(runtime::Session& session, size_t first_graph) : session_(session) {
-  for (size_t g = first_graph; g < first_graph + std::size(kSizes); ++g)
+Generator::Generator(runtime::Session& session) : session_(session) {
+  const auto graph = [](int64_t size) { return format("generation.{}", size); };
+  for (const int64_t size : kSizes) {
+    const std::string g = graph(size);
     programs_.push_back({session.program(g, [](const Node& n) { return n.when == When::EVERY; }), session.input(g, "tokens"),
                          session.input(g, "positions"), session.input(g, "first_key"), session.input(g, "last"),
                          session.output(g, "logits")});
-  prepare_ = session.program(first_graph, [](const Node& n) { return n.when == When::FIRST; });
+  }
+  prepare_ = session.program(graph(kSizes[0]), [](const Node& n) { return n.when == When::FIRST; });
   slots_.resize(static_cast<size_t>(programs_[0].tokens.shape[0]));
   logits_.resize(slots_.size() * static_cast<size_t>(programs_[0].logits.shape[2]));
 }

@@ -34,11 +34,11 @@ struct Events {
 
 class Generator {
  public:
-  // Places of a prefill program, in the order of a session's graphs; the last one decodes.
+  // Token positions of a prefill program; the last one decodes.
   static constexpr int64_t kSizes[] = {256, 64, 16, 1};
 
-  // Graph first_graph + i of an allocated session is generation of kSizes[i] places.
-  explicit Generator(runtime::Session& session, size_t first_graph = 0);
+  // Of an allocated session that has the graph "generation.SIZE" of each size.
+  explicit Generator(runtime::Session& session);
 
   // Texts come in the order in which they end. A prompt has at least one token, and fits the cache with its continuation.
   Speed run(const std::vector<std::vector<int32_t>>& prompts, const Sampling& sampling, const Limits& limits, const Events& events);

@@ -44,18 +44,18 @@ void initial_values(const State& state, std::string_view name, uint64_t seed, ui
 }
 
 void initialize_parameters(Session& session, uint64_t seed, const std::unordered_set<std::string>* names) {
-  const Graph& g = session.graph(0);
+  const auto& [graph, g] = session.graphs().front();
   std::vector<float> values;
   for (const State& s : g.states) {
     if (s.kind != StateKind::PARAMETER || (names && !names->contains(name_of(g, s.tensor)))) continue;
     const auto n = static_cast<uint64_t>(elements(g.tensors[s.tensor].shape));
     TensorRef master;
     for (const State& m : g.states)
-      if (m.kind == StateKind::MASTER && m.of == s.tensor) master = session.tensor(0, m.tensor);
+      if (m.kind == StateKind::MASTER && m.of == s.tensor) master = session.tensor(graph, m.tensor);
     for (uint64_t from = 0; from < n; from += kBlock) {
       values.resize(std::min(kBlock, n - from));
       initial_values(s, name_of(g, s.tensor), seed, from, values);
-      write_values(session, session.tensor(0, s.tensor), from, values);
+      write_values(session, session.tensor(graph, s.tensor), from, values);
       if (master.address) write_values(session, master, from, values);
     }
   }

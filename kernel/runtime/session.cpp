@@ -86,22 +86,22 @@ class AbiNode {
 
 }  // namespace
 
-Session::Session(std::shared_ptr<const DeviceHandle> device, std::vector<Graph> graphs)
+Session::Session(std::shared_ptr<const DeviceHandle> device, std::vector<Prepared> graphs)
     : device_(std::move(device)), graphs_(std::move(graphs)) {
   std::vector<const Graph*> pointers;
   kernels_.resize(graphs_.size());
   for (size_t i = 0; i < graphs_.size(); ++i) {
-    graph::verify(graphs_[i]);
-    graphs_[i] = passes::expand(std::move(graphs_[i]),
-                                [&](const Graph& g, const Node& n) { return !device_->unsupported(*AbiNode(g, n).get()).empty(); });
-    for (size_t n = 0; n < graphs_[i].nodes.size(); ++n) prepare_node(i, n);
-    pointers.push_back(&graphs_[i]);
+    Graph& g = graphs_[i].graph;
+    graph::verify(g);
+    g = passes::expand(std::move(g), [&](const Graph& of, const Node& n) { return !device_->unsupported(*AbiNode(of, n).get()).empty(); });
+    for (size_t n = 0; n < g.nodes.size(); ++n) prepare_node(i, n);
+    pointers.push_back(&g);
   }
   plan_ = passes::plan_memory(pointers, workspace_bytes_);
 }
 
 void Session::prepare_node(size_t graph, size_t n) {
-  const Graph& g = graphs_[graph];
+  const Graph& g = graphs_[graph].graph;
   const AbiNode node(g, g.nodes[n]);
   if (const std::string reason = device_->unsupported(*node.get()); !reason.empty())
     fail("{}: not offered by {}: {}", graph::where(g, n), device_->plugin().label(), reason);
@@ -124,14 +124,15 @@ void Session::allocate() {
   staging_ = Staging(device_, plan_.total);
   const auto zero = [&](const TensorRef& t) { device_->zero(t.address, t.bytes(), stream_); };
   for (size_t i = 0; i < graphs_.size(); ++i) {
-    for (const State& s : graphs_[i].states) zero(tensor(i, s.tensor));
-    for (const Group& group : graphs_[i].groups) zero(tensor(i, group.tensor));
+    for (const State& s : graphs_[i].graph.states) zero(tensor(i, s.tensor));
+    for (const Group& group : graphs_[i].graph.groups) zero(tensor(i, group.tensor));
   }
 }
 
-size_t Session::program(size_t graph, const std::function<bool(const Node&)>& chosen) {
+size_t Session::program(std::string_view name, const std::function<bool(const Node&)>& chosen) {
   if (!arena_.data()) fail_bug("session: a program before the arena");
-  const Graph& g = graphs_[graph];
+  const size_t graph = find(name);
+  const Graph& g = graphs_[graph].graph;
   Program p;
   for (size_t i = 0; i < g.nodes.size(); ++i) {
     const Node& n = g.nodes[i];
@@ -152,28 +153,48 @@ void Session::run(size_t program) {
     l.kernel->launch(p.addresses.data() + l.first_input, p.addresses.data() + l.first_output, workspace, stream_);
 }
 
-TensorRef Session::input(size_t graph, std::string_view name) const {
-  const TensorId t = find_port(graphs_[graph], graphs_[graph].inputs, name);
+size_t Session::find(std::string_view graph) const {
+  std::string names;
+  for (size_t i = 0; i < graphs_.size(); ++i) {
+    if (graphs_[i].name == graph) return i;
+    names += (names.empty() ? "" : ", ") + graphs_[i].name;
+  }
+  fail_bug("session: no graph \"{}\"; there are {}", graph, names);
+}
+
+bool Session::has_input(std::string_view graph, std::string_view name) const {
+  const Graph& g = this->graph(graph);
+  return find_port(g, g.inputs, name) != 0;
+}
+
+bool Session::has_output(std::string_view graph, std::string_view name) const {
+  const Graph& g = this->graph(graph);
+  return find_port(g, g.outputs, name) != 0;
+}
+
+TensorRef Session::input(std::string_view graph, std::string_view name) const {
+  const Graph& g = this->graph(graph);
+  const TensorId t = find_port(g, g.inputs, name);
   if (!t) fail_bug("session: no input \"{}\"", name);
   return tensor(graph, t);
 }
 
-TensorRef Session::output(size_t graph, std::string_view name) const {
-  const TensorId t = find_port(graphs_[graph], graphs_[graph].outputs, name);
+TensorRef Session::output(std::string_view graph, std::string_view name) const {
+  const Graph& g = this->graph(graph);
+  const TensorId t = find_port(g, g.outputs, name);
   if (!t) fail_bug("session: no output \"{}\"", name);
   return tensor(graph, t);
 }
 
 TensorRef Session::tensor(size_t graph, TensorId id) const {
   const uint64_t offset = plan_.offsets[graph][id];
-  const Tensor& t = graphs_[graph].tensors[id];
+  const Tensor& t = graphs_[graph].graph.tensors[id];
   return {offset == passes::MemoryPlan::kAbsent || !arena_.data() ? nullptr : arena_.data() + offset, t.dtype, t.shape};
 }
 
 TensorRef Session::state(std::string_view name) const {
   for (size_t i = 0; i < graphs_.size(); ++i)
-    for (const State& s : graphs_[i].states)
-      if (name_of(graphs_[i], s.tensor) == name) return tensor(i, s.tensor);
+    if (const TensorId t = find_state(graphs_[i].graph, name)) return tensor(i, t);
   return {};
 }
 

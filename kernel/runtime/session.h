@@ -23,10 +23,16 @@ struct TensorRef {
   uint64_t bytes() const { return bytes_of(dtype, elements(shape)); }
 };
 
+// A graph that went through the passes, and the name by which it is found, such as "train".
+struct Prepared {
+  std::string name;
+  Graph graph;
+};
+
 class Session {
  public:
   // Verifies each graph, asks the device for each node before anything is allocated. Throws naming the operation and the device.
-  Session(std::shared_ptr<const DeviceHandle> device, std::vector<Graph> graphs);
+  Session(std::shared_ptr<const DeviceHandle> device, std::vector<Prepared> graphs);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   // Waits for what is queued: it uses memory and kernels that are freed here.
@@ -34,20 +40,22 @@ class Session {
 
   const DeviceHandle& device() const { return *device_; }
   const passes::MemoryPlan& plan() const { return plan_; }
-  size_t graphs() const { return graphs_.size(); }
-  const Graph& graph(size_t i) const { return graphs_[i]; }
+  const std::vector<Prepared>& graphs() const { return graphs_; }
+  // Throws a bug where there is none of this name.
+  const Graph& graph(std::string_view name) const { return graphs_[find(name)].graph; }
 
   // Takes the arena; states start at zero. Before it nothing can run.
   void allocate();
 
   // The nodes of a graph that `chosen` takes, as a list ready to launch; the number names it.
-  size_t program(size_t graph, const std::function<bool(const Node&)>& chosen);
+  size_t program(std::string_view graph, const std::function<bool(const Node&)>& chosen);
   void run(size_t program);
 
-  TensorRef input(size_t graph, std::string_view name) const;
-  TensorRef output(size_t graph, std::string_view name) const;
-  bool has_input(size_t graph, std::string_view name) const { return find_port(graphs_[graph], graphs_[graph].inputs, name) != 0; }
-  TensorRef tensor(size_t graph, TensorId id) const;
+  TensorRef input(std::string_view graph, std::string_view name) const;
+  TensorRef output(std::string_view graph, std::string_view name) const;
+  bool has_input(std::string_view graph, std::string_view name) const;
+  bool has_output(std::string_view graph, std::string_view name) const;
+  TensorRef tensor(std::string_view graph, TensorId id) const { return tensor(find(graph), id); }
   // A state by its name, in any graph; address null where there is none.
   TensorRef state(std::string_view name) const;
 
@@ -70,10 +78,12 @@ class Session {
     std::vector<Launch> launches;
     std::vector<void*> addresses;
   };
+  size_t find(std::string_view graph) const;
+  TensorRef tensor(size_t graph, TensorId id) const;
   void prepare_node(size_t graph, size_t node);
 
   std::shared_ptr<const DeviceHandle> device_;
-  std::vector<Graph> graphs_;
+  std::vector<Prepared> graphs_;
   std::vector<std::vector<PreparedKernel>> kernels_;
   std::vector<Program> programs_;
   passes::MemoryPlan plan_;

@@ -47,17 +47,17 @@ std::vector<float> MergedParameters::values(size_t tensor) {
 std::vector<float> MergedParameters::computed(TensorId output) {
   Graph g = merging_;
   std::erase_if(g.outputs, [&](const Port& p) { return p.tensor != output; });
-  runtime::Session session(device_, {passes::eliminate(std::move(g), true)});
+  runtime::Session session(device_, {{"merge", passes::eliminate(std::move(g), true)}});
   session.allocate();
-  for (const State& s : session.graph(0).states) {
-    const std::string& name = name_of(session.graph(0), s.tensor);
+  for (const State& s : session.graph("merge").states) {
+    const std::string& name = name_of(session.graph("merge"), s.tensor);
     const size_t own = find_tensor(own_.tensors(), name), added = find_tensor(added_.tensors(), name);
     if (own == own_.tensors().size() && added == added_.tensors().size()) fail_bug("merge: {} comes from nowhere", name);
     const std::vector<float> from = added < added_.tensors().size() ? read_floats(added_, added) : read_floats(own_, own);
-    session.write(session.tensor(0, s.tensor), from.data(), from.size() * sizeof(float));
+    session.write(session.tensor("merge", s.tensor), from.data(), from.size() * sizeof(float));
   }
-  session.run(session.program(0, [](const Node&) { return true; }));
-  const runtime::TensorRef merged = session.tensor(0, output);
+  session.run(session.program("merge", [](const Node&) { return true; }));
+  const runtime::TensorRef merged = session.tensor("merge", output);
   std::vector<float> values(merged.bytes() / sizeof(float));
   session.read(merged, values.data(), merged.bytes());
   return values;

@@ -1,5 +1,6 @@
 #include "kernel/train/pipeline.h"
 
+#include "corral/error.h"
 #include "kernel/graph/verify.h"
 #include "kernel/partition/partition.h"
 #include "kernel/partition/stage.h"
@@ -26,12 +27,12 @@ Graph Pipeline::emit(int64_t rows, int64_t seq_length, bool deterministic) const
   return deterministic ? passes::without_dropout(std::move(g)) : g;
 }
 
-Graph Pipeline::initialization() const {
+Prepared Pipeline::initialization() const {
   Graph g = peft_->handle.initialize(model_graph(), peft_->options);
   graph::verify(g);
   g = precision_.handle.transform(std::move(g), precision_.options);
   graph::verify(g);
-  return g;
+  return {"initialization", std::move(g)};
 }
 
 Graph Pipeline::merging() const {
@@ -54,7 +55,7 @@ Graph Pipeline::place(Graph g) const {
   return g;
 }
 
-Graph Pipeline::training(int64_t rows, int64_t seq_length, const Chosen<OptimizerHandle>& optimizer, bool alone) const {
+Prepared Pipeline::training(int64_t rows, int64_t seq_length, const Chosen<OptimizerHandle>& optimizer, bool alone) const {
   Graph g = passes::autodiff(emit(rows, seq_length, false));
   if (alone) g = passes::write_gradients(std::move(g));
   pass("autodiff", g);
@@ -65,23 +66,25 @@ Graph Pipeline::training(int64_t rows, int64_t seq_length, const Chosen<Optimize
   verify(g, Stage::kUpdated);
   pass("optimizer", g);
   // Behind the partition: the shards of a rank are side by side, not the tensors that they are cut of.
-  return passes::group_updates(place(std::move(g)));
+  return {"train", passes::group_updates(place(std::move(g)))};
 }
 
-Graph Pipeline::gradients(int64_t rows, int64_t seq_length) const {
+Prepared Pipeline::gradients(int64_t rows, int64_t seq_length) const {
   Graph g = passes::autodiff(emit(rows, seq_length, true));
   pass("autodiff", g);
-  return place(lower(std::move(g)));
+  return {"gradients", place(lower(std::move(g)))};
 }
 
-Graph Pipeline::evaluation(int64_t rows, int64_t seq_length) const { return place(lower(emit(rows, seq_length, true))); }
+Prepared Pipeline::evaluation(int64_t rows, int64_t seq_length) const { return {"evaluation", place(lower(emit(rows, seq_length, true)))}; }
 
-Graph Pipeline::logits(int64_t rows, int64_t seq_length) const { return place(lower(passes::logits_of_all(emit(rows, seq_length, true)))); }
+Prepared Pipeline::logits(int64_t rows, int64_t seq_length) const {
+  return {"logits", place(lower(passes::logits_of_all(emit(rows, seq_length, true))))};
+}
 
-Graph Pipeline::generation(int64_t rows, int64_t seq_length, int64_t cache_length) const {
+Prepared Pipeline::generation(int64_t rows, int64_t seq_length, int64_t cache_length) const {
   Graph g = passes::generation(emit(rows, seq_length, true), cache_length);
   pass("generation", g);
-  return place(lower(std::move(g)));
+  return {format("generation.{}", seq_length), place(lower(std::move(g)))};
 }
 
 }  // namespace corral::train

@@ -12,6 +12,7 @@
 #include "kernel/plugin/optimizer.h"
 #include "kernel/plugin/peft.h"
 #include "kernel/plugin/precision.h"
+#include "kernel/runtime/session.h"
 
 namespace corral::train {
 
@@ -21,6 +22,8 @@ struct Chosen {
   Handle handle;
   std::string options;
 };
+
+using runtime::Prepared;
 
 class Pipeline {
  public:
@@ -41,16 +44,16 @@ class Pipeline {
     recompute_layers_ = num_layers;
   }
 
-  // Forward, backward and update of a micro-batch; `alone`: each step has one only.
-  Graph training(int64_t rows, int64_t seq_length, const Chosen<OptimizerHandle>& optimizer, bool alone = false) const;
-  // Forward and backward without dropout and without an update.
-  Graph gradients(int64_t rows, int64_t seq_length) const;
-  // The losses only, without dropout.
-  Graph evaluation(int64_t rows, int64_t seq_length) const;
-  // Logits of every place.
-  Graph logits(int64_t rows, int64_t seq_length) const;
-  // Logits of one place a row over a cache of `cache_length` places.
-  Graph generation(int64_t rows, int64_t seq_length, int64_t cache_length) const;
+  // "train": forward, backward and update of a micro-batch; `alone`: each step has one only.
+  Prepared training(int64_t rows, int64_t seq_length, const Chosen<OptimizerHandle>& optimizer, bool alone = false) const;
+  // "gradients": forward and backward without dropout and without an update.
+  Prepared gradients(int64_t rows, int64_t seq_length) const;
+  // "evaluation": the losses only, without dropout.
+  Prepared evaluation(int64_t rows, int64_t seq_length) const;
+  // "logits": logits of every token position.
+  Prepared logits(int64_t rows, int64_t seq_length) const;
+  // "generation.SEQ_LENGTH": logits of one token position a sequence over a cache of `cache_length`.
+  Prepared generation(int64_t rows, int64_t seq_length, int64_t cache_length) const;
 
   const Chosen<ModelHandle>& model() const { return model_; }
   // The stages that graphs have passed so far.
@@ -71,7 +74,7 @@ class Pipeline {
   std::string adapter_config(const std::string& dialect, const std::string& base) const {
     return peft_->handle.write_config(model_graph(), peft_->options, dialect, base);
   }
-  Graph initialization() const;
+  Prepared initialization() const;  // "initialization"
   Graph merging() const;
 
  private:

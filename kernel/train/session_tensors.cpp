@@ -29,16 +29,15 @@ bool has(const std::vector<std::string>& list, const std::string& word) { return
 SessionTensors::SessionTensors(runtime::Session& session, const std::function<std::string(const Graph&, const State&)>& external_name)
     : session_(session) {
   std::unordered_set<std::string> seen;  // graphs share states by name
-  for (size_t i = 0; i < session.graphs(); ++i)
-    for (const State& s : session.graph(i).states) {
-      const Graph& g = session.graph(i);
+  for (const auto& [graph, g] : session.graphs())
+    for (const State& s : g.states) {
       TensorInfo info;
       info.name = external_name(g, s);
       if (info.name.empty() || !seen.insert(info.name).second) continue;
       info.dtype = g.tensors[s.tensor].dtype;
       info.shape = g.tensors[s.tensor].shape;
       infos_.push_back(std::move(info));
-      tensors_.push_back(session.tensor(i, s.tensor));
+      tensors_.push_back(session.tensor(graph, s.tensor));
     }
 }
 
@@ -70,9 +69,9 @@ SessionTensors training_state_of(runtime::Session& session, const std::vector<st
 
 std::vector<std::string> roles_of(const runtime::Session& session) {
   std::vector<std::string> roles;
-  for (size_t i = 0; i < session.graphs(); ++i)
-    for (const State& s : session.graph(i).states)
-      if (const std::string role = role_of(session.graph(i), s); !role.empty() && !has(roles, role)) roles.push_back(role);
+  for (const auto& [graph, g] : session.graphs())
+    for (const State& s : g.states)
+      if (const std::string role = role_of(g, s); !role.empty() && !has(roles, role)) roles.push_back(role);
   return roles;
 }
 
@@ -82,10 +81,10 @@ SessionTensors states_of(runtime::Session& session, const std::string& role) {
 
 SessionTensors masters_of_trained(runtime::Session& session) {
   std::unordered_set<std::string> mastered, moved;
-  for (size_t i = 0; i < session.graphs(); ++i)
-    for (const State& s : session.graph(i).states) {
-      if (s.kind == StateKind::MASTER) mastered.insert(name_of(session.graph(i), s.of));
-      if (s.kind == StateKind::MOMENT) moved.insert(name_of(session.graph(i), s.of));
+  for (const auto& [graph, g] : session.graphs())
+    for (const State& s : g.states) {
+      if (s.kind == StateKind::MASTER) mastered.insert(name_of(g, s.of));
+      if (s.kind == StateKind::MOMENT) moved.insert(name_of(g, s.of));
     }
   return {session, [&](const Graph& g, const State& s) {
             if (s.kind == StateKind::MASTER) return name_of(g, s.of);

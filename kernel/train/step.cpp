@@ -7,15 +7,15 @@
 
 namespace corral::train {
 
-Step::Step(runtime::Session& session, size_t graph, uint64_t seed)
-    : session_(session), graph_(graph), seed_(seed), tokens_(session.input(graph, "tokens")) {
+Step::Step(runtime::Session& session, std::string_view graph, uint64_t seed)
+    : session_(session), seed_(seed), tokens_(session.input(graph, "tokens")) {
   rows_ = tokens_.shape[0];
   seq_length_ = tokens_.shape[1];
   targets_ = session.input(graph, "targets");
   positions_ = session.input(graph, "positions");
   first_key_ = session.input(graph, "first_key");
   if (session.has_input(graph, "weights")) weights_ = session.input(graph, "weights");
-  if (find_port(session.graph(graph), session.graph(graph).outputs, "losses")) losses_ = session.output(graph, "losses");
+  if (session.has_output(graph, "losses")) losses_ = session.output(graph, "losses");
   if ((has_token_index_ = session.has_input(graph, "token_index"))) token_index_ = session.input(graph, "token_index");
   if ((has_seed_ = session.has_input(graph, "seed"))) seed_input_ = session.input(graph, "seed");
   if (const Graph& g = session.graph(graph); find_state(g, "grad_norm")) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -29,10 +30,10 @@ struct RowLoss {
   int64_t targets = 0;
 };
 
-// Runs over the graph `graph` of an allocated session. Allocates only when it is made.
+// Runs over the graph of this name in an allocated session. Allocates only when it is made.
 class Step {
  public:
-  Step(runtime::Session& session, size_t graph, uint64_t seed);
+  Step(runtime::Session& session, std::string_view graph, uint64_t seed);
 
   int64_t rows() const { return rows_; }  // of a micro-batch
   int64_t seq_length() const { return seq_length_; }
@@ -67,7 +68,6 @@ class Step {
   void write_scalar(const runtime::TensorRef& to, double value);
 
   runtime::Session& session_;
-  size_t graph_;
   uint64_t seed_;
   int64_t rows_, seq_length_;
   size_t micro_[2][2], update_, forward_, prepare_;  // micro_[first][last]

@@ -92,9 +92,9 @@ double seconds(const std::shared_ptr<const DeviceHandle>& device, const Product&
   const TensorId w = b.state("b", dtype, wgrad ? Shape{1, p.rows, p.k} : Shape{p.n, p.k}, s);
   const TensorId y = b.state("y", wgrad ? DType::F32 : dtype, wgrad ? Shape{p.n, p.k} : Shape{1, p.rows, dgrad ? p.k : p.n}, s);
   b.node("product", {x, w}, {y}, {{"role", attribute(std::string(p.role))}});
-  runtime::Session session(device, {g});
+  runtime::Session session(device, {{"node", g}});
   session.allocate();
-  const size_t program = session.program(0, [](const Node&) { return true; });
+  const size_t program = session.program("node", [](const Node&) { return true; });
   return fastest([&] { session.run(program); });
 }
 

@@ -87,10 +87,10 @@ class Allocations : public testing::TestWithParam<const char*> {
     const PrecisionHandle in(load_built(built("precision/" + precision), CORRAL_PRECISION_ID));
     Graph graph = passes::recompute(passes::autodiff(small_model()), "full", 1);
     graph = optimizer.handle.transform(passes::step_sums(in.transform(std::move(graph), "")), "");
-    runtime::Session session(load_device(CORRAL_DEVICE), {std::move(graph)});
+    runtime::Session session(load_device(CORRAL_DEVICE), {{"train", std::move(graph)}});
     session.allocate();
     runtime::initialize_parameters(session, 1);
-    train::Step step(session, 0, 1);
+    train::Step step(session, "train", 1);
 
     DatasetRequest request;
     request.paths = {(folder_ / "rows.jsonl").string()};

@@ -27,24 +27,24 @@ Values run(const Graph& g, int micro_batches = 1, uint32_t threads = 0) {
   const auto device = load_device(CORRAL_DEVICE, request);
   graph::Interpreter start(g);
   fill_small_model(g, start);
-  runtime::Session session(device, {g});
+  runtime::Session session(device, {{"train", g}});
   session.allocate();
   const auto put = [&](TensorId t) {
     const auto bytes = graph::to_bytes(start[t], g.tensors[t].dtype);
-    session.write(session.tensor(0, t), bytes.data(), bytes.size());
+    session.write(session.tensor("train", t), bytes.data(), bytes.size());
   };
   for (const State& s : g.states)
     if (s.kind == StateKind::PARAMETER) put(s.tensor);
-  const size_t first = session.program(0, [](const Node& n) { return n.when != When::LAST; });
-  const size_t later = session.program(0, [](const Node& n) { return n.when == When::EVERY; });
+  const size_t first = session.program("train", [](const Node& n) { return n.when != When::LAST; });
+  const size_t later = session.program("train", [](const Node& n) { return n.when == When::EVERY; });
   for (int i = 0; i < micro_batches; ++i) {
     for (const Port& p : g.inputs) put(p.tensor);
     session.run(i == 0 ? first : later);
   }
   Values result;
   const auto get = [&](TensorId t) {
-    std::vector<unsigned char> bytes(session.tensor(0, t).bytes());
-    session.read(session.tensor(0, t), bytes.data(), bytes.size());
+    std::vector<unsigned char> bytes(session.tensor("train", t).bytes());
+    session.read(session.tensor("train", t), bytes.data(), bytes.size());
     result[name_of(g, t)] = graph::from_bytes(bytes, g.tensors[t].dtype);
   };
   get(find_port(g, g.outputs, "losses"));

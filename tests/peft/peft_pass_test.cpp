@@ -57,7 +57,7 @@ Pipeline small_llama() {
 Graph training(const std::string& peft, const std::vector<std::string>& targets) {
   Pipeline pipeline = small_llama();
   if (!peft.empty()) pipeline.set_peft({method(peft), options_of(peft, targets)});
-  return pipeline.training(2, 16, {OptimizerHandle(plugins().load("optimizer", "adamw")), options::adamw::Options().encode()});
+  return pipeline.training(2, 16, {OptimizerHandle(plugins().load("optimizer", "adamw")), options::adamw::Options().encode()}).graph;
 }
 
 uint64_t bytes_of_class(const Graph& g, const std::string& name) {

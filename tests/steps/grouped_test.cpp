@@ -42,7 +42,7 @@ TEST(GroupedUpdates, AModelOfAnySizeIsUpdatedInFiftyLaunches) {
       o.vocab_size = 128256;
       const train::Pipeline pipeline({ModelHandle(plugins.load("model", "llama31")), o.encode()},
                                      {PrecisionHandle(plugins.load("precision", "bf16")), ""});
-      const Graph g = pipeline.training(1, 64, {OptimizerHandle(plugins.load("optimizer", "adamw")), ""}, alone);
+      const Graph g = pipeline.training(1, 64, {OptimizerHandle(plugins.load("optimizer", "adamw")), ""}, alone).graph;
       size_t trained = 0, launches = 0, others = 0;
       for (const State& s : g.states) trained += s.kind == StateKind::GRADIENT;
       for (const Node& n : g.nodes) {

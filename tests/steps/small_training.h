@@ -36,9 +36,9 @@ class SmallTraining {
  public:
   explicit SmallTraining(const std::string& precision, const std::string& optimizer_options = "", bool grouped = true)
       : session_(load_device(built_plugin("device/cpu")),
-                 {grouped ? passes::group_updates(small_training_graph(precision, optimizer_options))
-                          : small_training_graph(precision, optimizer_options)}),
-        step_((start(session_), session_), 0, 1) {}
+                 {{"train", grouped ? passes::group_updates(small_training_graph(precision, optimizer_options))
+                                    : small_training_graph(precision, optimizer_options)}}),
+        step_((start(session_), session_), "train", 1) {}
 
   runtime::Session& session() { return session_; }
   train::Step& step() { return step_; }
@@ -74,10 +74,10 @@ class SmallTraining {
   // Bytes of every saved state, by name.
   std::map<std::string, std::vector<char>> saved() {
     std::map<std::string, std::vector<char>> all;
-    const Graph& g = session_.graph(0);
+    const Graph& g = session_.graph("train");
     for (const State& s : g.states) {
       if (!s.saved) continue;
-      const runtime::TensorRef t = session_.tensor(0, s.tensor);
+      const runtime::TensorRef t = session_.tensor("train", s.tensor);
       std::vector<char>& bytes = all[name_of(g, s.tensor)];
       bytes.resize(t.bytes());
       session_.read(t, bytes.data(), bytes.size());

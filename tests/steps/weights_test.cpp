@@ -20,15 +20,15 @@ TEST(Weights, AreOneWhereThereIsATargetUnlessTheDatasetGivesOthers) {
 TEST(Weights, MakeTheLossAWeightedMeanOverAllMicroBatches) {
   SmallTraining run("fp32");
   train::Batch first = run.batch(), second = run.batch();
-  runtime::Session session(load_device(built_plugin("device/cpu")), {small_model()});
+  runtime::Session session(load_device(built_plugin("device/cpu")), {{"evaluation", small_model(false, 6, 12)}});
   session.allocate();
-  for (const State& s : session.graph(0).states) {
-    const runtime::TensorRef from = run.session().state(name_of(session.graph(0), s.tensor));
+  for (const State& s : session.graph("evaluation").states) {
+    const runtime::TensorRef from = run.session().state(name_of(session.graph("evaluation"), s.tensor));
     std::vector<char> bytes(from.bytes());
     run.session().read(from, bytes.data(), bytes.size());
-    session.write(session.tensor(0, s.tensor), bytes.data(), bytes.size());
+    session.write(session.tensor("evaluation", s.tensor), bytes.data(), bytes.size());
   }
-  train::Step evaluation(session, 0, 0);
+  train::Step evaluation(session, "evaluation", 0);
   train::StepResult whole, half;
   evaluation.forward(first, whole);
   for (size_t i = 0; i < second.weights.size(); ++i) second.weights[i] *= static_cast<float>(i) / 8;

@@ -172,7 +172,7 @@ TEST_F(QueuedDevice, NamesAnEventInsideARecording) {
 // A session copies from a buffer that its owner changes as soon as that is allowed.
 TEST_F(QueuedDevice, SessionsTakeBytesWhoseOwnerReusesThemAtOnce) {
   const Graph g = small_model();
-  runtime::Session session(open_queued(), {g});
+  runtime::Session session(open_queued(), {{"node", g}});
   session.allocate();
   const runtime::TensorRef embedding = session.state("embedding");
   std::vector<float> values(embedding.bytes() / sizeof(float)), back(values.size());
@@ -195,7 +195,7 @@ TEST_F(QueuedDevice, ATensorLargerThanTheRingArrivesWhole) {
   Graph g;
   GraphBuilder b(g);
   b.state("big", DType::F32, {5 << 20}, {});
-  runtime::Session session(open_queued(), {g});
+  runtime::Session session(open_queued(), {{"node", g}});
   session.allocate();
   std::vector<float> values(5 << 20), back(values.size());
   std::iota(values.begin(), values.end(), 0.0f);
@@ -208,7 +208,7 @@ TEST_F(QueuedDevice, ATensorLargerThanTheRingArrivesWhole) {
 TEST_F(QueuedDevice, NamesASessionsBufferThatIsNotStaged) {
   EXPECT_EXIT(
       {
-        runtime::Session session(open_queued(), {small_model()});
+        runtime::Session session(open_queued(), {{"node", small_model()}});
         session.allocate();
         const runtime::TensorRef embedding = session.state("embedding");
         for (float value = 0; value < 2; ++value) session.device().copy(embedding.address, &value, sizeof value, session.stream());
