@@ -27,7 +27,7 @@ void print_plan(const runtime::Session& session) {
     const auto& [name, g] = session.graphs()[i];
     std::printf("\n%14s %14s  tensor of %s\n", "offset", "bytes", name.c_str());
     for (TensorId t = 1; t < g.tensors.size(); ++t)
-      if (const uint64_t offset = session.plan().offsets[i][t]; offset != passes::MemoryPlan::kAbsent)
+      if (const uint64_t offset = session.plan().offset(i, t); offset != plan::Arena::kAbsent)
         std::printf("%14llu %14llu  %s\n", number(offset), number(bytes_of(g.tensors[t].dtype, elements(g.tensors[t].shape))),
                     name_of(g, t).c_str());
   }

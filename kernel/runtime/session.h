@@ -9,19 +9,14 @@
 #include <vector>
 
 #include "corral/graph.h"
-#include "kernel/passes/memory_plan.h"
+#include "kernel/plan/arena.h"
 #include "kernel/plugin/device.h"
+#include "kernel/runtime/executor.h"
+#include "kernel/runtime/kernels.h"
 #include "kernel/runtime/staging.h"
+#include "kernel/runtime/tensor_ref.h"
 
 namespace corral::runtime {
-
-// A tensor in the arena.
-struct TensorRef {
-  void* address = nullptr;
-  DType dtype = DType::DTYPE_NONE;
-  Shape shape;
-  uint64_t bytes() const { return bytes_of(dtype, elements(shape)); }
-};
 
 // A graph that went through the passes, and the name by which it is found, such as "train".
 struct Prepared {
@@ -29,33 +24,41 @@ struct Prepared {
   Graph graph;
 };
 
+// Gives the actions of a graph as the session runs it: without the bodies of nodes, where the device does not know these by name.
+using Scheduler = std::function<plan::Schedule(const Prepared&)>;
+
 class Session {
  public:
   // Verifies each graph, asks the device for each node before anything is allocated. Throws naming the operation and the device.
-  Session(std::shared_ptr<const DeviceHandle> device, std::vector<Prepared> graphs);
+  // `schedule`, unless it is given: all nodes in their order, on one stream. `exchange` may be null where no action needs other ranks.
+  Session(std::shared_ptr<const DeviceHandle> device, std::vector<Prepared> graphs, const Scheduler& schedule = {},
+          Exchange* exchange = nullptr);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   // Waits for what is queued: it uses memory and kernels that are freed here.
   ~Session();
 
   const DeviceHandle& device() const { return *device_; }
-  const passes::MemoryPlan& plan() const { return plan_; }
+  const plan::Arena& plan() const { return plan_; }
   const std::vector<Prepared>& graphs() const { return graphs_; }
   // Throws a bug where there is none of this name.
   const Graph& graph(std::string_view name) const { return graphs_[find(name)].graph; }
 
+  // Kernels that are prepared: one for all nodes that the device sees as equal.
+  size_t kernels() const { return kernels_.size(); }
+
   // Takes the arena; states start at zero. Before it nothing can run.
   void allocate();
 
-  // The nodes of a graph that `chosen` takes, as a list ready to launch; the number names it.
+  // The actions of a graph, with the nodes that `chosen` takes, ready to run; the number names it.
   size_t program(std::string_view graph, const std::function<bool(const Node&)>& chosen);
-  void run(size_t program);
+  void run(size_t program) { executor_.run(program); }
 
-  TensorRef input(std::string_view graph, std::string_view name) const;
-  TensorRef output(std::string_view graph, std::string_view name) const;
+  TensorRef input(std::string_view graph, std::string_view name, size_t slot = 0) const;
+  TensorRef output(std::string_view graph, std::string_view name, size_t slot = 0) const;
   bool has_input(std::string_view graph, std::string_view name) const;
   bool has_output(std::string_view graph, std::string_view name) const;
-  TensorRef tensor(std::string_view graph, TensorId id) const { return tensor(find(graph), id); }
+  TensorRef tensor(std::string_view graph, TensorId id, size_t slot = 0) const { return tensor(find(graph), id, slot); }
   // A state by its name, in any graph; address null where there is none.
   TensorRef state(std::string_view name) const;
 
@@ -65,31 +68,26 @@ class Session {
   void read(const TensorRef& from, void* to, uint64_t bytes) { read_bytes(from, 0, to, bytes); }
   void write_bytes(const TensorRef& to, uint64_t offset, const void* from, uint64_t bytes);
   void read_bytes(const TensorRef& from, uint64_t offset, void* to, uint64_t bytes);
-  void wait();
-  // The stream that everything is queued on.
-  const DeviceStream& stream() const { return stream_; }
+  void wait() { executor_.wait(); }
+  // What is queued here is behind all programs before and before all programs behind.
+  const DeviceStream& stream() const { return executor_.stream(); }
 
  private:
-  struct Launch {
-    const PreparedKernel* kernel;
-    uint32_t first_input, first_output;  // into addresses_ of the program
-  };
-  struct Program {
-    std::vector<Launch> launches;
-    std::vector<void*> addresses;
-  };
   size_t find(std::string_view graph) const;
-  TensorRef tensor(size_t graph, TensorId id) const;
-  void prepare_node(size_t graph, size_t node);
+  TensorRef tensor(size_t graph, TensorId id, size_t slot) const;
+  // Prepares what the schedule of a graph launches, and counts the workspace of each stream.
+  void prepare(size_t graph);
 
   std::shared_ptr<const DeviceHandle> device_;
+  Exchange* exchange_;
   std::vector<Prepared> graphs_;
-  std::vector<std::vector<PreparedKernel>> kernels_;
-  std::vector<Program> programs_;
-  passes::MemoryPlan plan_;
-  uint64_t workspace_bytes_ = 0;
+  std::vector<plan::Schedule> schedules_;
+  KernelTable kernels_;
+  std::vector<std::vector<const PreparedKernel*>> kernel_of_;  // by graph and node
+  std::vector<uint64_t> workspace_bytes_;                      // by stream
+  plan::Arena plan_;
   DeviceMemory arena_;
-  DeviceStream stream_;
+  Executor executor_;
   Staging staging_;
 };
 

@@ -9,7 +9,7 @@
 #include "corral/error.h"
 #include "kernel/graph/interpreter.h"
 #include "kernel/graph/verify.h"
-#include "kernel/passes/memory_plan.h"
+#include "kernel/plan/arena.h"
 #include "kernel/plugin/registry.h"
 #include "kernel/train/pipeline.h"
 #include "plugins/model/llama3/options.wire.h"
@@ -61,7 +61,7 @@ Graph training(const std::string& peft, const std::vector<std::string>& targets)
 }
 
 uint64_t bytes_of_class(const Graph& g, const std::string& name) {
-  for (const passes::MemoryClass& c : passes::plan_memory({&g}, 0).classes)
+  for (const plan::MemoryClass& c : plan::plan_in_order({&g}, 0).classes)
     if (c.name == name) return c.bytes;
   return 0;
 }

@@ -13,7 +13,6 @@
 #include "kernel/passes/autodiff.h"
 #include "kernel/passes/eliminate.h"
 #include "kernel/passes/generation.h"
-#include "kernel/passes/memory_plan.h"
 #include "kernel/passes/recompute.h"
 #include "tests/unit/passes_small_model.h"
 
@@ -52,7 +51,6 @@ TEST(Passes, TakeLittleTimeOnTheGraphOfALargeModel) {
   timed("print", [&] { text = graph::text_of(g); });
   timed("read", [&] { graph::read(text); });
   timed("generation", [&] { passes::generation(forward, 64); });
-  timed("memory plan", [&] { passes::plan_memory({&g}, 0); });
 }
 
 }  // namespace

@@ -4,10 +4,11 @@
 #include <cstring>
 #include <numeric>
 
-#include "kernel/graph/op.h"
+#include "kernel/passes/autodiff.h"
 #include "kernel/runtime/readback.h"
 #include "tests/conformance/load_device.h"
 #include "tests/unit/passes_small_model.h"
+#include "tests/unit/random_schedule.h"
 
 namespace corral {
 namespace {
@@ -215,6 +216,46 @@ TEST_F(QueuedDevice, NamesASessionsBufferThatIsNotStaged) {
         session.wait();
       },
       blamed(), "copy of 4 bytes: its source was changed");
+}
+
+// Runs the actions of `schedule` in memory that is planned for those of `planned`.
+void run(const Graph& g, const plan::Schedule& schedule, const plan::Schedule& planned) {
+  const auto device = open_queued();
+  runtime::KernelTable kernels(device);
+  uint64_t workspace = 0;
+  for (uint32_t n = 0; n < g.nodes.size(); ++n) workspace = std::max(workspace, kernels.prepare(g, n).workspace());
+  const plan::Arena arena = plan::plan_arena({{&g, &planned}}, std::vector<uint64_t>(schedule.streams, workspace));
+  const DeviceMemory memory = device->allocate(arena.total);
+  std::vector<void*> workspaces;
+  for (const uint64_t offset : arena.workspaces) workspaces.push_back(memory.data() + offset);
+  runtime::Executor executor(*device, workspaces, nullptr);
+  device->zero(memory.data(), arena.total, executor.stream());
+  executor.run(executor.add(g, schedule,
+                            {[](uint32_t) { return true; }, [&](uint32_t n) -> const PreparedKernel& { return kernels.prepare(g, n); },
+                             [&](TensorId t, uint32_t slot) {
+                               return runtime::TensorRef{memory.data() + arena.offset(0, t, slot), g.tensors[t].dtype, g.tensors[t].shape};
+                             }}));
+  executor.wait();
+}
+
+TEST_F(QueuedDevice, NamesAWaitThatAScheduleForgets) {
+  const Graph g = passes::autodiff(small_model());
+  const plan::Schedule right = random_schedule(g, 1, 2, 2, 3);
+  run(g, right, right);
+  EXPECT_EXIT(
+      for (size_t forgotten = 0; forgotten < 30; ++forgotten) {
+        const plan::Schedule wrong = random_schedule(g, 1, 2, 2, 3, forgotten);
+        run(g, wrong, wrong);
+      },
+      blamed(), "on another stream: it awaits no event");
+}
+
+TEST_F(QueuedDevice, NamesATensorWhoseLifeWasPlannedTooShort) {
+  const Graph g = passes::autodiff(small_model());
+  const plan::Schedule schedule = random_schedule(g, 1, 2, 2, 3);
+  plan::Schedule one_stream = schedule;
+  for (plan::Action& a : one_stream.actions) a.stream = 0;
+  EXPECT_EXIT(run(g, schedule, one_stream), blamed(), "on another stream: it awaits no event");
 }
 
 }  // namespace

@@ -10,8 +10,8 @@
 #include "kernel/passes/accumulation.h"
 #include "kernel/passes/autodiff.h"
 #include "kernel/passes/group_updates.h"
-#include "kernel/passes/memory_plan.h"
 #include "kernel/passes/step_sums.h"
+#include "kernel/plan/arena.h"
 #include "tests/unit/passes_small_model.h"
 
 namespace corral {
@@ -98,13 +98,13 @@ TEST(GroupUpdates, JoinNodesOfEqualAttributesInGroupsOfASixteenthAtMost) {
 TEST(GroupUpdates, MembersAreSideBySideInMemory) {
   for (const bool alone : {false, true}) {
     const Graph g = passes::group_updates(small_training(alone));
-    const passes::MemoryPlan plan = passes::plan_memory({&g}, 0);
+    const plan::Arena arena = plan::plan_in_order({&g}, 0);
     ASSERT_FALSE(g.groups.empty());
     for (const Group& group : g.groups) {
-      uint64_t at = plan.offsets[0][group.tensor];
-      ASSERT_NE(at, passes::MemoryPlan::kAbsent);
+      uint64_t at = arena.offsets[0][group.tensor];
+      ASSERT_NE(at, plan::Arena::kAbsent);
       for (const TensorId t : group.members) {
-        EXPECT_EQ(plan.offsets[0][t], at) << name_of(g, t);
+        EXPECT_EQ(arena.offsets[0][t], at) << name_of(g, t);
         at += bytes_of(g.tensors[t].dtype, group_elements(g, t));
       }
     }

@@ -1,0 +1,34 @@
+// Nodes that a device sees as equal are prepared once: the layers of a model share their kernels.
+#pragma once
+
+#include <string>
+#include <unordered_map>
+
+#include "corral/graph.h"
+#include "kernel/plugin/device.h"
+#include "kernel/runtime/abi_node.h"
+
+namespace corral::runtime {
+
+class KernelTable {
+ public:
+  explicit KernelTable(std::shared_ptr<const DeviceHandle> device) : device_(std::move(device)) {}
+
+  // "" where the device takes the node, else the reason why not.
+  const std::string& unsupported(const Graph& g, const Node& n);
+  // Valid as long as this table. Throws naming the operation and the device.
+  const PreparedKernel& prepare(const Graph& g, size_t node);
+  size_t size() const { return entries_.size(); }
+
+ private:
+  struct Entry {
+    std::string unsupported;
+    PreparedKernel kernel;
+  };
+  Entry& find(const AbiNode& node);
+
+  std::shared_ptr<const DeviceHandle> device_;
+  std::unordered_map<std::string, Entry> entries_;  // by AbiNode::key
+};
+
+}  // namespace corral::runtime
