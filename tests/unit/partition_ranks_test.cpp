@@ -119,37 +119,38 @@ backward layers.0
 output losses: %12
 )";
 
-// One linear layer and its update, which clips the gradient of the mean over tokens.
+// One linear layer and its update, which clips the gradient of the mean over the weights.
 constexpr char kStep[] = R"(
 input  x: %1 x f32[4 6]
 input  lr: %2 lr f64[1]
 input  step: %3 step f64[1]
-state  %4 w f32[5 6] parameter trained
-state  %5 exp_avg f32[5 6] moment of %4
-state  %6 exp_avg_sq f32[5 6] moment of %4
-state  %7 gradient.w f32[5 6] gradient of %4
-state  %8 loss_sum f32[1] gradient
-state  %9 weight_sum f32[1] gradient
+state  %4 w f32[6 6] parameter trained
+state  %5 exp_avg f32[6 6] moment of %4
+state  %6 exp_avg_sq f32[6 6] moment of %4
+state  %7 master f32[6 6] master of %4
+state  %8 gradient.w f32[6 6] gradient of %4
+state  %9 loss_sum f64[1] statistic
+state  %10 weight_sum f64[1] statistic
 forward first gradients
-    %7 = fill(%7)
     %8 = fill(%8)
     %9 = fill(%9)
+    %10 = fill(%10)
 forward layers.0
-    %10 f32[4 5] = product(%1, %4) role=fprop
-    %11 losses f32[4 5] = mul(%10, %10)
-    %12 f32[4 5] = fill(%11) value=1.0
-    +%8 = sum(%11)
+    %11 f32[4 6] = product(%1, %4) role=fprop
+    %12 losses f32[4 6] = mul(%11, %11)
+    %13 weights f32[4 6] = fill(%12) value=1.0
     +%9 = sum(%12)
+    +%10 = sum(%13)
 backward layers.0
-    %13 f32[4 5] = scale(%10) factor=2.0
-    +%7 = product(%13, %1) role=wgrad
+    %14 f32[4 6] = scale(%11) factor=2.0
+    +%8 = product(%14, %1) role=wgrad
 update optimizer
-    %14 f32[1] = sum_of_squares(%7)
-    %15 factor f32[1], %16 norm f32[1] = clip_factor(%14, %9) clip=0.01
-    %4, -, %5, %6 = adamw(%4, -, %5, %6, %7, %15, %2, %3)
-    %17 loss f32[1] = divide(%8, %9)
-output norm: %16
-output loss: %17
+    %15 squares f32[1] = sum_of_squares(%8)
+    %16 factor f32[1], %17 norm f32[1], %18 finite f32[1] = clip_factor(%15, %9, %10) clip=0.01
+    %7, %5, %6, %4 = adamw(%7, %5, %6, %8, %16, %18, %2, %3)
+    %19 loss f64[1] = divide(%9, %10)
+output norm: %17
+output loss: %19
 )";
 
 // Each rank has half of the batch: gradient and sums are partial until the update.
@@ -157,35 +158,75 @@ constexpr char kData[] = R"(
 input  x: %1 x f32[2 6]{[4 6] data 2 axis 0}
 input  lr: %2 lr f64[1]
 input  step: %3 step f64[1]
-state  %4 w f32[5 6] parameter trained
-state  %5 exp_avg f32[5 6] moment of %4
-state  %6 exp_avg_sq f32[5 6] moment of %4
-state  %7 gradient.w f32[5 6]{[5 6] data 2 owes sum} gradient of %4
-state  %8 loss_sum f32[1]{[1] data 2 owes sum} gradient
-state  %9 weight_sum f32[1]{[1] data 2 owes sum} gradient
+state  %4 w f32[6 6] parameter trained
+state  %5 exp_avg f32[6 6] moment of %4
+state  %6 exp_avg_sq f32[6 6] moment of %4
+state  %7 master f32[6 6] master of %4
+state  %8 gradient.w f32[6 6]{[6 6] data 2 owes sum} gradient of %4
+state  %9 loss_sum f64[1]{[1] data 2 owes sum} statistic
+state  %10 weight_sum f64[1]{[1] data 2 owes sum} statistic
 forward first gradients
-    %7 = fill(%7)
     %8 = fill(%8)
     %9 = fill(%9)
+    %10 = fill(%10)
 forward layers.0
-    %10 f32[2 5]{[4 5] data 2 axis 0} = product(%1, %4) role=fprop
-    %11 losses f32[2 5]{[4 5] data 2 axis 0} = mul(%10, %10)
-    %12 f32[2 5]{[4 5] data 2 axis 0} = fill(%11) value=1.0
-    +%8 = sum(%11)
+    %11 f32[2 6]{[4 6] data 2 axis 0} = product(%1, %4) role=fprop
+    %12 losses f32[2 6]{[4 6] data 2 axis 0} = mul(%11, %11)
+    %13 weights f32[2 6]{[4 6] data 2 axis 0} = fill(%12) value=1.0
     +%9 = sum(%12)
+    +%10 = sum(%13)
 backward layers.0
-    %13 f32[2 5]{[4 5] data 2 axis 0} = scale(%10) factor=2.0
-    +%7 = product(%13, %1) role=wgrad
+    %14 f32[2 6]{[4 6] data 2 axis 0} = scale(%11) factor=2.0
+    +%8 = product(%14, %1) role=wgrad
 update optimizer
-    %18 f32[5 6] = all_reduce(%7) mesh=data parts=2 reduction=sum
-    %19 f32[1] = all_reduce(%8) mesh=data parts=2 reduction=sum
-    %20 f32[1] = all_reduce(%9) mesh=data parts=2 reduction=sum
-    %14 f32[1] = sum_of_squares(%18)
-    %15 factor f32[1], %16 norm f32[1] = clip_factor(%14, %20) clip=0.01
-    %4, -, %5, %6 = adamw(%4, -, %5, %6, %18, %15, %2, %3)
-    %17 loss f32[1] = divide(%19, %20)
-output norm: %16
-output loss: %17
+    %20 f32[6 6] = all_reduce(%8) mesh=data parts=2 reduction=sum
+    %21 f64[1] = all_reduce(%9) mesh=data parts=2 reduction=sum
+    %22 f64[1] = all_reduce(%10) mesh=data parts=2 reduction=sum
+    %15 squares f32[1] = sum_of_squares(%20)
+    %16 factor f32[1], %17 norm f32[1], %18 finite f32[1] = clip_factor(%15, %21, %22) clip=0.01
+    %7, %5, %6, %4 = adamw(%7, %5, %6, %20, %16, %18, %2, %3)
+    %19 loss f64[1] = divide(%21, %22)
+output norm: %17
+output loss: %19
+)";
+
+// Masters and moments are cut by rows too: the gradient is scattered, the rounded parameter is gathered, and the norm owes a sum.
+constexpr char kSharded[] = R"(
+input  x: %1 x f32[2 6]{[4 6] data 2 axis 0}
+input  lr: %2 lr f64[1]
+input  step: %3 step f64[1]
+state  %4 w f32[6 6] parameter trained
+state  %5 exp_avg f32[3 6]{[6 6] data 2 axis 0} moment of %4
+state  %6 exp_avg_sq f32[3 6]{[6 6] data 2 axis 0} moment of %4
+state  %7 master f32[3 6]{[6 6] data 2 axis 0} master of %4
+state  %8 gradient.w f32[6 6]{[6 6] data 2 owes sum} gradient of %4
+state  %9 loss_sum f64[1]{[1] data 2 owes sum} statistic
+state  %10 weight_sum f64[1]{[1] data 2 owes sum} statistic
+forward first gradients
+    %8 = fill(%8)
+    %9 = fill(%9)
+    %10 = fill(%10)
+forward layers.0
+    %11 f32[2 6]{[4 6] data 2 axis 0} = product(%1, %4) role=fprop
+    %12 losses f32[2 6]{[4 6] data 2 axis 0} = mul(%11, %11)
+    %13 weights f32[2 6]{[4 6] data 2 axis 0} = fill(%12) value=1.0
+    +%9 = sum(%12)
+    +%10 = sum(%13)
+backward layers.0
+    %14 f32[2 6]{[4 6] data 2 axis 0} = scale(%11) factor=2.0
+    +%8 = product(%14, %1) role=wgrad
+update optimizer
+    %20 f32[3 6]{[6 6] data 2 axis 0} = reduce_scatter(%8) mesh=data axis=0 parts=2 reduction=sum
+    %21 f64[1] = all_reduce(%9) mesh=data parts=2 reduction=sum
+    %22 f64[1] = all_reduce(%10) mesh=data parts=2 reduction=sum
+    %23 f32[1]{[1] data 2 owes sum} = sum_of_squares(%20)
+    %15 squares f32[1] = all_reduce(%23) mesh=data parts=2 reduction=sum
+    %16 factor f32[1], %17 norm f32[1], %18 finite f32[1] = clip_factor(%15, %21, %22) clip=0.01
+    %7, %5, %6, %24 f32[3 6]{[6 6] data 2 axis 0} = adamw(%7, %5, %6, %20, %16, %18, %2, %3)
+    %4 = all_gather(%24) mesh=data axis=0 parts=2
+    %19 loss f64[1] = divide(%21, %22)
+output norm: %17
+output loss: %19
 )";
 
 struct HandCutGraph {
@@ -195,8 +236,10 @@ struct HandCutGraph {
   size_t conversions;
 };
 
-const HandCutGraph kCuts[] = {
-    {"Tensor", kMlp, kTensor, "tensor", 2}, {"Sequence", kMlp, kSequence, "tensor", 5}, {"Data", kStep, kData, "data", 3}};
+const HandCutGraph kCuts[] = {{"Tensor", kMlp, kTensor, "tensor", 2},
+                              {"Sequence", kMlp, kSequence, "tensor", 5},
+                              {"Data", kStep, kData, "data", 3},
+                              {"Sharded", kStep, kSharded, "data", 5}};
 
 Graph whole_of(const HandCutGraph& c) {
   const Graph g = graph::read(c.whole);
