@@ -235,7 +235,7 @@ class Cutter {
     each([&](GraphBuilder& b) { b.node(op_of(whole_, n), inputs, outputs, graph::attributes_of(whole_, n)).when = n.when; });
   }
 
-  // What a node made becomes the tensor, or is added to it.
+  // Makes the output of a node the tensor, or adds it to the tensor.
   void keep(TensorId t, const Held& made, bool adds) {
     if (!adds && !state_[t]) {
       now_[t] = made;

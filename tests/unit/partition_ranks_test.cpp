@@ -35,6 +35,7 @@ output losses: %12
 // Gate and up are cut by rows, down by columns. The forward phase owes one sum, the backward phase another.
 constexpr char kTensor[] = R"(
 input  input: %1 input f32[4 6]
+input  weights: %14 weights f32[4 6]
 state  %2 scale f32[4 6] parameter trained
 state  %3 gate f32[4 6]{[8 6] tensor 2 axis 0} parameter trained
 state  %4 up f32[4 6]{[8 6] tensor 2 axis 0} parameter trained
@@ -58,7 +59,6 @@ forward layers.0
     %11 y f32[4 6] = add(%6, %13)
     %12 losses f32[4 6] = mul(%11, %11)
 backward layers.0
-    %14 f32[4 6] = fill(%12) value=1.0
     %15 dy f32[4 6] = mul(%14, %11)
     +%15 = mul(%14, %11)
     +%23 = product(%15, %9) role=wgrad
@@ -77,6 +77,7 @@ output losses: %12
 // The same cut, where activations between the products are cut over token positions too.
 constexpr char kSequence[] = R"(
 input  input: %1 input f32[2 6]{[4 6] tensor 2 axis 0}
+input  weights: %14 weights f32[2 6]{[4 6] tensor 2 axis 0}
 state  %2 scale f32[2 6]{[4 6] tensor 2 axis 0} parameter trained
 state  %3 gate f32[4 6]{[8 6] tensor 2 axis 0} parameter trained
 state  %4 up f32[4 6]{[8 6] tensor 2 axis 0} parameter trained
@@ -101,7 +102,6 @@ forward layers.0
     %11 y f32[2 6]{[4 6] tensor 2 axis 0} = add(%6, %13)
     %12 losses f32[2 6]{[4 6] tensor 2 axis 0} = mul(%11, %11)
 backward layers.0
-    %14 f32[2 6]{[4 6] tensor 2 axis 0} = fill(%12) value=1.0
     %15 dy f32[2 6]{[4 6] tensor 2 axis 0} = mul(%14, %11)
     +%15 = mul(%14, %11)
     %26 f32[4 6] = all_gather(%15) mesh=tensor axis=0 parts=2

@@ -75,8 +75,8 @@ TEST(MemoryPlan, ReusesDeadMemoryAndRecomputationNeedsLess) {
   EXPECT_LT(activations(less), activations(g));
 }
 
-// The definition, in the simplest words: of all tensors that are no states, the largest first, each in the smallest gap that none that is
-// live beside it uses.
+// The definition in its simplest form: tensors but for states, the largest first, each in the smallest gap between those that are live with
+// it.
 uint64_t activations_by_intervals(const Graph& g) {
   struct Tensor {
     uint64_t bytes;

@@ -115,7 +115,7 @@ TEST(PlanLives, ASlotMoreTakesTheTensorsThatWaitForTheBackwardPassOnceMore) {
   };
   const uint64_t one = activations(1), two = activations(2), three = activations(3);
   EXPECT_GT(two, one);
-  EXPECT_LT(two, 2 * one);  // what is used within one action is shared by the slots
+  EXPECT_LT(two, 2 * one);  // the slots share memory that is used within one action only
   EXPECT_LE(three - two, two - one);
 }
 
