@@ -206,7 +206,7 @@ TEST(Layering, AFileIsReadInOneSitting) {
     for (const auto& [file, length] : lengths_of(folder)) {
       const bool operation = file.starts_with("kernel/graph/ops/");
       operations += operation;
-      EXPECT_LE(length, operation ? 125u : 400u) << file;
+      EXPECT_LE(length, operation ? 120u : 400u) << file;
     }
   EXPECT_GT(operations, 30u);
 }
