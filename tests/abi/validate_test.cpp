@@ -159,6 +159,18 @@ TEST_F(Validate, ACollectiveGivesEachRankWhatTheExchangeSays) {
   }
 }
 
+TEST_F(Validate, AnOptimizerChangesNothingInAStepThatIsNotFinite) {
+  EXPECT_TRUE(validate(CORRAL_FAULTY_OPTIMIZER, "--include ^optimizer", "", 0).empty());
+  const auto failures = validate(CORRAL_FAULTY_OPTIMIZER, "--include ^optimizer", "update always");
+  EXPECT_EQ(failures.size(), 1u);
+  ASSERT_TRUE(failures.contains("optimizer.not-finite"));
+  EXPECT_NE(failures.at("optimizer.not-finite").find("a step with nan in loss_sum changes what is saved"), std::string::npos)
+      << failures.at("optimizer.not-finite");
+  EXPECT_NE(validate(CORRAL_FAULTY_OPTIMIZER, "--include optimizer.random-graphs", "forget the norm")["optimizer.random-graphs"].find(
+                "the state grad_norm is not written"),
+            std::string::npos);
+}
+
 TEST_F(Validate, ATokenizerUsesWhatItIsLentInTheThreadOfTheCall) {
   const auto failures = validate(CORRAL_FAULTY_TOKENIZER, "--include tokenizer.round-trip");
   ASSERT_TRUE(failures.contains("tokenizer.round-trip"));
