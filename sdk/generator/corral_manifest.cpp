@@ -1,5 +1,6 @@
-// corral-manifest --plugin X.so --out X.manifest --kind K --name N --version V --license L --abi 1.0 [--options X.desc] [--presets F]
-// [--table F] Writes the manifest of a plugin: what the build knows of it and what is measured from the file.
+// Writes the manifest of a plugin: the facts known to the build, and those measured from the file.
+//   corral-manifest --plugin X.so --out X.manifest --kind K --name N --version V --license L --abi 1.0
+//                   [--options X.desc] [--presets F] [--table F]
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -20,7 +21,7 @@ Words read_words(int argc, char** argv) {
   Words words;
   for (int i = 1; i < argc; i += 2) {
     const std::string flag = argv[i];
-    if (flag.rfind("--", 0) != 0 || i + 1 == argc) throw std::runtime_error(flag + ": flags come in pairs, --flag value");
+    if (flag.rfind("--", 0) != 0 || i + 1 == argc) throw std::runtime_error(flag + ": expected --flag value");
     words[flag.substr(2)] = argv[i + 1];
   }
   return words;
@@ -71,7 +72,7 @@ int main(int argc, char** argv) {
   try {
     const Words words = read_words(argc, argv);
     const std::string bytes = make(words).encode(), out = required(words, "out");
-    // A build that is stopped here leaves no half manifest.
+    // Renamed when complete: an interrupted build leaves no partial manifest.
     const std::string beside = out + ".new";
     std::ofstream file(beside, std::ios::binary);
     file << bytes;

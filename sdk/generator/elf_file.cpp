@@ -21,12 +21,12 @@ class Reader {
   explicit Reader(std::string_view file) : file_(file) {}
 
   void check_headers() {
-    if (file_.size() < sizeof(Elf64_Ehdr)) throw Malformed("the file is no ELF file: it ends within the header");
+    if (file_.size() < sizeof(Elf64_Ehdr)) throw Malformed("the file is not an ELF file: it ends within the header");
     header_ = at<Elf64_Ehdr>(0, "header");
-    if (std::memcmp(header_.e_ident, ELFMAG, SELFMAG) != 0) throw Malformed("the file is no ELF file");
+    if (std::memcmp(header_.e_ident, ELFMAG, SELFMAG) != 0) throw Malformed("the file is not an ELF file");
     if (header_.e_ident[EI_CLASS] != ELFCLASS64 || header_.e_ident[EI_DATA] != ELFDATA2LSB)
       throw Malformed("the file is built for another machine: not 64-bit little-endian");
-    if (header_.e_type != ET_DYN) throw Malformed("the file is no shared object");
+    if (header_.e_type != ET_DYN) throw Malformed("the file is not a shared object");
     if (header_.e_phentsize != sizeof(Elf64_Phdr) || header_.e_phnum == 0) throw Malformed("the file has no program headers");
     for (uint64_t i = 0; i < header_.e_phnum; ++i) {
       const auto segment = at<Elf64_Phdr>(offset_of(header_.e_phoff, i, sizeof(Elf64_Phdr)), "program headers");
@@ -94,11 +94,11 @@ class Reader {
   uint64_t file_offset(uint64_t address, const char* what) const {
     for (const Elf64_Phdr& s : segments_)
       if (s.p_type == PT_LOAD && address >= s.p_vaddr && address - s.p_vaddr < s.p_filesz) return s.p_offset + (address - s.p_vaddr);
-    throw Malformed("the file is damaged: its " + std::string(what) + " lies in no segment");
+    throw Malformed("the file is damaged: its " + std::string(what) + " is in no segment");
   }
 
   std::string text(uint64_t offset) const {
-    if (offset >= strings_.size()) throw Malformed("the file is damaged: a name lies outside the string table");
+    if (offset >= strings_.size()) throw Malformed("the file is damaged: a name is outside the string table");
     const std::string_view rest = strings_.substr(offset);
     const size_t end = rest.find('\0');
     if (end == std::string_view::npos) throw Malformed("the file is damaged: a name does not end");
@@ -168,7 +168,7 @@ class Reader {
     }
   }
 
-  // The number of dynamic symbols stands nowhere: the section header has it, or the end of the last hash chain.
+  // No field states the number of dynamic symbols; the section header or the hash table implies it.
   uint64_t symbol_count() const {
     for (uint64_t i = 0; i < header_.e_shnum; ++i) {
       const auto section = at<Elf64_Shdr>(offset_of(header_.e_shoff, i, sizeof(Elf64_Shdr)), "section headers");

@@ -1,5 +1,5 @@
-// protoc-gen-corral: turns a .proto file into one header of plain structs that read and write their wire bytes through protozero.
-// Each struct keeps fields it does not know in `unknown` and writes them back, so that a message survives an older reader.
+// protoc-gen-corral: generates one header of plain structs per .proto file; they read and write their wire bytes with protozero.
+// Each struct keeps unknown fields in `unknown` and writes them back, so that a message survives an older reader.
 #include <google/protobuf/compiler/code_generator.h>
 #include <google/protobuf/compiler/plugin.h>
 #include <google/protobuf/descriptor.h>
@@ -46,7 +46,7 @@ Wire wire(const FieldDescriptor* f) {
   }
 }
 
-// Nested types are written flat, with the names of their parents in front: WeightEntry.Kind is WeightEntry_Kind.
+// Nested types become flat names: WeightEntry.Kind is WeightEntry_Kind.
 template <class D>
 std::string flat_name(const D* d) {
   return d->containing_type() ? flat_name(d->containing_type()) + "_" + d->name() : d->name();
@@ -147,7 +147,7 @@ void print_encode_field(const FieldDescriptor* f, Printer& p) {
   }
 }
 
-// A struct stands after those that it holds.
+// Orders the structs so that each follows those that it contains.
 void collect(const Descriptor* d, std::vector<const Descriptor*>& order, std::set<const Descriptor*>& seen) {
   if (!seen.insert(d).second) return;
   for (int i = 0; i < d->field_count(); ++i)

@@ -8,7 +8,7 @@
 namespace corral {
 namespace {
 
-// The standard's constants: the first 32 bits of the fractions of roots of the first primes, square (state) and cube (rounds).
+// The standard's constants: the first 32 bits of the fractions of the first primes' square roots (state) and cube roots (rounds).
 struct Constants {
   std::array<uint32_t, 8> state{};
   std::array<uint32_t, 64> rounds{};

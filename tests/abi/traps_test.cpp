@@ -106,7 +106,7 @@ TEST_F(Traps, AreListedEachWithItsReasonAndNoneIsRun) {
                                                           {"alone", "the library libnone.so.1 is missing"},
                                                           {"major", "it targets ABI 2.0, this Corral offers 1."},
                                                           {"bare", "it has no manifest beside it (bare.manifest)"},
-                                                          {"text", "the file is no ELF file"}};
+                                                          {"text", "the file is not an ELF file"}};
   for (const auto& [name, reason] : expected) EXPECT_EQ(reasons[name].find(reason), 0u) << name << ": " << reasons[name];
   EXPECT_EQ(reasons.size(), std::size(expected) + 1);
 
@@ -133,7 +133,7 @@ TEST_F(Traps, NamedByAFlagEndWith2IfTheFileIsNotAPluginAnd3IfThisMachineCannotRu
   const std::tuple<const char*, int, const char*> expected[] = {{"future", 3, "this processor lacks"},
                                                                 {"alone", 3, "the library libnone.so.1 is missing"},
                                                                 {"cut", 2, "the file is cut off or damaged"},
-                                                                {"text", 2, "the file is no ELF file"},
+                                                                {"text", 2, "the file is not an ELF file"},
                                                                 {"unresolved", 2, "undefined symbol: corral_test_no_such_function"},
                                                                 {"other_kind", 2, "a plugin of kind optimizer"},
                                                                 {"none", 2, "there is no such file"}};

@@ -13,7 +13,7 @@ class File {
   // Creates or empties the file and reserves its bytes; throws NoSpace if the disk has no room. With `sparse` nothing is reserved and whole
   // pages of zeros become holes.
   static File create(const std::string& path, uint64_t size, bool sparse = false);
-  // Opens a file to write some of its bytes, making it where it is not there. Several writers may do so at once, all with one size.
+  // Opens a file to write some of its bytes; creates it if it is missing. Several writers may open it at once, all with the same size.
   static File share(const std::string& path, uint64_t size, bool sparse = false);
   ~File();
   File(File&& other) noexcept;

@@ -25,10 +25,10 @@ class SafetensorsReader {
 
 struct WriteMode {
   bool sparse = false;          // as for File
-  bool one_of_several = false;  // others write other bytes of the same file
+  bool one_of_several = false;  // other writers write the file's other bytes
 };
 
-// Writes tensors, or as one of several writers some of their bytes. The file has no header before `commit`, and no reader takes it.
+// Writes tensors, or, as one of several writers, some of their bytes. Before `commit` the file has no header, so readers refuse it.
 class SafetensorsWriter {
  public:
   // Reserves the file's bytes. Of `tensors` only name, type and shape are read.

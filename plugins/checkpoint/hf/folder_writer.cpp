@@ -52,11 +52,11 @@ std::string state_file(const std::string& name) {
   return file.ends_with(".safetensors") ? file : file + ".safetensors";
 }
 
-// Where each tensor goes: the same for every part and the commit, as it follows from the request's tensors alone.
+// The file of each tensor. It follows from the request's tensors alone, so that every part and the commit agree.
 struct Layout {
-  std::vector<std::string> file_of;  // each tensor
+  std::vector<std::string> file_of;  // of each tensor
   std::map<std::string, std::vector<StoredTensor>> files;
-  std::map<std::string, std::string> index;  // tensor -> file, where a model has several
+  std::map<std::string, std::string> index;  // tensor -> file, if the model has several files
   uint64_t total = 0;
 };
 
@@ -98,7 +98,7 @@ FolderWriter::FolderWriter(const CheckpointWriteRequest& request) {
   for (const auto& [name, list] : layout.files) number.emplace(name, number.size());
   std::map<std::string, size_t> next;
   for (const std::string& name : layout.file_of) places_.push_back({number[name], next[name]++});
-  // The small files come first: a disk that takes none of them is found before the tensors are written.
+  // The small files come first, so that a disk without room for them is found before the tensors are written.
   if (request.part == 0) {
     if (!request.config.empty())
       write_file(request.path, request.kind == "adapter" ? "adapter_config.json" : "config.json", request.config);

@@ -8,7 +8,7 @@ namespace corral::safetensors {
 
 class FolderWriter final : public CheckpointWriter {
  public:
-  // Parts write to the same files, each its own bytes.
+  // All parts write to the same files, each its own bytes.
   explicit FolderWriter(const CheckpointWriteRequest& request);
   void write(uint64_t tensor, uint64_t offset, const void* data, uint64_t size) override;
   void finish() override;
@@ -21,7 +21,7 @@ class FolderWriter final : public CheckpointWriter {
   std::vector<std::unique_ptr<SafetensorsWriter>> files_;
 };
 
-// Writes the headers of the files whose parts have all finished, and the index of several.
+// Writes the headers of files whose parts have all finished, and the index if there are several files.
 void commit_folder(const CheckpointWriteRequest& request);
 
 }  // namespace corral::safetensors

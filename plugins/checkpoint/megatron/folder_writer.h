@@ -51,7 +51,7 @@ class FolderWriter final : public CheckpointWriter {
   std::vector<std::unique_ptr<safetensors::File>> files_;
 };
 
-// Puts the index of what was written in its place: from then on the folder is a checkpoint.
+// Moves the finished index to its place: from then on the folder is a checkpoint.
 void commit_folder(const std::string& folder);
 
 }  // namespace corral::megatron

@@ -99,7 +99,7 @@ class Instance final : public corral::DeviceInstance {
   }
 
  private:
-  // Of a product with axes m, n, k the operands have mk, nk and mn elements: 2mnk is twice the root of what they give multiplied.
+  // A product with axes m, n, k has operands of mk, nk and mn elements, so its 2mnk operations are twice the root of their product.
   corral::KernelInfo about(const corral::NodeView& node) const {
     corral::KernelInfo info;
     info.library = "corral";

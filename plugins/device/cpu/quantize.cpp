@@ -1,4 +1,4 @@
-// Numbers of eight and four bits, to and from float32. The scales: kernel/graph/block_scale.h has their definition.
+// Conversion of eight- and four-bit numbers from and to float32. kernel/graph/block_scale.h defines the scales.
 #include <algorithm>
 #include <limits>
 
@@ -12,12 +12,12 @@ namespace {
 constexpr int64_t kBlock = 1024, kPowerBlock = 32, kTile = 16;
 constexpr uint32_t kInfinity = 0x7f800000u;
 
-// A format: bits of the fraction, exponent of the smallest number with a leading one, the largest number, the code of no number.
+// A format: bits of the fraction, exponent of the smallest normal number, the largest number, the code of NaN.
 template <int Bits, int Fraction, int Lowest, uint32_t LargestBits, uint32_t Nan>
 struct Format {
   static constexpr uint32_t kLargest = LargestBits;
 
-  // To nearest even; beyond the largest it is that one.
+  // Rounds to nearest even and saturates at the largest number.
   static uint32_t code(float x) {
     constexpr float kMagic = static_cast<float>(1 << (23 - Fraction + Lowest));  // adding it leaves the steps in the low bits
     const auto bits = std::bit_cast<uint32_t>(x);
@@ -40,7 +40,7 @@ struct Format {
   }
 
  private:
-  // E5M2 alone has an infinity.
+  // Only E5M2 has infinities.
   static uint32_t beyond(uint32_t size) { return Fraction == 2 && size == 0x7c ? kInfinity : 0x7fc00000u; }
 };
 using E4m3 = Format<8, 3, -6, 0x43e00000u, 0x7f>;   // 448
@@ -52,7 +52,7 @@ float power(uint8_t code) {
   return code == 255 ? std::numeric_limits<float>::quiet_NaN() : std::bit_cast<float>(bits);
 }
 
-// The size of the largest that is a number.
+// The largest absolute value; NaN does not count.
 float largest_in(const float* x, int64_t n) {
   uint32_t largest = 0;
   for (int64_t i = 0; i < n; ++i) {
@@ -67,7 +67,7 @@ void to_codes(const float* x, float scale, uint8_t* codes, int64_t n) {
   for (int64_t i = 0; i < n; ++i) codes[i] = static_cast<uint8_t>(F::code(x[i] * scale));
 }
 
-// F(first element, count) for all of a flat tensor.
+// Calls f(first element, count) for all elements of a flat tensor.
 template <class F>
 void blocks(const Prepared& p, F f) {
   const int64_t n = p.sizes[0];
@@ -92,7 +92,7 @@ void quantize_mx(const Prepared& p, void* const* in, void* const* out, void*) {
     float x[kBlock];
     load(x, in[0], p.in[0], from, n);
     for (int64_t i = 0; i < n; i += kPowerBlock) {
-      // The exponent, one more where the fraction is not zero; below the normal numbers 2^-127 has a code and 2^-126 the next.
+      // The quotient's exponent, plus one if its fraction is not zero. Below the normal numbers, 2^-127 has a code and 2^-126 the next one.
       const auto quotient = std::bit_cast<uint32_t>(largest_in(x + i, kPowerBlock) * inverse_largest);
       const uint32_t exponent = quotient >> 23, fraction = quotient & 0x7fffffu;
       const bool up = fraction > (exponent == 0 ? 0x400000u : 0) && exponent < 254;
@@ -191,7 +191,7 @@ void dequantize(const NodeView& node, Prepared& p) {
     p.launch = dequantize_nv;
 }
 
-// sizes: how often, bytes of a piece, bytes from one time to the next, pieces, bytes before the first piece, bytes before the second.
+// sizes: repetitions, bytes of a piece, bytes between repetitions, pieces, offset of the first piece, offset of the second.
 void slice(const Prepared& p, void* const* in, void* const* out, void*) {
   const int64_t piece = p.sizes[1], pieces = p.sizes[3], count = p.sizes[0] * pieces;
 #pragma omp parallel for schedule(static) num_threads(p.team(count* piece / 4))
