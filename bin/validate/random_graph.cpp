@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "corral/error.h"
+#include "kernel/passes/activations.h"
 #include "kernel/passes/autodiff.h"
 #include "kernel/passes/step_sums.h"
 
@@ -97,7 +98,7 @@ class Maker {
 
 Graph random_forward(std::mt19937_64& random) { return Maker(random).make(); }
 
-Graph random_differentiated(std::mt19937_64& random) { return passes::autodiff(random_forward(random)); }
+Graph random_differentiated(std::mt19937_64& random) { return passes::mark_activations(passes::autodiff(random_forward(random))); }
 
 Graph random_training(std::mt19937_64& random) { return passes::step_sums(random_differentiated(random)); }
 

@@ -158,6 +158,7 @@ struct OpDef {
   bool cheap = false;                            // recomputing it costs less than keeping its output
   bool rounds_between = false;                   // a device may round what it makes and multiplies on the way (RefCall::beside)
   std::vector<std::string> accumulates{};        // outputs that may be added to what is there
+  std::vector<std::string> activations{};        // outputs that a precision may round when they are written
   std::map<std::string, std::string> updates{};  // output -> input: the input's own tensor, updated in place; absent with it
   // output -> sum, max or log_sum_exp: completes what ranks give of it that cut an axis which it lacks; a sum where it is not here
   std::map<std::string, std::string> reduces{};

@@ -86,6 +86,7 @@ class Printer {
     const Tensor& t = g_.tensors[id];
     shown_[id] = true;
     out << " " << dtype_name(t.dtype) << shape_text(t.shape);
+    if (t.activation) out << "~";
     if (t.layout.global.empty() && t.layout.cuts.empty() && t.layout.owes.empty()) return out;
     out << "{" << shape_text(t.layout.global);
     for (const Cut& c : t.layout.cuts) {

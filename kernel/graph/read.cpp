@@ -153,6 +153,7 @@ class Reader {
     Tensor type;
     line.choice_of(type.dtype, kDTypeWords);
     type.shape = shape(line);
+    type.activation = line.take('~');
     if (line.take('{')) type.layout = layout(line);
     type.name = known.name;
     if (seen.typed && type.encode() != known.encode()) line.wrong("%{} has another type above", id);

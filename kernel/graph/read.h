@@ -16,9 +16,10 @@ namespace corral::graph {
 //     output y: %4
 //     tensor %5 unused f32[1]
 //     # a comment
-// A tensor has its type once, in any of these lines. Where it is named again its name may be left out. `-` is an absent operand, `+` before
-// an output adds to it, a node below `|` is a part of the body of the node above it. A number with a point or an exponent is a number, one
-// without is an integer. Throws Error, which says the line and the expected word. Not verified: `verify` says whether the graph can run.
+// A tensor has its type once, in any of these lines; `~` behind it marks an activation. Where it is named again its name may be left out.
+// `-` is an absent operand, `+` before an output adds to it, a node below `|` is a part of the body of the node above it. A number with a
+// point or an exponent is a number, one without is an integer. Throws Error, which says the line and the expected word. Not verified:
+// `verify` says whether the graph can run.
 Graph read(std::string_view text);
 
 }  // namespace corral::graph

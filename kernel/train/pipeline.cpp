@@ -5,6 +5,7 @@
 #include "kernel/partition/partition.h"
 #include "kernel/partition/stage.h"
 #include "kernel/passes/accumulation.h"
+#include "kernel/passes/activations.h"
 #include "kernel/passes/autodiff.h"
 #include "kernel/passes/generation.h"
 #include "kernel/passes/group_updates.h"
@@ -30,9 +31,7 @@ Graph Pipeline::emit(int64_t rows, int64_t seq_length, bool deterministic) const
 Prepared Pipeline::initialization() const {
   Graph g = peft_->handle.initialize(model_graph(), peft_->options);
   graph::verify(g);
-  g = precision_.handle.transform(std::move(g), precision_.options);
-  graph::verify(g);
-  return {"initialization", std::move(g)};
+  return {"initialization", rounded(std::move(g))};
 }
 
 Graph Pipeline::merging() const {
@@ -41,9 +40,14 @@ Graph Pipeline::merging() const {
   return g;
 }
 
-Graph Pipeline::lower(Graph g) const {
-  g = precision_.handle.transform(std::move(g), precision_.options);
+Graph Pipeline::rounded(Graph g) const {
+  g = precision_.handle.transform(passes::mark_activations(std::move(g)), precision_.options);
   graph::verify(g);
+  return g;
+}
+
+Graph Pipeline::lower(Graph g) const {
+  g = rounded(std::move(g));
   pass("precision", g);
   return g;
 }

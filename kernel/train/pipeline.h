@@ -81,6 +81,7 @@ class Pipeline {
   Graph model_graph() const { return model_.handle.emit(model_.options, 1, 1); }
   // `deterministic`: without dropout.
   Graph emit(int64_t rows, int64_t seq_length, bool deterministic) const;
+  Graph rounded(Graph g) const;  // by the precision
   Graph lower(Graph g) const;
   Graph place(Graph g) const;
   void pass(const char* stage, const Graph& g) const {

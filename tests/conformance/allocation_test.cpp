@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "kernel/passes/activations.h"
 #include "kernel/passes/autodiff.h"
 #include "kernel/passes/recompute.h"
 #include "kernel/passes/step_sums.h"
@@ -86,7 +87,7 @@ class Allocations : public testing::TestWithParam<const char*> {
     const train::Chosen<OptimizerHandle> optimizer{OptimizerHandle(load_built(built("optimizer/adamw"), CORRAL_OPTIMIZER_ID)), ""};
     const PrecisionHandle in(load_built(built("precision/" + precision), CORRAL_PRECISION_ID));
     Graph graph = passes::recompute(passes::autodiff(small_model()), "full", 1);
-    graph = optimizer.handle.transform(passes::step_sums(in.transform(std::move(graph), "")), "");
+    graph = optimizer.handle.transform(passes::step_sums(in.transform(passes::mark_activations(std::move(graph)), "")), "");
     runtime::Session session(load_device(CORRAL_DEVICE), {{"train", std::move(graph)}});
     session.allocate();
     runtime::initialize_parameters(session, 1);

@@ -55,6 +55,7 @@ TEST(Read, GivesBackAGraphWithEverythingThatAGraphMayHave) {
   b.fuse(g.nodes.size() - 2, "plugin.fused", {y, m}, {m, z});
   g.nodes.back().body[1].accumulate = 1;
   b.output("\x01\xff", y);
+  g.tensors[y].activation = true;
   Layout& layout = g.tensors[y].layout;
   layout.global = {4, 8};
   layout.cuts = {{b.name("data"), 2, 0, Order::ZIGZAG, {}}, {b.name("tensor"), 2, 1, Order::CONTIGUOUS, {}}};

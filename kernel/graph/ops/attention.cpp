@@ -78,6 +78,7 @@ const OpDef attention{
     .shape = shape,
     .gradient = gradient,
     .reference = reference,
+    .activations = {"y"},
     .cases = {{{{"q", {2, 5, 12}}, {"k", {2, 5, 4}}, {"v", {2, 5, 4}}, {"first_key", {2, 5}}},
                {{"head_dim", attribute(int64_t{4})}, {"scale", attribute(0.5)}},
                {{"first_key", {0, 1}}}},

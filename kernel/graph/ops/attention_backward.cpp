@@ -63,6 +63,7 @@ const OpDef attention_backward{
     .types = {{"first_key", DType::I32}, {"lse", DType::F32}},
     .shape = shape,
     .reference = reference,
+    .activations = {"dq", "dk", "dv"},
     .linear_in = {"dy"},
     .cases = {{{{"q", {2, 5, 12}},
                 {"k", {2, 5, 4}},

@@ -77,6 +77,7 @@ const OpDef attention_cached{
     .types = {{"positions", DType::I32}, {"first_key", DType::I32}},
     .shape = shape,
     .reference = reference,
+    .activations = {"y"},
     .updates = {{"key_cache_out", "key_cache"}, {"value_cache_out", "value_cache"}},
     .cases = {{{{"q", {2, 1, 12}},
                 {"k", {2, 1, 4}},

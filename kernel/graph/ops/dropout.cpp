@@ -52,6 +52,7 @@ const OpDef dropout{
     .gradient = gradient,
     .reference = reference,
     .cheap = true,
+    .activations = {"y"},
     .linear_in = {"x"},
     .cases = {{{{"x", {2, 3, 40}}, {"token_index", {2, 3}}, {"seed", {2}}},
                {{"rate", attribute(0.3)}, {"key", attribute(int64_t{5})}},

@@ -31,6 +31,7 @@ const OpDef embedding{
     .shape = shape,
     .gradient = gradient,
     .reference = reference,
+    .activations = {"y"},
     .linear_in = {"w"},
     .cases = {{{{"tokens", {2, 5}}, {"w", {11, 6}}}, {}, {{"tokens", {0, 11}}}},
               {{{"tokens", {3, 200}}, {"w", {11, 70}}}, {}, {{"tokens", {0, 11}}}}},

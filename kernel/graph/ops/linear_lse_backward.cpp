@@ -48,6 +48,7 @@ const OpDef linear_lse_backward{
     .reference = reference,
     .rounds_between = true,
     .accumulates = {"dw"},
+    .activations = {"dx"},
     .linear_in = {"dlse dtarget"},
     .cases =
         {{{{"x", {2, 3, 6}}, {"w", {11, 6}}, {"targets", {2, 3}}, {"lse", {2, 3}}, {"dlse", {2, 3}}, {"dtarget", {2, 3}}},

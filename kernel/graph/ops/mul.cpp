@@ -30,6 +30,7 @@ const OpDef mul{
     .gradient = gradient,
     .reference = reference,
     .accumulates = {"y"},
+    .activations = {"y"},
     .linear_in = {"a", "b"},
     .cases = {{{{"a", {2, 3, 8}}, {"b", {2, 3, 8}}}}, {{{"a", {37}}, {"b", {37}}}}},
 };

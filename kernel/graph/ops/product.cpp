@@ -67,6 +67,7 @@ const OpDef product{
     .gradient = gradient,
     .reference = reference,
     .accumulates = {"y"},
+    .activations = {"y"},
     .linear_in = {"a", "b"},
     .cases = {{{{"a", {2, 3, 5}}, {"b", {7, 5}}}, {{"role", attribute(std::string("fprop"))}}},
               {{{"a", {1, 17}}, {"b", {33, 17}}}, {{"role", attribute(std::string("fprop"))}}},

@@ -44,6 +44,7 @@ const OpDef rms_norm{
     .gradient = gradient,
     .reference = reference,
     .cheap = true,
+    .activations = {"y"},
     .cases = {{{{"x", {2, 3, 8}}, {"w", {8}}}},
               {{{"x", {1, 1}}, {"w", {1}}}, {{"eps", attribute(1e-2)}}},
               {{{"x", {5, 40}}, {"w", {40}}}},

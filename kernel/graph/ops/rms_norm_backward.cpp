@@ -44,6 +44,7 @@ const OpDef rms_norm_backward{
     .shape = shape,
     .reference = reference,
     .accumulates = {"dw"},
+    .activations = {"dx"},
     .linear_in = {"dy"},
     .cases = {{{{"x", {2, 3, 8}}, {"w", {8}}, {"dy", {2, 3, 8}}}},
               {{{"x", {7, 33}}, {"w", {33}}, {"dy", {7, 33}}}},

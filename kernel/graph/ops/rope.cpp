@@ -51,6 +51,7 @@ const OpDef rope{
     .gradient = gradient,
     .reference = reference,
     .cheap = true,
+    .activations = {"y"},
     .linear_in = {"x"},
     .cases = {{{{"x", {2, 3, 8}}, {"positions", {2, 3}}},
                {{"head_dim", attribute(int64_t{4})}, {"frequencies", attribute(std::vector<double>{1, 0.1})}},

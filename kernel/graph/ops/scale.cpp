@@ -26,6 +26,7 @@ const OpDef scale{
     .gradient = gradient,
     .reference = reference,
     .accumulates = {"y"},
+    .activations = {"y"},
     .linear_in = {"x"},
     .cases = {{{{"x", {2, 3, 8}}}}, {{{"x", {37}}}}},
 };

@@ -30,6 +30,7 @@ const OpDef scale_features{
     .gradient = gradient,
     .reference = reference,
     .accumulates = {"y"},
+    .activations = {"y"},
     .linear_in = {"x", "w"},
     .cases = {{{{"x", {2, 3, 8}}, {"w", {8}}}}, {{{"x", {1}}, {"w", {1}}}}, {{{"x", {7, 1333}}, {"w", {1333}}}}},
 };

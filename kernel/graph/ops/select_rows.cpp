@@ -28,6 +28,7 @@ const OpDef select_rows{
     .types = {{"index", DType::I32}},
     .shape = shape,
     .reference = reference,
+    .activations = {"y"},
     .linear_in = {"x"},
     .cases = {{{{"x", {3, 4, 5}}, {"index", {3}}}, {}, {{"index", {0, 4}}}}},
 };

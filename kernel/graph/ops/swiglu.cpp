@@ -35,6 +35,7 @@ const OpDef swiglu{
     .gradient = gradient,
     .reference = reference,
     .cheap = true,
+    .activations = {"y"},
     .cases = {{{{"gate", {2, 3, 8}}, {"up", {2, 3, 8}}}}, {{{"gate", {37}}, {"up", {37}}}}, {{{"gate", {70, 101}}, {"up", {70, 101}}}}},
 };
 }  // namespace corral::graph

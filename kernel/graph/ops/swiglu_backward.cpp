@@ -33,6 +33,7 @@ const OpDef swiglu_backward{
     .axes = {{"", "gate: ..., up: ..., dy: ... -> dgate: ..., dup: ..."}},
     .shape = shape,
     .reference = reference,
+    .activations = {"dgate", "dup"},
     .linear_in = {"dy"},
     .cases = {{{{"gate", {2, 3, 8}}, {"up", {2, 3, 8}}, {"dy", {2, 3, 8}}}},
               {{{"gate", {37}}, {"up", {37}}, {"dy", {37}}}},
