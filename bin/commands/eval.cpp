@@ -11,6 +11,7 @@
 #include "bin/terminal/program_host.h"
 #include "bin/terminal/sources.h"
 #include "corral/error.h"
+#include "kernel/passes/texts.h"
 #include "kernel/train/session_tensors.h"
 #include "kernel/train/step.h"
 
@@ -95,12 +96,15 @@ class Evaluation {
     std::vector<runtime::Prepared> graphs{arguments_.has("gradients") ? pipeline_.gradients(rows, length)
                                                                       : pipeline_.evaluation(rows, length)};
     if (arguments_.has("logits")) graphs.push_back(pipeline_.logits(rows, length));
+    for (runtime::Prepared& p : graphs) p.graph = passes::tell_texts(std::move(p.graph), data_->info().texts);
     return graphs;
   }
 
   void collect_logits(size_t program, const train::Batch& batch, int64_t present) {
-    for (const auto& [name, values] :
-         {std::pair{"tokens", &batch.tokens}, {"positions", &batch.positions}, {"first_key", &batch.first_key}})
+    for (const auto& [name, values] : {std::pair{"tokens", &batch.tokens},
+                                       {"positions", &batch.positions},
+                                       {"first_key", &batch.first_key},
+                                       {"last_key", &batch.last_key}})
       session_.write(session_.input("logits", name), values->data(), values->size() * sizeof(int32_t));
     session_.run(program);
     const runtime::TensorRef logits = session_.output("logits", "logits");

@@ -116,7 +116,8 @@ class Merge {
       tokens.push_back(static_cast<int32_t>((i * 7919 + 13) % config_.integer("model.vocab_size")));
       positions.push_back(static_cast<int32_t>(i));
     }
-    for (const auto& [name, values] : {std::pair{"tokens", &tokens}, {"positions", &positions}, {"first_key", &first}})
+    for (const auto& [name, values] :
+         {std::pair{"tokens", &tokens}, {"positions", &positions}, {"first_key", &first}, {"last_key", &positions}})
       session.write(session.input("logits", name), values->data(), values->size() * sizeof(int32_t));
     session.run(session.program("logits", [](const Node&) { return true; }));
     const runtime::TensorRef out = session.output("logits", "logits");

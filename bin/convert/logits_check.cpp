@@ -35,14 +35,15 @@ Logits logits_of(const job::Host& host, const LogitsCheckOptions& options, const
   load_parameters(source, pipeline, session);
   logits.width = static_cast<size_t>(config.integer("model.vocab_size"));
   const size_t ids = vocabulary ? std::min(vocabulary, logits.width) : logits.width;
-  std::vector<int32_t> tokens, positions, first(LogitsCheck::kPrompts * LogitsCheck::kTokens);
+  std::vector<int32_t> tokens, positions, last, first(LogitsCheck::kPrompts * LogitsCheck::kTokens);
   for (int64_t p = 0; p < LogitsCheck::kPrompts; ++p)
     for (int64_t i = 0; i < LogitsCheck::kTokens; ++i) {
+      last.push_back(static_cast<int32_t>(i));
       tokens.push_back(static_cast<int32_t>(static_cast<size_t>(i * 7919 + p * 104729 + 13) % ids));
       const bool after = p == LogitsCheck::kPrompts - 1 && i >= kGapAt;
       positions.push_back(static_cast<int32_t>(after ? kAfterGap + i - kGapAt : i));
     }
-  for (const auto& [name, values] : {std::pair{"tokens", &tokens}, {"positions", &positions}, {"first_key", &first}})
+  for (const auto& [name, values] : {std::pair{"tokens", &tokens}, {"positions", &positions}, {"first_key", &first}, {"last_key", &last}})
     session.write(session.input("logits", name), values->data(), values->size() * sizeof(int32_t));
   session.run(session.program("logits", [](const Node&) { return true; }));
   const runtime::TensorRef out = session.output("logits", "logits");

@@ -20,6 +20,7 @@
 #include "kernel/checkpoint/files.h"
 #include "kernel/checkpoint/format_io.h"
 #include "kernel/checkpoint/weight_map.h"
+#include "kernel/passes/texts.h"
 #include "kernel/runtime/initialize.h"
 #include "kernel/train/stop.h"
 
@@ -148,6 +149,7 @@ class Training {
   void add_graphs(const train::Pipeline& pipeline, std::vector<runtime::Prepared>& graphs) {
     evaluates_ = integer("train.eval_interval") > 0 && part_rows(1) > 0;
     if (evaluates_) graphs.push_back(pipeline.evaluation(rows(), length()));
+    for (runtime::Prepared& p : graphs) p.graph = passes::tell_texts(std::move(p.graph), data_->info().texts);
     if (integer("train.sample_interval") > 0) sample_.emplace(config_, tokenizer_).add_graphs(pipeline, graphs);
     if (pipeline.has_peft()) graphs.push_back(pipeline.initialization());
   }

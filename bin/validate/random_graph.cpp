@@ -20,12 +20,13 @@ class Maker {
 
   Graph make() {
     const int64_t layers = pick(1, 3);
-    const TensorId tokens = input("tokens"), targets = input("targets"), positions = input("positions"), first_key = input("first_key");
+    const TensorId tokens = input("tokens"), targets = input("targets"), positions = input("positions"), first_key = input("first_key"),
+                   last_key = input("last_key");
     b_.scope = "embedding";
     const TensorId embedding = parameter("model.embed_tokens.weight", {vocabulary_, width_});
     TensorId x = node("embedding", {tokens, embedding}, {kRows, kLength, width_});
     for (int64_t layer = 0; layer < layers; ++layer)
-      x = add_layer(x, "model.layers." + std::to_string(layer), positions, first_key, layer == 0 || !chance(3));
+      x = add_layer(x, "model.layers." + std::to_string(layer), positions, first_key, last_key, layer == 0 || !chance(3));
     b_.scope = "head";
     const TensorId head = chance(2) ? embedding : parameter("lm_head.weight", {vocabulary_, width_});
     x = norm(x, "model.norm.weight");
@@ -66,7 +67,7 @@ class Maker {
     return node("product", {x, parameter(weight, {out, in})}, {kRows, kLength, out}, {{"role", attribute(std::string("fprop"))}});
   }
 
-  TensorId add_layer(TensorId x, const std::string& layer, TensorId positions, TensorId first_key, bool has_mlp) {
+  TensorId add_layer(TensorId x, const std::string& layer, TensorId positions, TensorId first_key, TensorId last_key, bool has_mlp) {
     b_.scope = layer.substr(layer.find('.') + 1);
     const int64_t groups = chance(2) ? heads_ : 1, inner = pick(3, 20);
     const NamedAttribute head_dim{"head_dim", attribute(kHeadDim)}, frequencies{"frequencies", attribute(std::vector<double>{1, 0.1})};
@@ -79,7 +80,7 @@ class Maker {
                    k = turned(linear(h, attention + "k_proj.weight", groups * kHeadDim, width_), groups * kHeadDim),
                    v = linear(h, attention + "v_proj.weight", groups * kHeadDim, width_),
                    y = tensor("attention", {kRows, kLength, heads_ * kHeadDim}), lse = tensor("attention.lse", {kRows, kLength, heads_});
-    b_.node("attention", {q, k, v, first_key}, {y, lse}, {head_dim, {"scale", attribute(0.5)}});
+    b_.node("attention", {q, k, v, first_key, last_key}, {y, lse}, {head_dim, {"scale", attribute(0.5)}});
     x = node("add", {x, linear(y, attention + "o_proj.weight", width_, heads_ * kHeadDim)}, {kRows, kLength, width_});
     if (!has_mlp) return x;
     const TensorId m = norm(x, layer + ".post_attention_layernorm.weight"), gate = linear(m, mlp + "gate_proj.weight", inner, width_),

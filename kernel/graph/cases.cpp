@@ -161,7 +161,7 @@ CaseRun run_case(const OpDef& def, const Case& c, uint64_t seed, DType floating)
   return run;
 }
 
-void run_case_again(const OpDef& def, const Case& c, CaseRun& run, bool rounds) {
+void run_case_again(const OpDef& def, const Case& c, CaseRun& run) {
   std::vector<TensorType> types;
   std::vector<std::vector<double>> values;
   std::vector<bool> present;
@@ -170,8 +170,12 @@ void run_case_again(const OpDef& def, const Case& c, CaseRun& run, bool rounds) 
     values.push_back(in.values);
     present.push_back(in.present);
   }
-  const auto outputs = run_reference(def, c.attrs, types, std::move(values), present, rounds);
-  for (size_t k = 0; k < outputs.size(); ++k) run.outputs[k].values = outputs[k];
+  std::vector<std::vector<double>> rounded;
+  const auto outputs = run_reference(def, c.attrs, types, std::move(values), present, &rounded);
+  for (size_t k = 0; k < outputs.size(); ++k) {
+    run.outputs[k].values = outputs[k];
+    run.outputs[k].rounded = rounded[k];
+  }
 }
 
 }  // namespace corral::graph

@@ -13,6 +13,7 @@ struct CaseOperand {
   bool present = false;
   TensorType type;
   std::vector<double> values;
+  std::vector<double> rounded;  // of an output: RefCall::rounded
 };
 
 struct CaseRun {
@@ -22,8 +23,8 @@ struct CaseRun {
 // Random inputs of the case and the reference's outputs. Operands that may have any floating type get `floating`, F32 or BF16.
 CaseRun run_case(const OpDef& def, const Case& c, uint64_t seed = 1, DType floating = DType::F32);
 
-// The outputs again, after inputs were changed; `rounds`: as on a device that rounds between.
-void run_case_again(const OpDef& def, const Case& c, CaseRun& run, bool rounds = false);
+// The outputs again, after inputs were changed.
+void run_case_again(const OpDef& def, const Case& c, CaseRun& run);
 
 // The nearest value that the type holds; all but F16.
 double rounded(double value, DType dtype);

@@ -5,13 +5,8 @@
 namespace corral::graph {
 
 ReferenceRun::ReferenceRun(const OpDef& def, Attrs attrs, std::vector<TensorType> input_types, std::vector<std::vector<double>> inputs,
-                           const std::vector<bool>& present, bool rounds)
-    : def_(def),
-      attrs_(std::move(attrs)),
-      input_types_(std::move(input_types)),
-      inputs_(std::move(inputs)),
-      in_values_(inputs_.size()),
-      rounds_(rounds) {
+                           const std::vector<bool>& present)
+    : def_(def), attrs_(std::move(attrs)), input_types_(std::move(input_types)), inputs_(std::move(inputs)), in_values_(inputs_.size()) {
   const Operands& operands = def.operands(attrs_);
   std::vector<const TensorType*> types;
   for (size_t i = 0; i < inputs_.size(); ++i) {
@@ -33,12 +28,20 @@ ReferenceRun::ReferenceRun(const OpDef& def, Attrs attrs, std::vector<TensorType
   for (size_t k = 0; k < outputs.size(); ++k) out_.push_back(written(k) ? &out_values_[k] : nullptr);
 }
 
-RefCall ReferenceRun::call() { return RefCall(def_, attrs_, def_.name, in_, out_, rounds_); }
+RefCall ReferenceRun::call() { return RefCall(def_, attrs_, def_.name, in_, out_); }
+
+RefCall ReferenceRun::call_rounded() {
+  rounded.clear();
+  for (const std::vector<double>& output : outputs) rounded.emplace_back(output.size());
+  return RefCall(def_, attrs_, def_.name, in_, out_, {rounded.begin(), rounded.end()});
+}
 
 std::vector<std::vector<double>> run_reference(const OpDef& def, const Attrs& attrs, const std::vector<TensorType>& input_types,
-                                               std::vector<std::vector<double>> inputs, const std::vector<bool>& present, bool rounds) {
-  ReferenceRun run(def, attrs, input_types, std::move(inputs), present, rounds);
-  def.reference(run.call());
+                                               std::vector<std::vector<double>> inputs, const std::vector<bool>& present,
+                                               std::vector<std::vector<double>>* rounded) {
+  ReferenceRun run(def, attrs, input_types, std::move(inputs), present);
+  def.reference(rounded ? run.call_rounded() : run.call());
+  if (rounded) *rounded = std::move(run.rounded);
   return std::move(run.outputs);
 }
 

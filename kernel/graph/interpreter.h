@@ -13,14 +13,17 @@ namespace corral::graph {
 // The operands of a node as its reference sees them.
 class ReferenceRun {
  public:
-  // An input that is not present is absent. `rounds`: as on a device that rounds between.
+  // An input that is not present is absent.
   ReferenceRun(const OpDef& def, Attrs attrs, std::vector<TensorType> input_types, std::vector<std::vector<double>> inputs,
-               const std::vector<bool>& present, bool rounds = false);
+               const std::vector<bool>& present);
   // Refers to this object, which must not move.
   RefCall call();
+  // The same for a reference that also fills `rounded`.
+  RefCall call_rounded();
 
   // New vectors, those of in-place operations too; that of an absent in-place input is empty. Zero before the reference ran.
   std::vector<std::vector<double>> outputs;
+  std::vector<std::vector<double>> rounded;  // RefCall::rounded of each output
 
  private:
   const OpDef& def_;
@@ -29,7 +32,6 @@ class ReferenceRun {
   std::vector<std::vector<double>> inputs_;
   std::vector<RefCall::Value> in_values_, out_values_;
   std::vector<const RefCall::Value*> in_, out_;
-  const bool rounds_;
 };
 
 class Interpreter {
@@ -57,9 +59,9 @@ class Interpreter {
   std::vector<std::vector<double>> values_;
 };
 
-// One node on given inputs.
+// One node on given inputs. `rounded`, where given, gets what RefCall::rounded says of each output.
 std::vector<std::vector<double>> run_reference(const OpDef& def, const Attrs& attrs, const std::vector<TensorType>& input_types,
                                                std::vector<std::vector<double>> inputs, const std::vector<bool>& present,
-                                               bool rounds = false);
+                                               std::vector<std::vector<double>>* rounded = nullptr);
 
 }  // namespace corral::graph

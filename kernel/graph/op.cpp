@@ -1,10 +1,8 @@
 #include "kernel/graph/op.h"
 
 #include <algorithm>
-#include <mutex>
-#include <unordered_map>
+#include <map>
 
-#include "kernel/graph/cases.h"
 #include "kernel/graph/low_precision.h"
 #include "kernel/graph/print.h"
 
@@ -14,34 +12,6 @@ extern const OpDef* const kOpTable[];
 extern const size_t kOpCount;
 
 namespace {
-
-std::vector<std::string> words(std::string_view text) {
-  std::vector<std::string> result;
-  for (size_t at = 0; at < text.size();) {
-    const size_t begin = text.find_first_not_of(' ', at);
-    if (begin == std::string_view::npos) break;
-    const size_t end = std::min(text.find(' ', begin), text.size());
-    result.emplace_back(text.substr(begin, end - begin));
-    at = end;
-  }
-  return result;
-}
-
-void parse_side(std::string_view side, std::vector<std::string>& names, std::vector<std::vector<std::string>>& axes,
-                std::vector<bool>& optional) {
-  for (size_t at = 0; at < side.size();) {
-    const size_t end = std::min(side.find(',', at), side.size());
-    const std::string_view operand = side.substr(at, end - at);
-    const size_t colon = operand.find(':');
-    const std::vector<std::string> name = words(operand.substr(0, colon));
-    if (colon == std::string_view::npos || name.size() != 1) fail_bug("malformed axes at \"{}\"", operand);
-    const bool may_miss = name[0].back() == '?';
-    names.push_back(may_miss ? name[0].substr(0, name[0].size() - 1) : name[0]);
-    axes.push_back(words(operand.substr(colon + 1)));
-    optional.push_back(may_miss);
-    at = end + 1;
-  }
-}
 
 const std::string kNoRole;
 
@@ -53,31 +23,15 @@ const std::string& role_of(const Attrs& attrs) {
 
 }  // namespace
 
-Operands parse_axes(std::string_view text) {
-  const size_t arrow = text.find("->");
-  if (arrow == std::string_view::npos) fail_bug("axes without an arrow: \"{}\"", text);
-  Operands o;
-  parse_side(text.substr(0, arrow), o.inputs, o.input_axes, o.optional);
-  parse_side(text.substr(arrow + 2), o.outputs, o.output_axes, o.optional_outputs);
-  return o;
-}
-
 const Operands& OpDef::operands(std::string_view role) const {
-  const auto it = axes.find(std::string(role));
-  if (it == axes.end()) {
-    std::string known;
-    for (const auto& [r, text] : axes) known += (known.empty() ? "" : ", ") + r;
-    fail("{}: role = \"{}\", expected one of: {}", name, role, known.empty() ? "no role" : known);
-  }
-  static std::mutex mutex;
-  static std::unordered_map<std::string, Operands> parsed;  // by the text of the axes
-  const std::lock_guard lock(mutex);
-  if (const auto known = parsed.find(it->second); known != parsed.end()) return known->second;
-  return parsed.emplace(it->second, parse_axes(it->second)).first->second;
+  if (const Operands* known = axes.find(role)) return *known;
+  std::string roles;
+  for (const auto& [known, operands] : axes) roles += (roles.empty() ? "" : ", ") + known;
+  fail("{}: role = \"{}\", expected one of: {}", name, role, roles.empty() ? "no role" : roles);
 }
 
 const Operands& OpDef::operands(const Attrs& attributes) const {
-  return operands(axes.contains("") ? std::string_view() : role_of(attributes));
+  return operands(axes.find("") ? std::string_view() : role_of(attributes));
 }
 
 const OpDef* try_op(std::string_view name) {
@@ -180,10 +134,6 @@ const Shape& RefCall::shape(std::string_view name) const {
   const auto in = std::find(operands.inputs.begin(), operands.inputs.end(), name);
   if (in != operands.inputs.end()) return inputs_[static_cast<size_t>(in - operands.inputs.begin())]->shape;
   return outputs_[index(operands.outputs, name)]->shape;
-}
-
-double RefCall::beside(std::string_view input, double value) const {
-  return rounds_ ? rounded(value, inputs_[index(operands.inputs, input)]->dtype) : value;
 }
 
 bool takes(const OpDef& def, const std::string& operand, DType dtype) {

@@ -12,6 +12,7 @@
 
 #include "corral/error.h"
 #include "corral/graph.h"
+#include "kernel/graph/axes.h"
 
 namespace corral::graph {
 
@@ -21,17 +22,6 @@ struct TensorType {
 };
 
 struct OpDef;
-
-// Operand names and order of a node, as its axes name them.
-struct Operands {
-  std::vector<std::string> inputs, outputs;
-  std::vector<std::vector<std::string>> input_axes, output_axes;  // "..." stands for any number of leading axes
-  std::vector<bool> optional;                                     // inputs that may be absent
-  std::vector<bool> optional_outputs;                             // outputs that may be absent, and are not computed then
-};
-
-// Parses "x: ... d, w?: d -> y: ... d"; throws a bug where the text is malformed.
-Operands parse_axes(std::string_view axes);
 
 enum class AttrKind { kInteger, kNumber, kText, kNumbers };
 
@@ -85,9 +75,9 @@ class GradCall : public NodeCall {
   using Emit = std::function<std::vector<TensorId>(const std::string& op, const std::vector<TensorId>& inputs, const Attrs& attrs)>;
   GradCall(const OpDef& def, const Attrs& attrs, std::string where, const Node& node, std::vector<TensorId> output_gradients,
            std::vector<bool> needed, Emit emit);
-  TensorId in(std::string_view name) const { return node_.inputs[index(operands.inputs, name)]; }
-  TensorId out(std::string_view name) const { return node_.outputs[index(operands.outputs, name)]; }
-  TensorId dout(std::string_view name) const { return output_gradients_[index(operands.outputs, name)]; }  // 0: none
+  TensorId in(std::string_view name) const { return present(node_.inputs, index(operands.inputs, name)); }
+  TensorId out(std::string_view name) const { return present(node_.outputs, index(operands.outputs, name)); }
+  TensorId dout(std::string_view name) const { return present(output_gradients_, index(operands.outputs, name)); }  // 0: none
   bool needs(std::string_view input) const { return needed_[index(operands.inputs, input)]; }
   std::vector<TensorId> emit(const std::string& op, const std::vector<TensorId>& inputs, const Attrs& attributes = {}) const {
     return emit_(op, inputs, attributes);
@@ -98,6 +88,8 @@ class GradCall : public NodeCall {
   std::vector<TensorId> gradients;
 
  private:
+  // A node may leave out absent operands at its end.
+  static TensorId present(const std::vector<TensorId>& operands, size_t i) { return i < operands.size() ? operands[i] : 0; }
   const Node& node_;
   std::vector<TensorId> output_gradients_;
   std::vector<bool> needed_;
@@ -112,22 +104,28 @@ class RefCall : public NodeCall {
     std::span<double> data;
     DType dtype = DType::F64;
   };
-  // `rounds`: as on a device that rounds between, see OpDef.
+  // `rounded`: see the function of this name; of each output, or empty.
   RefCall(const OpDef& def, const Attrs& attrs, std::string where, std::vector<const Value*> inputs, std::vector<const Value*> outputs,
-          bool rounds = false)
-      : NodeCall(def, attrs, std::move(where)), inputs_(std::move(inputs)), outputs_(std::move(outputs)), rounds_(rounds) {}
+          std::vector<std::span<double>> rounded = {})
+      : NodeCall(def, attrs, std::move(where)), inputs_(std::move(inputs)), outputs_(std::move(outputs)), rounded_(std::move(rounded)) {}
   std::span<const double> in(std::string_view name) const { return inputs_[index(operands.inputs, name)]->data; }
   std::span<double> out(std::string_view name) const { return outputs_[index(operands.outputs, name)]->data; }
   bool has(std::string_view name) const { return inputs_[index(operands.inputs, name)] != nullptr; }
   bool writes(std::string_view name) const { return outputs_[index(operands.outputs, name)] != nullptr; }
   const Shape& shape(std::string_view name) const;
-  // What is multiplied by this input: rounded to its type on a device that rounds between.
-  double beside(std::string_view input, double value) const;
+  // Where a device may round an intermediate factor to the type of its operands: of each number of the output, the sum of the magnitudes
+  // of the products that have such a factor. Empty where nobody asks.
+  std::span<double> rounded(std::string_view output) const {
+    return rounded_.empty() ? std::span<double>() : rounded_[index(operands.outputs, output)];
+  }
 
  private:
   std::vector<const Value*> inputs_, outputs_;
-  bool rounds_;
+  std::vector<std::span<double>> rounded_;
 };
+
+// Does an id number one of `count` elements? Any other stands for none.
+inline bool is_id(double id, size_t count) { return id >= 0 && id < static_cast<double>(count); }
 
 // One case of the tests: shapes by input name; an input without one is absent. Values are drawn from [low, high) where `ranges` has the
 // input, from [-1, 1) otherwise; `values` gives them outright. `types` of inputs that are of a format of eight or four bits.
@@ -143,8 +141,16 @@ enum class TypeClass { kFloating, kLow, kFloatingOrLow };  // kLow: a format of 
 
 struct OpDef {
   std::string name{};
-  std::map<std::string, std::string> axes{};  // by the value of the attribute `role`; "" where there is no role
-  std::string whole{};                        // axes that may not be cut, separated by spaces
+  AxesOfRoles axes{};
+  // The parts of operands that ranks may have, and what such ranks owe. Tests cut every factor of every case by these.
+  std::string whole{};  // factors that may not be cut, separated by spaces; numbers and attributes never are
+  // output -> sum, max or log_sum_exp: completes what ranks give of it that cut a factor which it lacks; a sum where it is not here
+  std::map<std::string, std::string> reduces{};
+  // Inputs in which the outputs are linear: a partial sum may stay one through the operation. An entry of several, such as "a b", is linear
+  // in all of them together.
+  std::vector<std::string> linear_in{};
+  std::map<std::string, std::string> ids{};    // input that numbers elements of a factor -> that factor: of a part it needs local_ids
+  std::map<std::string, std::string> first{};  // input [1] that says where a factor begins -> that factor; absent: at 0
   std::vector<AttrDef> attrs{};
   std::map<std::string, DType> types{};  // of operands that have one type only
   std::map<std::string, TypeClass>
@@ -156,15 +162,9 @@ struct OpDef {
   void (*exchange)(std::span<const RefCall> ranks) = nullptr;
   bool cuts = false;                             // leading axes of an output may be parts or multiples of the input's
   bool cheap = false;                            // recomputing it costs less than keeping its output
-  bool rounds_between = false;                   // a device may round what it makes and multiplies on the way (RefCall::beside)
   std::vector<std::string> accumulates{};        // outputs that may be added to what is there
   std::vector<std::string> activations{};        // outputs that a precision may round when they are written
   std::map<std::string, std::string> updates{};  // output -> input: the input's own tensor, updated in place; absent with it
-  // output -> sum, max or log_sum_exp: completes what ranks give of it that cut an axis which it lacks; a sum where it is not here
-  std::map<std::string, std::string> reduces{};
-  // Inputs in which the outputs are linear: a partial sum may stay one through the operation. An entry of several, such as "a b", is linear
-  // in all of them together.
-  std::vector<std::string> linear_in{};
   std::vector<Case> cases{};
 
   const Operands& operands(std::string_view role) const;

@@ -209,7 +209,11 @@ class Verifier {
 
   void outputs(const Node& n, const OpDef& def, const Attrs& attrs, const std::vector<TensorType>& expected, const std::string& at) {
     const Operands& o = def.operands(attrs);
-    if (n.outputs.size() != expected.size()) fail_bug("{}: {} outputs, expected {}", at, n.outputs.size(), expected.size());
+    // Absent outputs at the end may be left out, like inputs.
+    size_t needed = expected.size();
+    while (needed > 0 && o.optional_outputs[needed - 1]) --needed;
+    if (n.outputs.size() < needed || n.outputs.size() > expected.size())
+      fail_bug("{}: {} outputs, expected {}", at, n.outputs.size(), expected.size());
     if (n.outputs.size() < 32 && n.accumulate >> n.outputs.size()) fail_bug("{}: accumulates into an output it does not have", at);
     for (size_t k = 0; k < n.outputs.size(); ++k) {
       const TensorId t = n.outputs[k];

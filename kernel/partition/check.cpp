@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "kernel/graph/op.h"
+#include "kernel/graph/factors.h"
 #include "kernel/graph/verify.h"
 #include "kernel/graph/words.h"
 #include "kernel/partition/axes.h"
@@ -158,8 +158,7 @@ class Checker {
   }
 
   void require_cut(const Node& n, const OpDef& def, const graph::Operands& o, const CutAxis& cut, const std::string& mesh) const {
-    if (cut.name == "one" || cut.name == "two" || (" " + def.whole + " ").find(" " + cut.name + " ") != std::string::npos)
-      fail_bug("{}: \"{}\" cuts axis {} of {}, which must be whole", at_, mesh, cut.name, cut.operand);
+    if (!graph::may_cut(def, cut.name)) fail_bug("{}: \"{}\" cuts axis {} of {}, which must be whole", at_, mesh, cut.name, cut.operand);
     for (size_t i = 0; i < n.inputs.size(); ++i) {
       if (n.inputs[i] == 0 || share_of(g_, n.inputs[i], mesh).kind == Kind::kCut) continue;
       for (const std::string& axis : axes_of(o.input_axes[i], n.inputs[i]))

@@ -64,21 +64,27 @@ Graph generation(Graph g, int64_t cache_length) {
   g = expand_around(std::move(g), {"linear_lse", "attention"});
   replace_loss(g, true);
   const TensorId positions = find_port(g, g.inputs, "positions");
+  const std::vector<Node> nodes = std::move(g.nodes);
+  g.nodes.clear();
   GraphBuilder b(g);
-  // By number: adding states and names moves nothing else, but nodes are replaced where they stand.
-  for (size_t i = 0; i < g.nodes.size(); ++i) {
-    if (op_of(g, g.nodes[i]) != "attention") continue;
-    Node n = g.nodes[i];
-    const Shape keys = g.tensors[n.inputs[1]].shape;
-    State cache;
-    cache.kind = StateKind::CACHE;
-    const std::string scope = g.names[n.scope];
-    const TensorId key = b.state("cache.key." + scope, DType::F32, {keys[0], cache_length, keys[2]}, cache);
-    const TensorId value = b.state("cache.value." + scope, DType::F32, {keys[0], cache_length, keys[2]}, cache);
-    n.op = b.name("attention_cached");
-    n.inputs = {n.inputs[0], n.inputs[1], n.inputs[2], positions, n.inputs[3], key, value};
-    n.outputs = {n.outputs[0], key, value};
-    g.nodes[i] = std::move(n);
+  // A state with what `x` is at each position so far.
+  const auto cached = [&](TensorId x, const char* name) {
+    const Shape shape = g.tensors[x].shape;
+    State s;
+    s.kind = StateKind::CACHE;
+    const TensorId cache = b.state("cache." + std::string(name) + "." + b.scope, DType::F32, {shape[0], cache_length, shape[2]}, s);
+    b.node("write_cache", {x, positions, cache}, {cache});
+    return cache;
+  };
+  for (Node n : nodes) {
+    if (op_of(g, n) == "attention") {
+      b.scope = g.names[n.scope];
+      // The cache contains the key of each token position at its position: it sees all up to its own, and padding sees none.
+      n.inputs = {n.inputs[0], cached(n.inputs[1], "key"), cached(n.inputs[2], "value"), n.inputs[3], positions};
+      n.outputs = {n.outputs[0]};
+      std::erase_if(n.attributes, [&](const Attribute& a) { return g.names[a.name] == "texts"; });  // it speaks of the data
+    }
+    g.nodes.push_back(std::move(n));
   }
   return eliminate(std::move(g), true);
 }

@@ -15,9 +15,13 @@ struct Batch {
         targets(tokens.size()),
         positions(tokens.size()),
         first_key(tokens.size()),
-        weights(tokens.size()) {}
+        last_key(tokens.size()),
+        weights(tokens.size()) {
+    for (size_t i = 0; i < last_key.size(); ++i) last_key[i] = static_cast<int32_t>(static_cast<int64_t>(i) % seq_length_);
+  }
   int64_t rows, seq_length;
   std::vector<int32_t> tokens, targets, positions, first_key;  // [rows, seq_length]
+  std::vector<int32_t> last_key;                               // the same: the own token position, as no text sees what comes after
   std::vector<float> weights;                                  // of each target in the loss; 0 where there is none
 };
 

@@ -16,6 +16,7 @@ Step::Step(runtime::Session& session, std::string_view graph, uint64_t seed)
   first_key_ = session.input(graph, "first_key");
   if (session.has_input(graph, "weights")) weights_ = session.input(graph, "weights");
   if (session.has_output(graph, "losses")) losses_ = session.output(graph, "losses");
+  last_key_ = session.input(graph, "last_key");
   if ((has_token_index_ = session.has_input(graph, "token_index"))) token_index_ = session.input(graph, "token_index");
   if ((has_seed_ = session.has_input(graph, "seed"))) seed_input_ = session.input(graph, "seed");
   if (const Graph& g = session.graph(graph); find_state(g, "grad_norm")) {
@@ -64,6 +65,7 @@ void Step::feed(const Batch& batch, uint64_t step, uint64_t first_row) {
   put(positions_, batch.positions);
   put(first_key_, batch.first_key);
   put(weights_, batch.weights);
+  put(last_key_, batch.last_key);
   if (has_token_index_ && token_index_.address) {
     for (size_t i = 0; i < token_numbers_.size(); ++i)
       token_numbers_[i] = static_cast<int64_t>(first_row) * seq_length_ + static_cast<int64_t>(i);

@@ -71,7 +71,7 @@ class Step {
   uint64_t seed_;
   int64_t rows_, seq_length_;
   size_t micro_[2][2], update_, forward_, prepare_;  // micro_[first][last]
-  runtime::TensorRef tokens_, targets_, positions_, first_key_, weights_, token_index_, seed_input_, losses_;
+  runtime::TensorRef tokens_, targets_, positions_, first_key_, last_key_, weights_, token_index_, seed_input_, losses_;
   bool has_token_index_, has_seed_;
   bool accumulates_ = true;  // gradients over several micro-batches
   std::vector<std::pair<std::string, runtime::TensorRef>> scalars_;

@@ -76,7 +76,7 @@ TEST_F(GoldenRuns, OtherCommandsPrintTheStagesOfTheirGraphsAndEndThere) {
   ASSERT_EQ(corral(eval + "plan"), 0) << text("err");
   EXPECT_NE(text("out").find("workspace"), std::string::npos) << text("out");
   ASSERT_EQ(corral("generate --prompt x" + model + "generation"), 0) << text("err");
-  EXPECT_NE(text("out").find("attention_cached"), std::string::npos) << text("out");
+  EXPECT_NE(text("out").find("write_cache"), std::string::npos) << text("out");
   EXPECT_EQ(text("err").find("tokens/s"), std::string::npos) << text("err");
   ASSERT_EQ(corral("init --model llama32/1b --hf-path " + path("new") + " --dump-graph model"), 0) << text("err");
   EXPECT_NE(text("out").find("model.layers.15."), std::string::npos) << text("out");

@@ -6,7 +6,7 @@
 #include <set>
 
 #include "corral/error.h"
-#include "kernel/graph/op.h"
+#include "kernel/graph/factors.h"
 #include "kernel/graph/uses.h"
 #include "kernel/graph/words.h"
 #include "kernel/partition/axes.h"
@@ -21,10 +21,11 @@ using Kind = Share::Kind;
 
 constexpr char kMesh[] = "m";
 
-// Axes along which a rank needs other numbers than its part: of its tokens, keys or features.
-const std::set<std::pair<std::string, std::string>> kNeedsItsPlace{
-    {"attention", "t"},  {"attention_backward", "t"}, {"dropout", "d"}, {"embedding", "v"}, {"embedding_backward", "v"},
-    {"linear_lse", "v"}, {"linear_lse_backward", "v"}};
+// Along such a factor a rank needs other numbers than its part: ids of its own, or where its part begins.
+bool needs_its_place(const OpDef& def, const std::string& factor) {
+  const auto is = [&](const auto& entry) { return entry.second == factor; };
+  return std::any_of(def.ids.begin(), def.ids.end(), is) || std::any_of(def.first.begin(), def.first.end(), is);
+}
 
 struct Choice {
   std::string axis;  // "": every operand whole
@@ -141,8 +142,21 @@ class Cutter {
     return to;
   }
 
+  // Of each axis the outermost factor, which is what a cut of the axis cuts.
   std::vector<std::string> axes(const std::vector<std::string>& names, TensorId t) const {
-    return partition::axis_names(names, whole_.tensors[t].shape.size());
+    std::vector<std::string> factors = partition::axis_names(names, whole_.tensors[t].shape.size());
+    for (std::string& axis : factors) axis = graph::factors_of(axis)[0];
+    return factors;
+  }
+
+  bool fits(const Node& n, const OpDef& def, const graph::Operands& o, const Choice& c) const {
+    std::vector<const Shape*> inputs;
+    for (const TensorId t : n.inputs) inputs.push_back(t ? &whole_.tensors[t].shape : nullptr);
+    for (const graph::ShapeFactors& operand : graph::factors_of(def, graph::attributes_of(whole_, n), o, inputs, {}, def.name).inputs)
+      for (const std::vector<graph::Factor>& axis : operand)
+        for (const graph::Factor& factor : axis)
+          if (factor.name == c.axis) return fits(factor.extent, c.order);
+    return false;
   }
 
   Share share_of(const std::vector<std::string>& names, TensorId t, const Choice& c) const {
@@ -154,9 +168,7 @@ class Cutter {
 
   // Do the shapes of the parts fit the operation?
   bool possible(const Node& n, const OpDef& def, const graph::Operands& o, const Choice& c) const {
-    if (c.axis == "one" || c.axis == "two" || kNeedsItsPlace.contains({def.name, c.axis}) ||
-        (" " + def.whole + " ").find(" " + c.axis + " ") != std::string::npos)
-      return false;
+    if (!graph::may_cut(def, c.axis) || needs_its_place(def, c.axis) || !fits(n, def, o, c)) return false;
     std::vector<TensorType> types;
     std::vector<const TensorType*> given;
     types.reserve(n.inputs.size());

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "kernel/graph/cases.h"
+#include "kernel/graph/factors.h"
 #include "kernel/partition/axes.h"
 #include "kernel/partition/partition.h"
 #include "kernel/passes/autodiff.h"
@@ -18,7 +19,7 @@ TEST_P(Axes, DescribeEveryOperandOfEveryCase) {
     std::vector<const Shape*> inputs, outputs;
     for (const graph::CaseOperand& in : run.inputs) inputs.push_back(in.present ? &in.type.shape : nullptr);
     for (const graph::CaseOperand& out : run.outputs) outputs.push_back(out.present ? &out.type.shape : nullptr);
-    EXPECT_NO_THROW(partition::check_axes(def, def.operands(c.attrs), inputs, outputs, def.name));
+    EXPECT_NO_THROW(graph::factors_of(def, c.attrs, def.operands(c.attrs), inputs, outputs, def.name));
   }
 }
 
@@ -29,10 +30,11 @@ void refuses(const char* axes, std::vector<Shape> inputs, Shape output, const ch
   graph::OpDef def;
   def.name = "made_up";
   def.whole = whole;
+  def.attrs = {{"head_dim", graph::AttrKind::kInteger, 4}};
   std::vector<const Shape*> given;
   for (const Shape& s : inputs) given.push_back(&s);
   try {
-    partition::check_axes(def, graph::parse_axes(axes), given, {&output}, "made_up");
+    graph::factors_of(def, {}, graph::parse_axes(axes), given, {&output}, "made_up");
     FAIL() << axes << " was taken";
   } catch (const Error& e) {
     EXPECT_NE(std::string(e.what()).find(says), std::string::npos) << e.what();
@@ -46,6 +48,10 @@ TEST(Partition, RefusesAxesThatDoNotDescribeTheOperands) {
   refuses("x: b -> y: b v", {{2}}, {2, 3}, "", "axis v of output y is in no input");
   refuses("x: ... -> y: ...", {{2, 3}}, {3, 2}, "", "other leading axes");
   refuses("x: one -> y: one", {{2}}, {1}, "", "has 2 where its axes say 1");
+  refuses("x: b h*head_dim -> y: b h*head_dim", {{2, 10}}, {2, 10}, "", "axis h*head_dim of x is 10 long, no multiple of 4");
+  refuses("x: b h*head_dim -> y: b h", {{2, 12}}, {2, 12}, "", "axis h is 12 long in y and 3");
+  refuses("x: g*r -> y: g*r", {{6}}, {6}, "", "cannot be told apart");
+  refuses("x: k*16 -> y: k", {{40}}, {2}, "", "no multiple of 16");
   refuses("x: b -> y: b", {{2}}, {2}, "d", "axis d may not be cut, but no operand has it");
 }
 

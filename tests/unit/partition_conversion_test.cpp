@@ -4,8 +4,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "kernel/graph/op.h"
-#include "kernel/partition/axes.h"
+#include "kernel/graph/factors.h"
 
 namespace corral::graph {
 namespace {
@@ -36,7 +35,7 @@ using Numbers = std::map<std::string, int64_t>;
 Held on_rank(const OpDef& def, const Attrs& attrs, const std::vector<Held*>& given) {
   const TensorType x{DType::F32, given[0]->shape};
   const Shape y = infer(def, attrs, {&x}, def.name)[0].shape;
-  partition::check_axes(def, def.operands(attrs), {&given[0]->shape}, {&y}, def.name);
+  factors_of(def, attrs, def.operands(attrs), {&given[0]->shape}, {&y}, def.name);
   return {y, std::vector<double>(static_cast<size_t>(elements(y)))};
 }
 

@@ -44,14 +44,14 @@ TEST(Autodiff, TreatsATensorThatIsKeptOverTheStepAsAConstant) {
   statistic.kind = StateKind::STATISTIC;
   const TensorId norm = b.state("norm", DType::F32, {8}, statistic);
   const TensorId q = g.nodes[2].inputs[1], out = g.nodes[2].outputs[0], scaled = b.tensor("scaled", DType::F32, g.tensors[out].shape);
-  b.node("row_norm", {q}, {norm}).when = When::FIRST;
+  b.node("row_squares", {q}, {norm}).when = When::FIRST;
   std::rotate(g.nodes.begin(), g.nodes.end() - 1, g.nodes.end());
   for (Node& n : g.nodes)
     for (TensorId& t : n.inputs)
       if (t == out) t = scaled;
   b.node("scale_features", {out, norm}, {scaled});
   std::rotate(g.nodes.begin() + 4, g.nodes.end() - 1, g.nodes.end());
-  g = passes::autodiff(g);  // row_norm has no gradient
+  g = passes::autodiff(g);  // row_squares has no gradient
   graph::verify(g);
   for (const Node& n : g.nodes) EXPECT_FALSE(n.phase == Phase::BACKWARD && op_of(g, n) == "scale_features_backward");
 }

@@ -88,7 +88,7 @@ TEST(Body, IsOpenedByAPassThatReplacesANodeInside) {
   g = passes::generation(std::move(g), 16);
   graph::verify(g);
   EXPECT_EQ(fused_nodes(g), 0u);
-  EXPECT_EQ(std::count_if(g.nodes.begin(), g.nodes.end(), [&](const Node& n) { return op_of(g, n) == "attention_cached"; }), 2);
+  EXPECT_EQ(std::count_if(g.nodes.begin(), g.nodes.end(), [&](const Node& n) { return op_of(g, n) == "write_cache"; }), 4);
 }
 
 TEST(Body, ComesThroughTheWireAndIsPrinted) {

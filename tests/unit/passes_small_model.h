@@ -26,7 +26,8 @@ inline Graph small_model(bool frozen_embedding = false, int64_t T = 6, int64_t l
   };
   const NamedAttribute fprop{"role", attribute(std::string("fprop"))}, head_dim{"head_dim", attribute(kHeadDim)};
   const TensorId tokens = b.input("tokens", DType::I32, {B, T}), targets = b.input("targets", DType::I32, {B, T}),
-                 positions = b.input("positions", DType::I32, {B, T}), first_key = b.input("first_key", DType::I32, {B, T});
+                 positions = b.input("positions", DType::I32, {B, T}), first_key = b.input("first_key", DType::I32, {B, T}),
+                 last_key = b.input("last_key", DType::I32, {B, T});
   b.scope = "embedding";
   const TensorId embedding = parameter("embedding", {V, D}, !frozen_embedding);
   TensorId x = node("embedding", {tokens, embedding}, {B, T, D});
@@ -40,7 +41,7 @@ inline Graph small_model(bool frozen_embedding = false, int64_t T = 6, int64_t l
     const TensorId v = node("product", {h, parameter(b.scope + ".v", {kHeadDim, D})}, {B, T, kHeadDim}, {fprop});
     const TensorId y = b.tensor(b.scope + ".attention", DType::F32, {B, T, D}),
                    lse = b.tensor(b.scope + ".lse", DType::F32, {B, T, D / kHeadDim});
-    b.node("attention", {q, k, v, first_key}, {y, lse}, {head_dim, {"scale", attribute(0.5)}});
+    b.node("attention", {q, k, v, first_key, last_key}, {y, lse}, {head_dim, {"scale", attribute(0.5)}});
     x = node("add", {x, y}, {B, T, D});
     const TensorId gated = node("swiglu",
                                 {node("product", {x, parameter(b.scope + ".gate", {F, D})}, {B, T, F}, {fprop}),
@@ -98,6 +99,7 @@ inline void fill_small_model(const Graph& g, graph::Interpreter& run) {
   set("targets", [](size_t i) { return i % 4 == 3 ? -1 : static_cast<int>(i * 7 % 13); });
   set("positions", [&](size_t i) { return i % T; });
   set("first_key", [](size_t) { return 0; });
+  set("last_key", [&](size_t i) { return i % T; });
   set("weights", [](size_t i) { return i % 4 == 3 ? 0 : 1; });
 }
 

@@ -1,7 +1,9 @@
 #include "kernel/plugin/dataset.h"
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <set>
 #include <thread>
 
 #include "bin/validate/check.h"
@@ -119,8 +121,27 @@ Outcome file_order(const Subject& s) {
   return pass();
 }
 
+Outcome texts(const Subject& s) {
+  Loaded loaded(s.info);
+  const auto plugin = loaded.init();
+  uint64_t most = 0, promised = 0;
+  {
+    const DatasetHandle data = open(s, plugin, true);
+    promised = data.info().texts;
+    const Rows rows = fetch(data, 0, kRows);
+    for (uint64_t row = 0; row < kRows; ++row) {
+      const auto begin = rows.first_key.begin() + static_cast<std::ptrdiff_t>(row) * kLength;
+      most = std::max<uint64_t>(most, std::set<int32_t>(begin, begin + kLength).size());
+    }
+  }
+  loaded.shutdown();
+  if (promised == 0) return skip("it does not say how many texts a row contains");
+  return most <= promised ? pass() : failed(format("a row contains {} texts, and it says {} at most", most, promised));
+}
+
 constexpr Check kChecks[] = {
     {"dataset.pure", "a row is a function of its number, whatever is fetched beside it, again or in another thread", pure},
+    {"dataset.texts", "a row contains no more texts than the plugin says", texts},
     {"dataset.order", "without shuffling, rows come in the order of the file", file_order},
 };
 

@@ -20,10 +20,10 @@ extern const OpDef amax;
 const OpDef amax{
     .name = "amax",
     .axes = {{"", "x: ... -> y: one"}},
+    .reduces = {{"y", "max"}},
     .types = {{"y", DType::F32}},
     .shape = shape,
     .reference = reference,
-    .reduces = {{"y", "max"}},
     .cases = {{{{"x", {2, 3, 8}}}}, {{{"x", {5000}}}}},
 };
 }  // namespace corral::graph

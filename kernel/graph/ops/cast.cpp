@@ -21,11 +21,11 @@ extern const OpDef cast;
 const OpDef cast{
     .name = "cast",
     .axes = {{"", "x: ... -> y: ..."}},
+    .linear_in = {"x"},
     .shape = shape,
     .gradient = gradient,
     .reference = reference,
     .accumulates = {"y"},
-    .linear_in = {"x"},
     .cases = {{{{"x", {2, 3, 8}}}}, {{{"x", {37}}}}},
 };
 }  // namespace corral::graph

@@ -28,11 +28,11 @@ extern const OpDef divide;
 const OpDef divide{
     .name = "divide",
     .axes = {{"", "a: ..., b: ... -> y: ..."}},
+    .linear_in = {"a"},
     .shape = shape,
     .gradient = gradient,
     .reference = reference,
     .accumulates = {"y"},
-    .linear_in = {"a"},
     .cases = {{{{"a", {2, 3, 8}}, {"b", {2, 3, 8}}}, {}, {{"b", {0.5, 2}}}}, {{{"a", {1037}}, {"b", {1037}}}, {}, {{"b", {0.5, 2}}}}},
 };
 }  // namespace corral::graph

@@ -2,10 +2,10 @@
 
 namespace corral::graph {
 namespace {
-// y[b, t] = w[tokens[b, t]].  The vocabulary is v.
+// y[b, t] = w[tokens[b, t]], 0 for an id that w has no row of.  The vocabulary is v.
 
 std::vector<TensorType> shape(const ShapeCall& op) {
-  op.require(op["tokens"].size() == 2, "tokens", "needs two axes, rows and places");
+  op.require(op["tokens"].size() == 2, "tokens", "needs two axes, sequences and token positions");
   op.require(op["w"].size() == 2, "w", "needs two axes, vocabulary and features");
   return {{op.dtype("w"), {op["tokens"][0], op["tokens"][1], op["w"][1]}}};
 }
@@ -17,9 +17,9 @@ void gradient(GradCall& op) {
 void reference(const RefCall& op) {
   const auto tokens = op.in("tokens"), w = op.in("w");
   const auto y = op.out("y");
-  const auto D = static_cast<size_t>(op.shape("w")[1]);
+  const auto D = static_cast<size_t>(op.shape("w")[1]), V = static_cast<size_t>(op.shape("w")[0]);
   for (size_t i = 0; i < tokens.size(); ++i)
-    for (size_t d = 0; d < D; ++d) y[i * D + d] = w[static_cast<size_t>(tokens[i]) * D + d];
+    for (size_t d = 0; d < D; ++d) y[i * D + d] = is_id(tokens[i], V) ? w[static_cast<size_t>(tokens[i]) * D + d] : 0;
 }
 }  // namespace
 
@@ -27,13 +27,14 @@ extern const OpDef embedding;
 const OpDef embedding{
     .name = "embedding",
     .axes = {{"", "tokens: b t, w: v d -> y: b t d"}},
+    .linear_in = {"w"},
+    .ids = {{"tokens", "v"}},
     .types = {{"tokens", DType::I32}},
     .shape = shape,
     .gradient = gradient,
     .reference = reference,
     .activations = {"y"},
-    .linear_in = {"w"},
-    .cases = {{{{"tokens", {2, 5}}, {"w", {11, 6}}}, {}, {{"tokens", {0, 11}}}},
+    .cases = {{{{"tokens", {2, 5}}, {"w", {11, 6}}}, {}, {{"tokens", {-2, 14}}}},
               {{{"tokens", {3, 200}}, {"w", {11, 70}}}, {}, {{"tokens", {0, 11}}}}},
 };
 }  // namespace corral::graph

@@ -5,15 +5,16 @@
 
 namespace corral::graph {
 namespace {
-// lse = log of the sum over the vocabulary of exp(x wT); target = the logit of the target, 0 where there is none. The logits are never
-// whole.
+// lse = log of the sum over the vocabulary of exp(x wT); target = the logit of the target, 0 where w has no row of it; largest = the
+// largest logit: a target is hit where both are equal. The logits are never whole.
 
 std::vector<TensorType> shape(const ShapeCall& op) {
   const Shape& x = op["x"];
-  op.require(x.size() == 3, "x", "needs three axes: rows, places, features");
+  op.require(x.size() == 3, "x", "needs three axes: sequences, token positions, features");
   op.require(op["w"].size() == 2 && op["w"][1] == x[2], "w", "needs vocabulary and the features of x");
-  op.require(op["targets"] == Shape{x[0], x[1]}, "targets", "needs one for each place of x");
-  return {{DType::F32, {x[0], x[1]}}, {DType::F32, {x[0], x[1]}}};
+  op.require(op["targets"] == Shape{x[0], x[1]}, "targets", "needs one for each token position of x");
+  const TensorType each{DType::F32, {x[0], x[1]}};
+  return {each, each, each};
 }
 
 void gradient(GradCall& op) {
@@ -38,7 +39,8 @@ void reference(const RefCall& op) {
     double sum = 0;
     for (double l : logits) sum += std::exp(l - largest);
     lse[i] = largest + std::log(sum);
-    target[i] = targets[i] < 0 ? 0 : logits[static_cast<size_t>(targets[i])];
+    target[i] = is_id(targets[i], V) ? logits[static_cast<size_t>(targets[i])] : 0;
+    if (op.writes("largest")) op.out("largest")[i] = largest;
   }
 }
 }  // namespace
@@ -46,14 +48,15 @@ void reference(const RefCall& op) {
 extern const OpDef linear_lse;
 const OpDef linear_lse{
     .name = "linear_lse",
-    .axes = {{"", "x: b t d, w: v d, targets: b t -> lse: b t, target: b t"}},
+    .axes = {{"", "x: b t d, w: v d, targets: b t -> lse: b t, target: b t, largest?: b t"}},
     .whole = "d",
-    .types = {{"targets", DType::I32}, {"lse", DType::F32}, {"target", DType::F32}},
+    .reduces = {{"lse", "log_sum_exp"}, {"largest", "max"}},
+    .ids = {{"targets", "v"}},
+    .types = {{"targets", DType::I32}, {"lse", DType::F32}, {"target", DType::F32}, {"largest", DType::F32}},
     .shape = shape,
     .gradient = gradient,
     .reference = reference,
-    .reduces = {{"lse", "log_sum_exp"}},
-    .cases = {{{{"x", {2, 3, 6}}, {"w", {11, 6}}, {"targets", {2, 3}}}, {}, {{"targets", {-1, 11}}}},
+    .cases = {{{{"x", {2, 3, 6}}, {"w", {11, 6}}, {"targets", {2, 3}}}, {}, {{"targets", {-1, 14}}}},
               {{{"x", {1, 19, 16}}, {"w", {203, 16}}, {"targets", {1, 19}}}, {}, {{"targets", {-1, 203}}}},
               {{{"x", {2, 150, 24}}, {"w", {1003, 24}}, {"targets", {2, 150}}}, {}, {{"targets", {-1, 1003}}}}},
 };

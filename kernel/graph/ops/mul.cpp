@@ -26,12 +26,12 @@ extern const OpDef mul;
 const OpDef mul{
     .name = "mul",
     .axes = {{"", "a: ..., b: ... -> y: ..."}},
+    .linear_in = {"a", "b"},
     .shape = shape,
     .gradient = gradient,
     .reference = reference,
     .accumulates = {"y"},
     .activations = {"y"},
-    .linear_in = {"a", "b"},
     .cases = {{{{"a", {2, 3, 8}}, {"b", {2, 3, 8}}}}, {{{"a", {37}}, {"b", {37}}}}},
 };
 }  // namespace corral::graph

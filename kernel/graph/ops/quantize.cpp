@@ -37,7 +37,7 @@ std::vector<TensorType> shape(const ShapeCall& op) {
   op.require(op["amax"] == Shape{1}, "amax", "needs shape [1]");
   const int64_t rows = op.integer("rows");
   if (rows != 1 && rows != static_cast<int64_t>(kTile)) fail("{}: rows = {}, expected 1 or 16", op.where(), rows);
-  op.require(x.back() == 0 || elements(x) / x.back() % rows == 0, "x", "needs whole tiles of rows");
+  op.require(x.size() >= 2 && x[x.size() - 2] % rows == 0, "x", "needs whole tiles of rows");
   return {{codes, x}, {DType::F8_E4M3, scales}};
 }
 
@@ -89,8 +89,8 @@ extern const OpDef quantize;
 const OpDef quantize{
     .name = "quantize",
     .axes = {{"tensor", "x: ..., scale: one -> codes: ..."},
-             {"mx", "x: ... k -> codes: ... k, scales: ... k"},
-             {"nv", "x: ... k, amax: one -> codes: ... k, scales: ... k"}},
+             {"mx", "x: ... k*32 -> codes: ... k*32, scales: ... k"},
+             {"nv", "x: ... n*rows k*16, amax: one -> codes: ... n*rows k*16, scales: ... n*rows k"}},
     .attrs = {{"role", AttrKind::kText}, {"format", AttrKind::kText}, {"rows", AttrKind::kInteger, 1}},
     .types = {{"scale", DType::F32}, {"amax", DType::F32}},
     .classes = {{"codes", TypeClass::kLow}, {"scales", TypeClass::kLow}},

@@ -39,6 +39,7 @@ const OpDef rms_norm{
     .name = "rms_norm",
     .axes = {{"", "x: ... d, w: d -> y: ... d"}},
     .whole = "d",
+    .linear_in = {"w"},
     .attrs = {{"eps", AttrKind::kNumber, 1e-5}},
     .shape = shape,
     .gradient = gradient,

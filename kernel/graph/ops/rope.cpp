@@ -44,7 +44,8 @@ void reference(const RefCall& op) {
 extern const OpDef rope;
 const OpDef rope{
     .name = "rope",
-    .axes = {{"", "x: b t h, positions: b t -> y: b t h"}},
+    .axes = {{"", "x: b t h*head_dim, positions: b t -> y: b t h*head_dim"}},
+    .linear_in = {"x"},
     .attrs = {{"head_dim", AttrKind::kInteger}, {"frequencies", AttrKind::kNumbers}, {"inverse", AttrKind::kInteger}},
     .types = {{"positions", DType::I32}},
     .shape = shape,
@@ -52,7 +53,6 @@ const OpDef rope{
     .reference = reference,
     .cheap = true,
     .activations = {"y"},
-    .linear_in = {"x"},
     .cases = {{{{"x", {2, 3, 8}}, {"positions", {2, 3}}},
                {{"head_dim", attribute(int64_t{4})}, {"frequencies", attribute(std::vector<double>{1, 0.1})}},
                {{"positions", {0, 2000}}}},

@@ -21,13 +21,13 @@ extern const OpDef scale;
 const OpDef scale{
     .name = "scale",
     .axes = {{"", "x: ... -> y: ..."}},
+    .linear_in = {"x"},
     .attrs = {{"factor", AttrKind::kNumber, 1}},
     .shape = shape,
     .gradient = gradient,
     .reference = reference,
     .accumulates = {"y"},
     .activations = {"y"},
-    .linear_in = {"x"},
     .cases = {{{{"x", {2, 3, 8}}}}, {{{"x", {37}}}}},
 };
 }  // namespace corral::graph

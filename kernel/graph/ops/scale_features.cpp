@@ -26,12 +26,12 @@ extern const OpDef scale_features;
 const OpDef scale_features{
     .name = "scale_features",
     .axes = {{"", "x: ... n, w: n -> y: ... n"}},
+    .linear_in = {"x", "w"},
     .shape = shape,
     .gradient = gradient,
     .reference = reference,
     .accumulates = {"y"},
     .activations = {"y"},
-    .linear_in = {"x", "w"},
     .cases = {{{{"x", {2, 3, 8}}, {"w", {8}}}}, {{{"x", {1}}, {"w", {1}}}}, {{{"x", {7, 1333}}, {"w", {1333}}}}},
 };
 }  // namespace corral::graph

@@ -24,11 +24,11 @@ extern const OpDef scale_features_backward;
 const OpDef scale_features_backward{
     .name = "scale_features_backward",
     .axes = {{"", "dy: ... n, x: ... n -> dw: n"}},
+    .linear_in = {"dy", "x"},
     .types = {{"dw", DType::F32}},
     .shape = shape,
     .reference = reference,
     .accumulates = {"dw"},
-    .linear_in = {"dy", "x"},
     .cases = {{{{"dy", {2, 3, 8}}, {"x", {2, 3, 8}}}}, {{{"dy", {7, 33}}, {"x", {7, 33}}}}, {{{"dy", {130, 257}}, {"x", {130, 257}}}}},
 };
 }  // namespace corral::graph

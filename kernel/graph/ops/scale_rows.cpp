@@ -22,9 +22,9 @@ extern const OpDef scale_rows;
 const OpDef scale_rows{
     .name = "scale_rows",
     .axes = {{"", "x: n k, w: n -> y: n k"}},
+    .linear_in = {"x", "w"},
     .shape = shape,
     .reference = reference,
-    .linear_in = {"x", "w"},
     .cases = {{{{"x", {5, 33}}, {"w", {5}}}}, {{{"x", {3, 1333}}, {"w", {3}}}}},
 };
 }  // namespace corral::graph

@@ -31,6 +31,7 @@ extern const OpDef slice;
 const OpDef slice{
     .name = "slice",
     .axes = {{"", "x: ... -> y: ..."}},
+    .linear_in = {"x"},
     .attrs = {kMesh, kAxis, kParts, kOrder, {"part", AttrKind::kInteger}},
     .classes = {{"x", TypeClass::kFloatingOrLow}, {"y", TypeClass::kFloatingOrLow}},
     .shape = shape,

@@ -17,11 +17,11 @@ extern const OpDef sum;
 const OpDef sum{
     .name = "sum",
     .axes = {{"", "x: ... -> y: one"}},
+    .linear_in = {"x"},
     .types = {{"y", DType::F64}},
     .shape = shape,
     .reference = reference,
     .accumulates = {"y"},
-    .linear_in = {"x"},
     .cases = {{{{"x", {2, 3, 8}}}}, {{{"x", {5000}}}}, {{{"x", {300, 301}}}}},
 };
 }  // namespace corral::graph

@@ -31,6 +31,7 @@ extern const OpDef swiglu;
 const OpDef swiglu{
     .name = "swiglu",
     .axes = {{"", "gate: ..., up: ... -> y: ..."}},
+    .linear_in = {"up"},
     .shape = shape,
     .gradient = gradient,
     .reference = reference,

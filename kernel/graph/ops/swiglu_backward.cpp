@@ -31,10 +31,10 @@ extern const OpDef swiglu_backward;
 const OpDef swiglu_backward{
     .name = "swiglu_backward",
     .axes = {{"", "gate: ..., up: ..., dy: ... -> dgate: ..., dup: ..."}},
+    .linear_in = {"dy"},
     .shape = shape,
     .reference = reference,
     .activations = {"dgate", "dup"},
-    .linear_in = {"dy"},
     .cases = {{{{"gate", {2, 3, 8}}, {"up", {2, 3, 8}}, {"dy", {2, 3, 8}}}},
               {{{"gate", {37}}, {"up", {37}}, {"dy", {37}}}},
               {{{"gate", {70, 101}}, {"up", {70, 101}}, {"dy", {70, 101}}}}},

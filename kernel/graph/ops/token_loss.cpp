@@ -27,11 +27,11 @@ extern const OpDef token_loss;
 const OpDef token_loss{
     .name = "token_loss",
     .axes = {{"", "lse: b t, target: b t, targets: b t -> losses: b t"}},
+    .linear_in = {"lse target"},
     .types = {{"lse", DType::F32}, {"target", DType::F32}, {"targets", DType::I32}, {"losses", DType::F32}},
     .shape = shape,
     .gradient = gradient,
     .reference = reference,
-    .linear_in = {"lse target"},
     .cases = {{{{"lse", {2, 9}}, {"target", {2, 9}}, {"targets", {2, 9}}}, {}, {{"targets", {-1, 2}}}}},
 };
 }  // namespace corral::graph

@@ -23,10 +23,10 @@ extern const OpDef token_loss_backward;
 const OpDef token_loss_backward{
     .name = "token_loss_backward",
     .axes = {{"", "targets: b t, dlosses: b t -> dlse: b t, dtarget: b t"}},
+    .linear_in = {"dlosses"},
     .types = {{"targets", DType::I32}, {"dlosses", DType::F32}, {"dlse", DType::F32}, {"dtarget", DType::F32}},
     .shape = shape,
     .reference = reference,
-    .linear_in = {"dlosses"},
     .cases = {{{{"targets", {2, 9}}, {"dlosses", {2, 9}}}, {}, {{"targets", {-1, 2}}}}},
 };
 }  // namespace corral::graph

@@ -29,7 +29,7 @@ inline DatasetPart as_message(const PartInfo& from) {
   return part;
 }
 
-// A dataset plugin's instance on top of `Data`, which provides parts(), notices() and fetch().
+// A dataset plugin's instance on top of `Data`, which provides parts(), notices(), sees_all_before() and fetch().
 template <class Data>
 class PartsInstance final : public DatasetInstance {
  public:
@@ -40,6 +40,7 @@ class PartsInstance final : public DatasetInstance {
     DatasetInfo info;
     for (const PartInfo& part : data_.parts()) info.parts.push_back(as_message(part));
     info.notices = data_.notices();
+    info.texts = data_.sees_all_before() ? 1 : 0;
     return info;
   }
 

@@ -36,6 +36,7 @@ class TextData {
 
   const std::vector<PartInfo>& parts() const { return infos_; }
   const std::vector<std::string>& notices() const { return notices_; }
+  bool sees_all_before() const { return !options_.reset_positions; }
   void fetch(size_t part, uint64_t first_row, uint64_t rows, const BatchOut& batch) const;  // any thread; allocates nothing
 
   RowSequence::Place place(size_t part, uint64_t row) const { return with_rows(part).place(row); }

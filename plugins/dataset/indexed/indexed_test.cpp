@@ -67,6 +67,7 @@ TEST_F(IndexedPlugin, BuildsAPairAndGivesItsRows) {
   ASSERT_EQ(info.parts.size(), 3u);
   EXPECT_EQ(info.parts[1].name, "validation");
   EXPECT_EQ(info.parts[1].rows, 1u);
+  EXPECT_EQ(info.texts, 0u) << "a row contains as many as fit";
   int32_t tokens[5], targets[5], positions[5], first_key[5];
   const corral_batch batch{CORRAL_SIZE(corral_batch), tokens, targets, positions, first_key};
   ASSERT_EQ(data().fetch(instance, 0, 7, 1, &batch), CORRAL_OK);

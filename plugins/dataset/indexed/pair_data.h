@@ -29,6 +29,7 @@ class PairData {
 
   const std::vector<data::PartInfo>& parts() const { return infos_; }
   const std::vector<std::string>& notices() const { return notices_; }
+  bool sees_all_before() const { return !options_.rows.reset_positions; }
   void fetch(size_t part, uint64_t first_row, uint64_t rows, const data::BatchOut& batch) const;  // any thread; allocates nothing
 
  private:

@@ -53,6 +53,7 @@ TEST_F(TextPlugin, GivesRowsThroughTheAbi) {
   EXPECT_EQ(info.parts[0].name, "train");
   EXPECT_EQ(info.parts[0].rows, 1u);
   EXPECT_EQ(info.parts[0].bytes, 3u);
+  EXPECT_EQ(info.texts, 0u) << "a row contains as many as fit";
 
   int32_t tokens[5], targets[5], positions[5], first_key[5];
   const corral_batch batch{CORRAL_SIZE(corral_batch), tokens, targets, positions, first_key};
@@ -63,6 +64,21 @@ TEST_F(TextPlugin, GivesRowsThroughTheAbi) {
   EXPECT_EQ(list(positions), (std::vector<int32_t>{0, 1, 2, 0, 1}));
   EXPECT_EQ(list(first_key), (std::vector<int32_t>{0, 0, 0, 3, 3}));
   EXPECT_EQ(data_->fetch(instance, 5, 0, 1, &batch), CORRAL_BUG);
+  EXPECT_EQ(data_->close(instance), CORRAL_OK);
+}
+
+TEST_F(TextPlugin, PromisesOneTextARowWhereDocumentsSeeEachOther) {
+  const TestFiles files;
+  corral::DatasetRequest request;
+  request.paths = {files.write("a.jsonl", "{\"text\": \"ab\"}\n{\"text\": \"cd\"}\n")};
+  request.split = "1";
+  request.seq_length = 3;
+  request.end_of_text_id = 256;
+  request.num_ids = 257;
+  corral_dataset_instance* instance = nullptr;
+  ASSERT_EQ(open(request, &instance), CORRAL_OK) << host_.sentence();
+  const std::string reply = host_.ask(data_->info, instance);
+  EXPECT_EQ(corral::DatasetInfo::decode(reply.data(), reply.size()).texts, 1u);
   EXPECT_EQ(data_->close(instance), CORRAL_OK);
 }
 

@@ -116,55 +116,49 @@ void attend(const Prepared& p, const void* queries, Source keys, Source values, 
   }
 }
 
+// Few queries of a sequence are not worth a panel. Generation asks for no lse.
+bool is_few(const Prepared& p, const AttentionSizes& z) { return z.T < 8 && p.in[1] == p.in[2] && p.out[1] == DType::DTYPE_NONE; }
+
 void attention(const Prepared& p, void* const* in, void* const* out, void* workspace) {
-  const auto* first = static_cast<const int32_t*>(in[3]);
-  const int64_t T = p.sizes[1];
-  attend(p, in[0], {in[1], p.in[1]}, {in[2], p.in[2]}, out[0], static_cast<float*>(out[1]), static_cast<float*>(workspace),
-         [&](int64_t b, int64_t t) { return std::pair(std::clamp<int64_t>(first[b * T + t], 0, t), t); });
+  const AttentionSizes z(p);
+  const KeyBounds bounds(z, in);
+  if (is_few(p, z)) return attend_few(p, z, bounds, in, out[0], static_cast<float*>(workspace));
+  attend(p, in[0], {in[1], p.in[1]}, {in[2], p.in[2]}, out[0], p.out[1] == DType::F32 ? static_cast<float*>(out[1]) : nullptr,
+         static_cast<float*>(workspace), [&](int64_t b, int64_t t) { return bounds.of(b * z.T + t); });
 }
 
-// The new places into the cache.
-void extend_cache(const Prepared& p, const AttentionSizes& z, void* const* in, void* const* out) {
-  const auto* positions = static_cast<const int32_t*>(in[3]);
-#pragma omp parallel for schedule(static) num_threads(z.B* z.T < 8 ? 1 : p.context.threads)
-  for (int64_t row = 0; row < z.B * z.T; ++row) {
-    if (positions[row] < 0 || positions[row] >= z.S) continue;
+void write_cache(const Prepared& p, void* const* in, void* const* out, void*) {
+  const int64_t rows = p.sizes[0], T = p.sizes[1], S = p.sizes[2], N = p.sizes[3];
+  const auto* positions = static_cast<const int32_t*>(in[1]);
+#pragma omp parallel for schedule(static) num_threads(rows < 8 ? 1 : p.context.threads)
+  for (int64_t row = 0; row < rows; ++row) {
+    if (positions[row] < 0 || positions[row] >= S) continue;
     float block[512];
-    for (int c = 0; c < 2; ++c)
-      for (int64_t d = 0; d < z.G(); d += 512) {
-        const int64_t n = std::min<int64_t>(512, z.G() - d);
-        load(block, in[1 + c], p.in[1 + c], row * z.G() + d, n);
-        store(out[1 + c], p.out[1 + c], (row / z.T * z.S + positions[row]) * z.G() + d, block, n, false);
-      }
+    for (int64_t n = 0; n < N; n += 512) {
+      const int64_t width = std::min<int64_t>(512, N - n);
+      load(block, in[0], p.in[0], row * N + n, width);
+      store(out[0], p.out[0], (row / T * S + positions[row]) * N + n, block, width, false);
+    }
   }
 }
 
-// Queries a row that are not worth a panel.
-bool is_few(const Prepared& p, const AttentionSizes& z) { return z.T < 8 && p.out[1] == p.out[2]; }
-
-void attention_cached(const Prepared& p, void* const* in, void* const* out, void* workspace) {
-  const AttentionSizes z(p);
-  extend_cache(p, z, in, out);
-  if (is_few(p, z)) return attend_few(p, z, in, out, static_cast<float*>(workspace));
-  const auto *positions = static_cast<const int32_t*>(in[3]), *first = static_cast<const int32_t*>(in[4]);
-  attend(p, in[0], {out[1], p.out[1]}, {out[2], p.out[2]}, out[0], nullptr, static_cast<float*>(workspace), [&](int64_t b, int64_t t) {
-    const int64_t last = std::min<int64_t>(positions[b * z.T + t], z.S - 1);
-    return std::pair(std::clamp<int64_t>(first[b * z.T + t], 0, std::max<int64_t>(last, 0)), last);
-  });
-}
-
-void prepare(const NodeView& n, Prepared& p, int64_t S, Launch launch) {
-  prepare_attention(n, p, S);
-  const AttentionSizes z(p);
-  const int64_t threads = p.context.threads;
-  const int64_t floats = launch == attention_cached && is_few(p, z) ? floats_of_few(z, threads) : floats_a_thread(z) * threads;
-  p.workspace = static_cast<uint64_t>(floats) * sizeof(float);
-  p.launch = launch;
-}
-
 constexpr OpEntry kOps[] = {
-    {"attention", [](const NodeView& n, Prepared& p) { prepare(n, p, n.in(1)[1], attention); }},
-    {"attention_cached", [](const NodeView& n, Prepared& p) { prepare(n, p, n.in(5)[1], attention_cached); }},
+    {"attention",
+     [](const NodeView& n, Prepared& p) {
+       prepare_attention(n, p);
+       const AttentionSizes z(p);
+       const int64_t threads = p.context.threads, floats = is_few(p, z) ? floats_of_few(z, threads) : floats_a_thread(z) * threads;
+       p.workspace = static_cast<uint64_t>(floats) * sizeof(float);
+       p.launch = attention;
+     }},
+    {"write_cache",
+     [](const NodeView& n, Prepared& p) {
+       p.sizes[0] = n.in(0).rows();
+       p.sizes[1] = n.in(0)[1];
+       p.sizes[2] = n.in(2)[1];
+       p.sizes[3] = n.in(0)[2];
+       p.launch = write_cache;
+     }},
 };
 
 }  // namespace

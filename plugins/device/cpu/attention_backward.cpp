@@ -53,17 +53,18 @@ void differentiate(const Buffers& u, int64_t keys) {
 
 void one_panel(const Prepared& p, const AttentionSizes& z, const Buffers& u, void* const* in, void* dq, int64_t b, int64_t h, int64_t t) {
   const int64_t count = std::min(kQueries, z.T - t), at = (b * z.T + t) * z.H() + h * z.D;
-  const auto* first = static_cast<const int32_t*>(in[3]) + b * z.T + t;
-  const auto* lse = static_cast<const float*>(in[5]) + (b * z.T + t) * z.heads + h;
+  const KeyBounds bounds(z, in);
+  const auto* lse = static_cast<const float*>(in[6]) + (b * z.T + t) * z.heads + h;
   Seen seen;
-  seen.set(count, [&](int64_t i) { return std::pair(std::clamp<int64_t>(first[i], 0, t + i), t + i); });
+  seen.set(count, [&](int64_t i) { return bounds.of(b * z.T + t + i); });
   if (count < kQueries) std::fill(u.q, u.dqt, 0.0f);
   load_rows(in[0], p.in[0], at, z.H(), count, z.D, z.scale, u.q, u.Dp, u.qt, kQueries);
-  load_rows(in[6], p.in[6], at, z.H(), count, z.D, 1, u.dy, u.Dp, u.dyt, kQueries);
-  load_rows(in[4], p.in[4], at, z.H(), count, z.D, 1, u.row, z.D, nullptr, 0);
+  load_rows(in[7], p.in[7], at, z.H(), count, z.D, 1, u.dy, u.Dp, u.dyt, kQueries);
+  load_rows(in[5], p.in[5], at, z.H(), count, z.D, 1, u.row, z.D, nullptr, 0);
   for (int64_t i = 0; i < kQueries; ++i) {
     u.inner[i] = i < count ? dot(u.dy + i * u.Dp, u.row + i * z.D, z.D) : 0;
-    u.lse[i] = i < count ? lse[i * z.heads] : __builtin_inff();  // no query: probability 0
+    // Without a query or a key of it: probability 0.
+    u.lse[i] = i < count && seen.last[i] >= seen.first[i] ? lse[i * z.heads] : __builtin_inff();
   }
   std::fill(u.dqt, u.dqt + z.D * kQueries, 0.0f);
   for (int64_t key = seen.begin; key < seen.end; key += kKeys) {
@@ -105,7 +106,7 @@ void attention_backward(const Prepared& p, void* const* in, void* const* out, vo
 }
 
 constexpr OpEntry kOps[] = {{"attention_backward", [](const NodeView& n, Prepared& p) {
-                               prepare_attention(n, p, n.in(1)[1]);
+                               prepare_attention(n, p);
                                p.workspace = static_cast<uint64_t>(Buffers::floats(AttentionSizes(p)) * p.context.threads) * sizeof(float);
                                p.launch = attention_backward;
                              }}};

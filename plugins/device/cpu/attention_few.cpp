@@ -154,16 +154,14 @@ void attend_span(const Span<W>& a) {
   }
 }
 
-// The keys that the query of a row sees.
+// The keys that a query sees.
 struct Keys {
   int64_t from, count;
+  Keys(const KeyBounds& bounds, int64_t query) {
+    const auto [first, last] = bounds.of(query);
+    from = first, count = std::max<int64_t>(last + 1 - first, 0);
+  }
 };
-
-Keys keys_of(const AttentionSizes& z, void* const* in, int64_t row) {
-  const auto *positions = static_cast<const int32_t*>(in[3]), *first = static_cast<const int32_t*>(in[4]);
-  const int64_t last = std::min<int64_t>(positions[row], z.S - 1), from = std::clamp<int64_t>(first[row], 0, std::max<int64_t>(last, 0));
-  return {from, last < 0 ? 0 : last + 1 - from};
-}
 
 // What the spans of all rows leave: values, maximum and sum of each head.
 struct Parts {
@@ -190,11 +188,11 @@ void join(const AttentionSizes& z, float* workspace, int64_t row, int64_t spans,
 }
 
 template <class W>
-void attend(const Prepared& p, const AttentionSizes& z, void* const* in, void* const* out, float* workspace) {
-  const auto *keys = static_cast<const W*>(out[1]), *values = static_cast<const W*>(out[2]);
+void attend(const Prepared& p, const AttentionSizes& z, const KeyBounds& bounds, void* const* in, void* y, float* workspace) {
+  const auto *keys = static_cast<const W*>(in[1]), *values = static_cast<const W*>(in[2]);
   const int64_t rows = z.B * z.T, step = span_of(z.S);
   int64_t units = 0;
-  for (int64_t row = 0; row < rows; ++row) units += spans_of(keys_of(z, in, row).count);
+  for (int64_t row = 0; row < rows; ++row) units += spans_of(Keys(bounds, row).count);
 #pragma omp parallel num_threads(p.context.threads)
   {
     const int64_t thread = omp_get_thread_num(), threads = omp_get_num_threads();
@@ -202,7 +200,7 @@ void attend(const Prepared& p, const AttentionSizes& z, void* const* in, void* c
     float* q = scores + z.heads * step;
     int64_t begin = units * thread / threads, end = units * (thread + 1) / threads;  // of my units, counted from this row's first
     for (int64_t row = 0; row < rows && end > 0; ++row) {
-      const Keys seen = keys_of(z, in, row);
+      const Keys seen(bounds, row);
       const int64_t span = span_of(seen.count), spans = spans_of(seen.count);
       if (begin < spans) load(q, in[0], p.in[0], row * z.H(), z.H());
       for (int64_t i = std::max<int64_t>(begin, 0); i < std::min(end, spans); ++i) {
@@ -216,8 +214,8 @@ void attend(const Prepared& p, const AttentionSizes& z, void* const* in, void* c
 #pragma omp for schedule(static)
     for (int64_t unit = 0; unit < rows * z.heads; ++unit) {
       const int64_t row = unit / z.heads, head = unit % z.heads;
-      join(z, workspace, row, spans_of(keys_of(z, in, row).count), head, q);
-      store(out[0], p.out[0], unit * z.D, q, z.D, false);
+      join(z, workspace, row, spans_of(Keys(bounds, row).count), head, q);
+      store(y, p.out[0], unit * z.D, q, z.D, false);
     }
   }
 }
@@ -228,8 +226,8 @@ int64_t floats_of_few(const AttentionSizes& z, int64_t threads) {
   return z.B * z.T * most_spans(z) * z.heads * (z.D + 2) + threads * z.heads * (span_of(z.S) + z.D);
 }
 
-void attend_few(const Prepared& p, const AttentionSizes& z, void* const* in, void* const* out, float* workspace) {
-  return p.out[1] == DType::BF16 ? attend<uint16_t>(p, z, in, out, workspace) : attend<float>(p, z, in, out, workspace);
+void attend_few(const Prepared& p, const AttentionSizes& z, const KeyBounds& bounds, void* const* in, void* y, float* workspace) {
+  return p.in[1] == DType::BF16 ? attend<uint16_t>(p, z, bounds, in, y, workspace) : attend<float>(p, z, bounds, in, y, workspace);
 }
 
 }  // namespace corral::cpu

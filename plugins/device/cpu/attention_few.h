@@ -5,8 +5,8 @@
 
 namespace corral::cpu {
 
-// The operands of attention_cached; keys and values have one type.
-void attend_few(const Prepared& p, const AttentionSizes& z, void* const* in, void* const* out, float* workspace);
+// The inputs of attention; keys and values have one type.
+void attend_few(const Prepared& p, const AttentionSizes& z, const KeyBounds& bounds, void* const* in, void* y, float* workspace);
 int64_t floats_of_few(const AttentionSizes& z, int64_t threads);  // of the workspace
 
 }  // namespace corral::cpu

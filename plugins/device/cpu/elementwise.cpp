@@ -44,6 +44,12 @@ void divide(const Prepared& p, void* const* in, void* const* out, void*) {
   });
 }
 
+void square_root(const Prepared& p, void* const* in, void* const* out, void*) {
+  blocks<1, 1>(p, in, out, [](auto& x, auto& y, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) y[0][i] = std::sqrt(x[0][i]);
+  });
+}
+
 void scale(const Prepared& p, void* const* in, void* const* out, void*) {
   const auto factor = static_cast<float>(p.numbers[0]);
   blocks<1, 1>(p, in, out, [factor](auto& x, auto& y, int64_t n) {
@@ -86,6 +92,15 @@ void fill(const Prepared& p, void* const*, void* const* out, void*) {
   for (int64_t from = 0; from < n; from += kBlock) store(out[0], p.out[0], from, block, std::min(kBlock, n - from), p.adds(0));
 }
 
+void local_ids(const Prepared& p, void* const* in, void* const* out, void*) {
+  const auto* ids = static_cast<const int32_t*>(in[0]);
+  const int64_t first = *static_cast<const int64_t*>(in[1]), count = p.sizes[1];
+  for (int64_t i = 0; i < p.sizes[0]; ++i) {
+    const int64_t local = ids[i] - first;
+    static_cast<int32_t*>(out[0])[i] = static_cast<int32_t>(local >= 0 && local < count ? local : -1);
+  }
+}
+
 // The hash of sdk/operations.md's dropout: see kernel/graph/ops/dropout.cpp for its definition.
 uint64_t mixed(uint64_t z) {
   z += 0x9e3779b97f4a7c15u;
@@ -98,6 +113,7 @@ void dropout(const Prepared& p, void* const* in, void* const* out, void*) {
   const int64_t D = p.sizes[1], rows = p.sizes[0] / D;
   const auto* token_index = static_cast<const int64_t*>(in[1]);
   const auto* seed = static_cast<const int64_t*>(in[2]);
+  const auto first = static_cast<uint64_t>(p.in[3] == DType::I64 ? *static_cast<const int64_t*>(in[3]) : 0);
   const double rate = p.numbers[0];
   const auto limit = static_cast<uint64_t>(std::ceil(rate * 0x1p24));
   const auto keep = static_cast<float>(1 / (1 - rate));
@@ -110,7 +126,8 @@ void dropout(const Prepared& p, void* const* in, void* const* out, void*) {
     for (int64_t from = 0; from < D; from += kBlock) {
       const int64_t n = std::min(kBlock, D - from);
       load(block, in[0], p.in[0], r * D + from, n);
-      for (int64_t d = 0; d < n; ++d) block[d] = mixed(token ^ static_cast<uint64_t>(from + d)) >> 40 < limit ? 0 : block[d] * keep;
+      for (int64_t d = 0; d < n; ++d)
+        block[d] = mixed(token ^ (first + static_cast<uint64_t>(from + d))) >> 40 < limit ? 0 : block[d] * keep;
       store(out[0], p.out[0], r * D + from, block, n, p.adds(0));
     }
   }
@@ -120,6 +137,8 @@ constexpr OpEntry kOps[] = {
     {"add", [](const NodeView& n, Prepared& p) { elements_only(n, p), p.launch = add; }},
     {"mul", [](const NodeView& n, Prepared& p) { elements_only(n, p), p.launch = mul; }},
     {"divide", [](const NodeView& n, Prepared& p) { elements_only(n, p), p.launch = divide; }},
+    {"sqrt", [](const NodeView& n, Prepared& p) { elements_only(n, p), p.launch = square_root; }},
+    {"local_ids", [](const NodeView& n, Prepared& p) { elements_only(n, p), p.sizes[1] = n.integer("count", 0), p.launch = local_ids; }},
     {"scale", [](const NodeView& n, Prepared& p) { elements_only(n, p), p.numbers[0] = n.number("factor", 1), p.launch = scale; }},
     {"cast", [](const NodeView& n, Prepared& p) { elements_only(n, p), p.launch = cast; }},
     {"swiglu", [](const NodeView& n, Prepared& p) { elements_only(n, p), p.launch = swiglu; }},

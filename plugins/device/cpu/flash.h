@@ -17,7 +17,7 @@ constexpr int64_t kKeys = 256;  // a block
 
 inline int64_t rounded_up(int64_t n, int64_t each) { return (n + each - 1) / each * each; }
 
-// B rows, T queries and S keys a row, D features a head.
+// B sequences, T queries and S keys of each, D features a head.
 struct AttentionSizes {
   int64_t B, T, S, heads, groups, D;
   float scale;
@@ -35,15 +35,26 @@ struct AttentionSizes {
   int64_t heads_of_group() const { return heads / groups; }
 };
 
-inline void prepare_attention(const NodeView& n, Prepared& p, int64_t S) {
+inline void prepare_attention(const NodeView& n, Prepared& p) {
   p.sizes[0] = n.in(0)[0];
   p.sizes[1] = n.in(0)[1];
-  p.sizes[2] = S;
+  p.sizes[2] = n.in(1)[1];
   p.sizes[5] = n.integer("head_dim", 1);
   p.sizes[3] = n.in(0)[2] / p.sizes[5];
   p.sizes[4] = n.in(1)[2] / p.sizes[5];
   p.numbers[0] = n.number("scale", 1);
 }
+
+// The keys first_key ... last_key of a query, as far as they are there; none where the second is less.
+struct KeyBounds {
+  const int32_t *first, *last;
+  int64_t S;
+  KeyBounds(const AttentionSizes& z, void* const* in)
+      : first(static_cast<const int32_t*>(in[3])), last(static_cast<const int32_t*>(in[4])), S(z.S) {}
+  std::pair<int64_t, int64_t> of(int64_t query) const {
+    return {std::max<int64_t>(first[query], 0), std::min<int64_t>(last[query], S - 1)};
+  }
+};
 
 // The keys first ... last that each query of a panel may see; none where last < first. As numbers that vectors compare.
 struct Seen {

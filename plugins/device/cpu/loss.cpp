@@ -36,7 +36,8 @@ struct Head {
 void linear_lse(const Prepared& p, void* const* in, void* const* out, void* workspace) {
   const Head h{p};
   const auto* targets = static_cast<const int32_t*>(in[2]);
-  auto *lse = static_cast<float*>(out[0]), *target = static_cast<float*>(out[1]);
+  auto *lse = static_cast<float*>(out[0]), *target = static_cast<float*>(out[1]),
+       *largest_logit = p.out[2] == DType::F32 ? static_cast<float*>(out[2]) : nullptr;
   float* logits = static_cast<float*>(workspace);
   auto* sums = reinterpret_cast<double*>(logits + h.N * h.block);
   void* rest = sums + (h.N + 7) / 8 * 8;
@@ -53,7 +54,8 @@ void linear_lse(const Prepared& p, void* const* in, void* const* out, void* work
       lse[i] = most;
       const int64_t t = targets[i] - word;
       if (t >= 0 && t < words) target[i] = l[t];
-      if (targets[i] < 0) target[i] = 0;
+      if (targets[i] < 0 || targets[i] >= h.V) target[i] = 0;
+      if (largest_logit) largest_logit[i] = most;
       if (word + words == h.V) lse[i] = base + static_cast<float>(std::log(sums[i]));
     }
   }

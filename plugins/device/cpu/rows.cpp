@@ -18,9 +18,13 @@ float* scratch(void* workspace, int thread, int64_t each) { return static_cast<f
 
 void embedding(const Prepared& p, void* const* in, void* const* out, void*) {
   const auto* tokens = static_cast<const int32_t*>(in[0]);
-  const int64_t N = p.sizes[0], D = p.sizes[1];
+  const int64_t N = p.sizes[0], D = p.sizes[1], V = p.sizes[2];
 #pragma omp parallel for schedule(static) num_threads(p.team(N* D))
   for (int64_t i = 0; i < N; ++i) {
+    if (tokens[i] < 0 || tokens[i] >= V) {
+      std::memset(at(out[0], p.out[0], i * D), 0, static_cast<size_t>(D * width_of(p.out[0])));
+      continue;
+    }
     if (p.in[1] == p.out[0]) {
       std::memcpy(at(out[0], p.out[0], i * D), at(in[1], p.in[1], tokens[i] * D), static_cast<size_t>(D * width_of(p.out[0])));
       continue;
@@ -49,6 +53,7 @@ void embedding_backward(const Prepared& p, void* const* in, void* const* out, vo
     float block[kSlice];
     const int64_t n = std::min(kSlice, D - d);
     for (int64_t i = 0; i < N; ++i) {
+      if (tokens[i] < 0 || tokens[i] >= V) continue;
       load(block, in[0], p.in[0], i * D + d, n);
       add_scaled(dw + tokens[i] * D + d, 1, block, n);
     }
@@ -161,10 +166,10 @@ void select_rows(const Prepared& p, void* const* in, void* const* out, void*) {
   const int64_t B = p.sizes[2], T = p.sizes[3], D = p.sizes[1];
   const auto* index = static_cast<const int32_t*>(in[1]);
   for (int64_t b = 0; b < B; ++b) {
-    float block[256];
+    float block[256] = {};
     for (int64_t d = 0; d < D; d += 256) {
       const int64_t n = std::min<int64_t>(256, D - d);
-      load(block, in[0], p.in[0], (b * T + index[b]) * D + d, n);
+      if (index[b] >= 0 && index[b] < T) load(block, in[0], p.in[0], (b * T + index[b]) * D + d, n);
       store(out[0], p.out[0], b * D + d, block, n, false);
     }
   }
@@ -218,7 +223,7 @@ void amax(const Prepared& p, void* const* in, void* const* out, void*) {
   *static_cast<float*>(out[0]) = largest;
 }
 
-void row_norm(const Prepared& p, void* const* in, void* const* out, void* workspace) {
+void row_squares(const Prepared& p, void* const* in, void* const* out, void* workspace) {
   const int64_t N = p.sizes[0], D = p.sizes[1];
 #pragma omp parallel num_threads(p.team(N* D))
   {
@@ -226,7 +231,7 @@ void row_norm(const Prepared& p, void* const* in, void* const* out, void* worksp
 #pragma omp for schedule(static)
     for (int64_t r = 0; r < N; ++r) {
       load(x, in[0], p.in[0], r * D, D);
-      static_cast<float*>(out[0])[r] = std::sqrt(dot(x, x, D));
+      static_cast<float*>(out[0])[r] = dot(x, x, D);
     }
   }
 }
@@ -244,6 +249,7 @@ constexpr OpEntry kOps[] = {
      [](const NodeView& n, Prepared& p) {
        p.sizes[0] = n.in(0).elements();
        p.sizes[1] = n.in(1)[1];
+       p.sizes[2] = n.in(1)[0];
        p.launch = embedding;
      }},
     {"embedding_backward",
@@ -286,11 +292,11 @@ constexpr OpEntry kOps[] = {
     {"sum", [](const NodeView& n, Prepared& p) { reduction(n, p, sum); }},
     {"sum_of_squares", [](const NodeView& n, Prepared& p) { reduction(n, p, sum_of_squares); }},
     {"amax", [](const NodeView& n, Prepared& p) { reduction(n, p, amax); }},
-    {"row_norm",
+    {"row_squares",
      [](const NodeView& n, Prepared& p) {
        row_sizes(n, p);
        p.workspace = floats(p.sizes[1] * p.context.threads);
-       p.launch = row_norm;
+       p.launch = row_squares;
      }},
 };
 

@@ -18,6 +18,7 @@ class Emitter {
     const TensorId tokens = b_.input("tokens", DType::I32, {batch_, seq_}), targets = b_.input("targets", DType::I32, {batch_, seq_});
     positions_ = b_.input("positions", DType::I32, {batch_, seq_});
     first_key_ = b_.input("first_key", DType::I32, {batch_, seq_});
+    last_key_ = b_.input("last_key", DType::I32, {batch_, seq_});
     token_index_ = b_.input("token_index", DType::I64, {batch_, seq_});
     seed_ = b_.input("seed", DType::I64, {2});
 
@@ -52,7 +53,7 @@ class Emitter {
     const TensorId v = linear(h, "self_attn.v_proj", kv_width, m_.hidden_size, m_.initializer_range, "v");
     const TensorId attended = activation("attention", q_width);
     const TensorId lse = b_.tensor(b_.scope + ".attention_lse", DType::F32, {batch_, seq_, m_.num_attention_heads});
-    b_.node("attention", {q, k, v, first_key_}, {attended, lse},
+    b_.node("attention", {q, k, v, first_key_, last_key_}, {attended, lse},
             {{"head_dim", attribute(m_.head_dim)}, {"scale", attribute(1 / std::sqrt(static_cast<double>(m_.head_dim)))}});
     x = add(x, linear(attended, "self_attn.o_proj", m_.hidden_size, q_width, into_residual, "attention_out"), "attention_residual");
 
@@ -113,7 +114,7 @@ class Emitter {
   Graph graph_;
   GraphBuilder b_;
   int64_t batch_, seq_, dropout_key_ = 0;
-  TensorId positions_ = 0, first_key_ = 0, token_index_ = 0, seed_ = 0;
+  TensorId positions_ = 0, first_key_ = 0, last_key_ = 0, token_index_ = 0, seed_ = 0;
   std::string prefix_;
 };
 

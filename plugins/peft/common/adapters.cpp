@@ -89,6 +89,12 @@ class Emitter {
     product.when = when;
     return w;
   }
+  // The norm of each row of w, from a sum of squares that ranks may have parts of.
+  void row_norm(TensorId w, TensorId norm, When when = When::EVERY) {
+    const TensorId squares = tensor(name_of(g, norm) + ".squares", g.tensors[norm].shape);
+    b.node("row_squares", {w}, {squares}).when = when;
+    b.node("sqrt", {squares}, {norm}).when = when;
+  }
 
   Graph g;
   GraphBuilder b;
@@ -232,7 +238,7 @@ Graph Adapters::transform(bool deterministic) const {
     const TensorId m = e.magnitude_of(l), norm = e.b.state(kPrefix + l.module + ".norm", DType::F32, {l.out}, norm_state),
                    factor = e.tensor(l.module + ".factor", {l.out});
     // Weights stay as they are during a step: one norm serves all its micro-batches.
-    e.b.node("row_norm", {e.sum(l, now.scaled_a, second, When::FIRST)}, {norm}).when = When::FIRST;
+    e.row_norm(e.sum(l, now.scaled_a, second, When::FIRST), norm, When::FIRST);
     e.b.node("divide", {m, norm}, {factor});
     const TensorId z = e.like(l.module + ".unscaled", l.y, l.out);
     base.outputs[0] = z;
@@ -261,7 +267,7 @@ Graph Adapters::initialize() const {
     for (const size_t i : group.members)
       for (const State& s : e.g.states)
         if (name_of(e.g, s.tensor) == magnitude(linears_[i].module)) {
-          e.b.node("row_norm", {linears_[i].weight}, {s.tensor});
+          e.row_norm(linears_[i].weight, s.tensor);
           break;
         }
   return without_unused_states(std::move(e.g));
@@ -283,7 +289,7 @@ Graph Adapters::merge() const {
       if (s_.magnitude) {
         const TensorId norm = e.tensor(l.module + ".norm", {l.out}), factor = e.tensor(l.module + ".factor", {l.out}),
                        scaled = e.tensor(l.module + ".merged", {l.out, l.in});
-        e.b.node("row_norm", {merged}, {norm});
+        e.row_norm(merged, norm);
         e.b.node("divide", {e.magnitude_of(l), norm}, {factor});
         e.b.node("scale_rows", {merged, factor}, {scaled});
         merged = scaled;

@@ -94,7 +94,7 @@ typedef corral_status (*corral_call)(const void *request, uint64_t request_size,
 /* A family of models. */
 typedef struct corral_model {
   uint64_t struct_size;
-  /* ModelRequest -> Graph: the forward pass up to the output `losses`, of inputs tokens, targets, positions, first_key, rows. Lifetime: call. [any] State: init to shutdown. */
+  /* ModelRequest -> Graph: the forward pass up to the output `losses`, of inputs tokens, targets, positions, first_key, last_key, token_index, seed. Lifetime: call. [any] State: init to shutdown. */
   corral_call emit;
   /* DialectConfig -> Recognition. CORRAL_INVALID where the configuration is of this family but asks for what is not supported. Lifetime: call. [any] State: init to shutdown. */
   corral_call recognize;

@@ -12,8 +12,8 @@ class Model {
   static constexpr const char* kKindId = CORRAL_MODEL_ID;
   virtual ~Model() = default;
 
-  // The forward pass of `batch` rows of `seq_length` tokens; inputs tokens, targets, positions, first_key; output losses [batch,
-  // seq_length].
+  // The forward pass of `batch` sequences of `seq_length` tokens; inputs tokens, targets, positions, first_key, last_key, token_index and
+  // seed as sdk/operations.md says; output losses [batch, seq_length].
   virtual Graph emit(const Options& options, int64_t batch, int64_t seq_length) = 0;
   virtual Recognition recognize(const DialectConfig& config) = 0;
   virtual std::string write_config(const Options& options, const ConfigRequest& request) = 0;

@@ -1,0 +1,47 @@
+// The axes of an operation as its definition writes them: "x: ... h*d, w?: d -> y: ... h*d".
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace corral::graph {
+
+// Operand names and order of a node, as its axes name them. An axis, such as "h*d", is a product of factors, outermost first. A factor is a
+// letter; "one", "two" or a number, which are its extent; or the name of an integer attribute, which has its extent. "..." alone is any
+// number of leading axes.
+struct Operands {
+  std::vector<std::string> inputs, outputs;
+  std::vector<std::vector<std::string>> input_axes, output_axes;
+  std::vector<bool> optional;          // inputs that may be absent
+  std::vector<bool> optional_outputs;  // outputs that may be absent, and are not computed then
+};
+
+// The factors of an axis.
+std::vector<std::string> factors_of(std::string_view axis);
+
+// Throws a bug where the text is malformed.
+Operands parse_axes(std::string_view axes);
+
+// Axes by the value of the attribute `role`; "" where the operation has no role. Parsed once, when the definition is made.
+class AxesOfRoles {
+ public:
+  AxesOfRoles(std::initializer_list<std::pair<std::string_view, std::string_view>> roles) {
+    for (const auto& [role, axes] : roles) roles_.emplace_back(role, parse_axes(axes));
+  }
+  auto begin() const { return roles_.begin(); }
+  auto end() const { return roles_.end(); }
+  // Null where there is no such role.
+  const Operands* find(std::string_view role) const {
+    for (const auto& [name, operands] : roles_)
+      if (name == role) return &operands;
+    return nullptr;
+  }
+
+ private:
+  std::vector<std::pair<std::string, Operands>> roles_;
+};
+
+}  // namespace corral::graph
