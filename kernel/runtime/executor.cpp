@@ -110,6 +110,13 @@ void Executor::launch_each(const Step& step) const {
   for (const Launch& l : step.launches) l.kernel->launch(l.inputs.data(), l.outputs.data(), workspaces_[s], streams_[s]);
 }
 
+size_t Executor::recorded() const {
+  size_t count = 0;
+  for (const Program& p : programs_)
+    for (const Step& step : p.steps) count += static_cast<bool>(step.recording);
+  return count;
+}
+
 void Executor::wait() const {
   for (const DeviceStream& stream : streams_) stream.wait();
 }

@@ -36,6 +36,8 @@ class Executor {
   // Queues a program behind all that is queued on the first stream; later work of that stream runs behind all of the program. Allocates
   // nothing from the third run on: the second one is recorded where the device offers it.
   void run(size_t program);
+  // Actions, of all programs, whose launches are recorded.
+  size_t recorded() const;
   const DeviceStream& stream() const { return streams_[0]; }
   // On the host, for all streams.
   void wait() const;

@@ -1,6 +1,7 @@
 // The queued device: it computes what device/cpu computes, and names the operation where the host breaks the contract.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <numeric>
 
@@ -218,8 +219,9 @@ TEST_F(QueuedDevice, NamesASessionsBufferThatIsNotStaged) {
       blamed(), "copy of 4 bytes: its source was changed");
 }
 
-// Runs the actions of `schedule` in memory that is planned for those of `planned`.
-void run(const Graph& g, const plan::Schedule& schedule, const plan::Schedule& planned) {
+// Runs the actions of `schedule` in memory that is planned for those of `planned`, so many times. Returns how many of them are recorded
+// then.
+size_t run(const Graph& g, const plan::Schedule& schedule, const plan::Schedule& planned, int times = 1) {
   const auto device = open_queued();
   runtime::KernelTable kernels(device);
   uint64_t workspace = 0;
@@ -230,12 +232,23 @@ void run(const Graph& g, const plan::Schedule& schedule, const plan::Schedule& p
   for (const uint64_t offset : arena.workspaces) workspaces.push_back(memory.data() + offset);
   runtime::Executor executor(*device, workspaces, nullptr);
   device->zero(memory.data(), arena.total, executor.stream());
-  executor.run(executor.add(g, schedule,
-                            {[](uint32_t) { return true; }, [&](uint32_t n) -> const PreparedKernel& { return kernels.prepare(g, n); },
-                             [&](TensorId t, uint32_t slot) {
-                               return runtime::TensorRef{memory.data() + arena.offset(0, t, slot), g.tensors[t].dtype, g.tensors[t].shape};
-                             }}));
+  const size_t program =
+      executor.add(g, schedule,
+                   {[](uint32_t) { return true; }, [&](uint32_t n) -> const PreparedKernel& { return kernels.prepare(g, n); },
+                    [&](TensorId t, uint32_t slot) {
+                      return runtime::TensorRef{memory.data() + arena.offset(0, t, slot), g.tensors[t].dtype, g.tensors[t].shape};
+                    }});
+  for (int i = 0; i < times; ++i) executor.run(program);
   executor.wait();
+  return executor.recorded();
+}
+
+TEST_F(QueuedDevice, AnActionIsRecordedWhenItRunsTheSecondTime) {
+  const Graph g = passes::autodiff(small_model());
+  const plan::Schedule schedule = random_schedule(g, 1, 2, 2, 3);
+  const auto several = [](const plan::Action& a) { return a.nodes.size() > 1; };
+  EXPECT_EQ(run(g, schedule, schedule, 1), 0u);
+  EXPECT_EQ(run(g, schedule, schedule, 3), static_cast<size_t>(std::count_if(schedule.actions.begin(), schedule.actions.end(), several)));
 }
 
 TEST_F(QueuedDevice, NamesAWaitThatAScheduleForgets) {
