@@ -1,6 +1,7 @@
 // Random schedules of a graph that are right: every use of a tensor waits for those before it.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <random>
 
