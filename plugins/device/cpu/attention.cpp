@@ -1,4 +1,4 @@
-// Attention by panels of queries against blocks of keys, the softmax carried along.  arXiv:2205.14135
+// Attention: panels of queries against blocks of keys, with an online softmax. arXiv:2205.14135
 #include <omp.h>
 
 #include <cmath>
@@ -9,15 +9,15 @@
 namespace corral::cpu {
 namespace {
 
-// A unit of work is a span of queries of all heads that share keys: each block of keys is packed once for all its panels.
+// A unit of work is a span of queries of all heads that share keys, so that each block of keys is packed once for all its panels.
 constexpr int64_t kPanels = 8;
 
 int64_t panels_of_span(const AttentionSizes& z) { return std::max<int64_t>(1, kPanels / z.heads_of_group()); }
 
-// One panel while the blocks of keys pass.
+// The state of one panel while it passes the blocks of keys.
 struct Panel {
   float* q;    // [D, kQueries], scaled
-  float* y;    // [D, kQueries], not yet divided by the sum
+  float* y;    // [D, kQueries], before the division by the sum
   float* max;  // [kQueries]
   float* sum;
   static int64_t floats(int64_t D) { return (2 * D + 2) * kQueries; }
@@ -29,12 +29,12 @@ struct Source {
   DType type;
 };
 
-// floats of a thread: keys transposed, values, scores, panels
+// Floats of scratch memory per thread: transposed keys, values, scores, panels.
 int64_t floats_a_thread(const AttentionSizes& z) {
   return 2 * kKeys * z.D + kKeys * kQueries + z.heads_of_group() * panels_of_span(z) * Panel::floats(z.D) + kQueries * z.D;
 }
 
-// Exponentials of the scores; the panel's maximum, sum and y are brought to the new maximum.
+// Turns scores into exponentials, and rescales the panel's sum and y to the new maximum.
 void softmax_block(float* scores, int64_t keys, const Panel& p, int64_t D) {
   for (int64_t half = 0; half < kQueries; half += kLanes) {
     const Vec before = load(p.max + half);
@@ -54,7 +54,7 @@ void softmax_block(float* scores, int64_t keys, const Panel& p, int64_t D) {
   }
 }
 
-// y of B x T queries; `see(row, t)` gives the keys of a query. lse may be null.
+// Computes y for B x T queries; see(row, t) returns the keys of a query. `lse` may be null.
 template <class F>
 void attend(const Prepared& p, const void* queries, Source keys, Source values, void* y, float* lse, float* workspace, F see) {
   const AttentionSizes z(p);
@@ -66,7 +66,7 @@ void attend(const Prepared& p, const void* queries, Source keys, Source values, 
     Seen seen[kPanels];
 #pragma omp for schedule(dynamic)
     for (int64_t unit = 0; unit < z.B * z.groups * spans; ++unit) {
-      // The last spans see most keys: they go first, so that no thread begins the longest at the end.
+      // Later spans see more keys. The longest go first, so that no thread starts one at the end.
       const int64_t from = (spans - 1 - unit / (z.B * z.groups)) * span, b = unit / z.groups % z.B, g = unit % z.groups;
       const int64_t count = (std::min(span, z.T - from) + kQueries - 1) / kQueries;
       int64_t begin = std::numeric_limits<int64_t>::max(), end = 0;

@@ -1,4 +1,4 @@
-// The gradient of attention, with the probabilities made anew block by block.  arXiv:2205.14135
+// The gradient of attention; probabilities are recomputed block by block. arXiv:2205.14135
 #include <omp.h>
 
 #include "plugins/device/cpu/flash.h"
@@ -6,9 +6,9 @@
 namespace corral::cpu {
 namespace {
 
-// Buffers of a thread: keys and values of one group in the forms that tiles read, their gradients, and one panel of queries.
+// Scratch memory of a thread: keys and values of one group in the layouts of tiles, their gradients, and one panel of queries.
 struct Buffers {
-  int64_t Dp, Sp;                 // D and S to whole tiles
+  int64_t Dp, Sp;                 // D and S rounded up to whole tiles
   float *k, *dk, *dv;             // [S, Dp]
   float *kt, *vt;                 // [D, Sp]
   float *q, *dy;                  // [kQueries, Dp]; q is scaled
@@ -31,7 +31,7 @@ struct Buffers {
   }
 };
 
-// c [keys, Dp] += a b: a [keys, kQueries] as scores stand, b [kQueries, Dp].
+// c [keys, Dp] += a b, with a [keys, kQueries] in the layout of scores and b [kQueries, Dp].
 void add_product(const float* a, int64_t keys, const float* b, int64_t Dp, float* c) {
   for (int64_t i = 0; i < keys; i += kTileRows) {
     const TileFunction multiply = tile_of<kQueries, false>(std::min(kTileRows, keys - i));
@@ -39,7 +39,7 @@ void add_product(const float* a, int64_t keys, const float* b, int64_t Dp, float
   }
 }
 
-// scores become probability * (d probability - inner), the gradient of the scaled scores; probabilities are made of the scores before.
+// Replaces scores by the gradient of the scaled scores, probability * (d probability - inner), and fills in the probabilities.
 void differentiate(const Buffers& u, int64_t keys) {
   for (int64_t half = 0; half < kQueries; half += kLanes) {
     const Vec lse = load(u.lse + half), inner = load(u.inner + half);
@@ -63,7 +63,7 @@ void one_panel(const Prepared& p, const AttentionSizes& z, const Buffers& u, voi
   load_rows(in[5], p.in[5], at, z.H(), count, z.D, 1, u.row, z.D, nullptr, 0);
   for (int64_t i = 0; i < kQueries; ++i) {
     u.inner[i] = i < count ? dot(u.dy + i * u.Dp, u.row + i * z.D, z.D) : 0;
-    // Without a query or a key of it: probability 0.
+    // Probability 0 without a query, or if it sees no key.
     u.lse[i] = i < count && seen.last[i] >= seen.first[i] ? lse[i * z.heads] : __builtin_inff();
   }
   std::fill(u.dqt, u.dqt + z.D * kQueries, 0.0f);

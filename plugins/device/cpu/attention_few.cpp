@@ -1,6 +1,6 @@
-// The keys of a query are cut into spans, each for all heads at once: whole rows of the cache follow each other. A span keeps its own
-// maximum, sum and values; they are joined in their order. How keys are cut depends on their number alone, so the result is the same bits
-// for any number of threads.
+// The keys of a query are cut into spans. A span is computed for all heads at once, so that whole cache rows are read in order; it has its
+// own maximum, sum and values, which are joined in the order of the spans. The cuts depend only on the number of keys, so the result has
+// the same bits for any number of threads.
 #include "plugins/device/cpu/attention_few.h"
 
 #include <omp.h>
@@ -10,10 +10,10 @@
 namespace corral::cpu {
 namespace {
 
-constexpr int64_t kLeastSpan = 32, kMostSpans = 64;  // a span's values stay in the second cache while its scores are made
-constexpr int64_t kAtOnce = 4;                       // keys
-constexpr int kHeads = kLanes == 16 ? 4 : 2;         // whose sums fit the registers with so many keys
-constexpr int64_t kRowsAhead = 8;                    // of keys
+constexpr int64_t kLeastSpan = 32, kMostSpans = 64;  // a span's values stay in the L2 cache while its scores are computed
+constexpr int64_t kAtOnce = 4;                       // keys per step
+constexpr int kHeads = kLanes == 16 ? 4 : 2;         // heads per step: their sums with kAtOnce keys fit the registers
+constexpr int64_t kRowsAhead = 8;                    // rows of keys that are prefetched
 
 int64_t span_of(int64_t keys) { return rounded_up(std::max(kLeastSpan, (keys + kMostSpans - 1) / kMostSpans), kAtOnce); }
 int64_t spans_of(int64_t keys) { return (keys + span_of(keys) - 1) / span_of(keys); }
@@ -26,7 +26,7 @@ inline void prefetch(const W* from, int64_t n) {
   for (int64_t i = 0; i < n; i += 64 / static_cast<int64_t>(sizeof(W))) __builtin_prefetch(from + i, 0, 2);
 }
 
-// The sums of four vectors.
+// The sum of each of four vectors.
 inline __m128 sums(const Vec* v) {
   const auto half = [](Vec x) {
 #if defined(__AVX512F__)
@@ -40,19 +40,19 @@ inline __m128 sums(const Vec* v) {
   return _mm256_castps256_ps128(pairs) + _mm256_extractf128_ps(pairs, 1);
 }
 
-// One query, one span of keys.
+// One span of keys for one query.
 template <class W>
 struct Span {
   const AttentionSizes& z;
   const float* q;  // [heads, D]
-  const W *k, *v;  // rows of all groups
+  const W *k, *v;  // [keys, groups, D]
   int64_t keys;
   float* scores;  // [heads, step]
   int64_t step;
   float *y, *max, *sum;  // [heads, D], [heads], [heads]
 };
 
-// kKeys keys from `s` on against kHeadsHere heads of a group.
+// Scores of kKeys keys from `s` on for kHeadsHere heads of a group.
 template <int kHeadsHere, int kKeys, class W>
 void score(const Span<W>& a, const W* k, int64_t head, int64_t s) {
   const int64_t D = a.z.D, stride = a.z.G();
@@ -101,7 +101,7 @@ void score(const Span<W>& a, int64_t s) {
   }
 }
 
-// The values of the span, to the kVectors vectors of kHeadsHere heads that begin at feature d.
+// Adds up the weighted values of the span into kVectors vectors of kHeadsHere heads, from feature d on.
 template <int kHeadsHere, int kVectors, class W>
 void add_values(const Span<W>& a, const W* v, int64_t head, int64_t d) {
   Vec total[kHeadsHere][kVectors] = {};
@@ -163,7 +163,7 @@ struct Keys {
   }
 };
 
-// What the spans of all rows leave: values, maximum and sum of each head.
+// Results of one span: values, maximum and sum of each head.
 struct Parts {
   float *y, *max, *sum;
   Parts(const AttentionSizes& z, float* workspace, int64_t part)
@@ -198,7 +198,8 @@ void attend(const Prepared& p, const AttentionSizes& z, const KeyBounds& bounds,
     const int64_t thread = omp_get_thread_num(), threads = omp_get_num_threads();
     float* scores = workspace + rows * most_spans(z) * z.heads * (z.D + 2) + thread * z.heads * (step + z.D);
     float* q = scores + z.heads * step;
-    int64_t begin = units * thread / threads, end = units * (thread + 1) / threads;  // of my units, counted from this row's first
+    int64_t begin = units * thread / threads,
+            end = units * (thread + 1) / threads;  // this thread's units, relative to the first unit of the row
     for (int64_t row = 0; row < rows && end > 0; ++row) {
       const Keys seen(bounds, row);
       const int64_t span = span_of(seen.count), spans = spans_of(seen.count);

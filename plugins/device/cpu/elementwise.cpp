@@ -1,4 +1,4 @@
-// Operations on each element alone: in blocks that stay in the first cache.
+// Elementwise operations, in blocks that stay in the L1 cache.
 #include <algorithm>
 
 #include "plugins/device/cpu/kernel.h"
@@ -11,7 +11,7 @@ constexpr int64_t kBlock = 1024;
 
 void elements_only(const NodeView& node, Prepared& p) { p.sizes[0] = node.out(0).elements(); }
 
-// F(block of inputs, block of outputs, count) over all elements. A block holds whole vectors; what lies beyond `count` is not stored.
+// Calls f(input blocks, output blocks, count) for all elements. A block has whole vectors; elements beyond `count` are not stored.
 template <int In, int Out, class F>
 void blocks(const Prepared& p, void* const* inputs, void* const* outputs, F f) {
   const int64_t n = p.sizes[0], count = (n + kBlock - 1) / kBlock;
@@ -101,7 +101,7 @@ void local_ids(const Prepared& p, void* const* in, void* const* out, void*) {
   }
 }
 
-// The hash of sdk/operations.md's dropout: see kernel/graph/ops/dropout.cpp for its definition.
+// The hash of dropout as sdk/operations.md defines it; see kernel/graph/ops/dropout.cpp.
 uint64_t mixed(uint64_t z) {
   z += 0x9e3779b97f4a7c15u;
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;

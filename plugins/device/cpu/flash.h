@@ -1,5 +1,5 @@
-// What attention and its gradient have in common: sizes, masks, and packed operands of tiles.
-// A panel is kTileColumns queries of one head; scores stand transposed, keys x queries, so that a softmax runs along vectors.
+// Shared by attention and its gradient: sizes, masks, packed operands of tiles. A panel has kTileColumns queries of one head. Scores are
+// stored transposed, [keys, queries], so that the softmax runs along vectors.
 #pragma once
 
 #include <algorithm>
@@ -13,11 +13,11 @@
 namespace corral::cpu {
 
 constexpr int64_t kQueries = kTileColumns;
-constexpr int64_t kKeys = 256;  // a block
+constexpr int64_t kKeys = 256;  // keys of a block
 
 inline int64_t rounded_up(int64_t n, int64_t each) { return (n + each - 1) / each * each; }
 
-// B sequences, T queries and S keys of each, D features a head.
+// B sequences with T queries and S keys each; D features per head.
 struct AttentionSizes {
   int64_t B, T, S, heads, groups, D;
   float scale;
@@ -45,7 +45,7 @@ inline void prepare_attention(const NodeView& n, Prepared& p) {
   p.numbers[0] = n.number("scale", 1);
 }
 
-// The keys first_key ... last_key of a query, as far as they are there; none where the second is less.
+// The existing keys among first_key ... last_key of a query; none if last_key is less than first_key.
 struct KeyBounds {
   const int32_t *first, *last;
   int64_t S;
@@ -56,13 +56,13 @@ struct KeyBounds {
   }
 };
 
-// The keys first ... last that each query of a panel may see; none where last < first. As numbers that vectors compare.
+// The range of keys first ... last that each query of a panel sees (empty if last < first), in the form that vectors compare.
 struct Seen {
   alignas(64) int32_t first[kQueries], last[kQueries];
-  int64_t begin = 0, end = 0;                // of all queries together
-  int64_t common_begin = 0, common_end = 0;  // seen by each query
+  int64_t begin = 0, end = 0;                // union over the queries
+  int64_t common_begin = 0, common_end = 0;  // intersection over the queries
 
-  // `see(i)` gives the pair of query i; beyond `count` there are no queries.
+  // see(i) returns first and last key of query i < count.
   template <class F>
   void set(int64_t count, F see) {
     begin = std::numeric_limits<int32_t>::max(), end = 0;
@@ -77,7 +77,7 @@ struct Seen {
     }
   }
 
-  // Scores of unseen keys to minus infinity.
+  // Sets the scores of unseen keys to minus infinity.
   void mask(float* scores, int64_t key, int64_t keys) const {
     const IntVec f0 = read<IntVec>(first), f1 = read<IntVec>(first + kLanes), l0 = read<IntVec>(last), l1 = read<IntVec>(last + kLanes);
     for (int64_t s = key; s < key + keys; ++s, scores += kQueries) {
@@ -89,8 +89,8 @@ struct Seen {
   }
 };
 
-// `count` rows of D features, `stride` apart from element `from` on, times `scale`: as rows D_step apart, and transposed. Either may be
-// null.
+// Loads `count` rows of D features, which begin at element `from` and are `stride` apart, and multiplies them by `scale`. Writes `rows`,
+// with steps of row_step, and the transposed copy; either may be null.
 inline void load_rows(const void* data, DType t, int64_t from, int64_t stride, int64_t count, int64_t D, float scale, float* rows,
                       int64_t row_step, float* transposed, int64_t transposed_step) {
   alignas(64) float block[8 * 512];
@@ -110,7 +110,7 @@ inline void load_rows(const void* data, DType t, int64_t from, int64_t stride, i
   }
 }
 
-// Scores of a block of keys: transposed keys against a panel of queries.
+// Multiplies a block of transposed keys by a panel of queries.
 inline void multiply_panel(const float* a, int64_t a_step, int64_t rows, const float* b, int64_t inner, float* c, bool add) {
   const TileFunction whole = tile_of<1, false>(kTileRows);
   int64_t i = 0;

@@ -1,5 +1,5 @@
-// Log-sum-exp of the logits in blocks of the vocabulary: the logits of the whole vocabulary are never there at once, and each weight is
-// read once.
+// Log-sum-exp of the logits, block by block of the vocabulary: the logits never exist for the whole vocabulary, and each weight is read
+// once.
 #include <algorithm>
 
 #include "plugins/device/cpu/gemm.h"
@@ -10,12 +10,12 @@
 namespace corral::cpu {
 namespace {
 
-// Words of the vocabulary in a block: some 16 MiB of logits.
+// Words of the vocabulary per block: about 16 MiB of logits.
 int64_t block_of(int64_t N, int64_t V) {
   return std::min(V, std::max<int64_t>(512, (int64_t{1} << 22) / std::max<int64_t>(N, 1) / 32 * 32));
 }
 
-// What a launch works with. N places, D features, V words.
+// The operands of a launch: N tokens, D features, V words.
 struct Head {
   const Prepared& p;
   int64_t N = p.sizes[0], D = p.sizes[1], V = p.sizes[2], block = block_of(N, V);
@@ -23,7 +23,7 @@ struct Head {
   Gemm logits(int64_t words) const {
     return {.m = N, .n = words, .k = D, .tb = true, .a = p.in[0], .b = p.in[1], .threads = p.context.threads};
   }
-  // Beside bfloat16 the gradient of the logits may be rounded to it as it is multiplied; sums are float32.
+  // If x is bfloat16, the gradient of the logits may be rounded to it in the product; sums are float32.
   Gemm dw(int64_t words, bool add) const {
     return {.m = words, .n = D, .k = N, .ta = true, .b = p.in[0], .add = add, .threads = p.context.threads, .rounds = true};
   }
@@ -47,7 +47,7 @@ void linear_lse(const Prepared& p, void* const* in, void* const* out, void* work
 #pragma omp parallel for schedule(static) num_threads(p.context.threads)
     for (int64_t i = 0; i < h.N; ++i) {
       const float* l = logits + i * words;
-      // lse holds the largest logit until the end.
+      // `lse` contains the largest logit so far until the last block.
       const float before = word == 0 ? -INFINITY : lse[i], most = std::max(before, largest(l, words));
       const float base = most == -INFINITY ? 0 : most;
       sums[i] = (word == 0 ? 0 : sums[i] * std::exp(static_cast<double>(before - base))) + static_cast<double>(sum_of_exp(l, words, base));
@@ -61,7 +61,7 @@ void linear_lse(const Prepared& p, void* const* in, void* const* out, void* work
   }
 }
 
-// Places whose logits have a gradient, into `to`: those without a target cost nothing.
+// Lists the tokens whose logits have a gradient in `to`; tokens without a target cost nothing.
 int64_t trained_places(int64_t N, const int32_t* targets, const float* dlse, const float* dtarget, int32_t* to) {
   int64_t count = 0;
   for (int64_t i = 0; i < N; ++i)
@@ -69,7 +69,7 @@ int64_t trained_places(int64_t N, const int32_t* targets, const float* dlse, con
   return count;
 }
 
-// The gradients of a block of words of the vocabulary after another, of `places` alone; x is theirs, one after the other, and so is dx.
+// Computes the gradients block by block of the vocabulary, for `places` only; x and dx contain just their rows.
 void backward_blocks(const Head& h, const int32_t* places, const void* x, void* const* in, float* dx, float* dw, bool dx_adds,
                      float* logits, float* rest) {
   const auto* targets = static_cast<const int32_t*>(in[2]);
@@ -89,7 +89,7 @@ void backward_blocks(const Head& h, const int32_t* places, const void* x, void* 
   }
 }
 
-// Where the workspace of the gradient holds what, in floats; whole tensors for any number of places.
+// The layout of the gradient's workspace in floats, large enough for all tokens.
 struct BackwardSpace {
   int64_t x, dx, places, rest;
   explicit BackwardSpace(const Head& h) {
@@ -115,7 +115,7 @@ void linear_lse_backward(const Prepared& p, void* const* in, void* const* out, v
     for (int64_t j = 0; j < h.N; ++j)
       std::memcpy(at(floats + space.x, p.in[0], j * D), at(in[0], p.in[0], places[j] * D), static_cast<size_t>(D * width_of(p.in[0])));
   }
-  // Of some places dx has to be spread; a sum over the blocks is not rounded in between.
+  // dx is computed apart if it must be scattered to some of the tokens, or rounded only after the last block.
   const bool apart = !all || p.out[0] == DType::BF16;
   float* dx = !out[0] ? nullptr : apart ? floats + space.dx : static_cast<float*>(out[0]);
   backward_blocks(h, places, x, in, dx, static_cast<float*>(out[1]), !apart && p.adds(0), floats, floats + space.rest);

@@ -38,7 +38,7 @@ void embedding(const Prepared& p, void* const* in, void* const* out, void*) {
   }
 }
 
-// Each thread owns a range of features, so that the sum over places has one order whatever the number of threads.
+// Each thread owns a range of features, so that the order of the sum over tokens does not depend on the number of threads.
 void embedding_backward(const Prepared& p, void* const* in, void* const* out, void*) {
   const auto* tokens = static_cast<const int32_t*>(in[1]);
   const int64_t N = p.sizes[0], D = p.sizes[1], V = p.sizes[2];
@@ -77,7 +77,8 @@ void rms_norm(const Prepared& p, void* const* in, void* const* out, void* worksp
   }
 }
 
-// Rows go in fixed chunks with a partial dw each, summed in order: the same bits for any number of threads.
+// Rows are divided into a fixed number of chunks, each with a partial dw; these are summed in order: the same bits for any number of
+// threads.
 constexpr int64_t kChunks = 16;
 
 void rms_norm_backward(const Prepared& p, void* const* in, void* const* out, void* workspace) {
@@ -114,7 +115,7 @@ void rms_norm_backward(const Prepared& p, void* const* in, void* const* out, voi
   if (out[1]) store(out[1], p.out[1], 0, partial, D, p.adds(1));
 }
 
-// Cosine and sine of float32 angles, as exact as float64 makes them: by quarters of a turn, then the series.
+// Cosine and sine of float32 angles, computed in float64: reduced to quarter turns, then the series.
 void turns(const float* angles, int64_t n, float sign, float* cosines, float* sines) {
   typedef double Wide __attribute__((vector_size(kLanes * 4)));
   typedef int64_t WideInt __attribute__((vector_size(kLanes * 4)));
@@ -175,7 +176,7 @@ void select_rows(const Prepared& p, void* const* in, void* const* out, void*) {
   }
 }
 
-// Fixed blocks, summed in float64 in their order: the same bits for any number of threads.
+// Sums fixed blocks in float64, in order: the same bits for any number of threads.
 template <class F>
 double blockwise(const Prepared& p, const void* x, void* workspace, F f) {
   constexpr int64_t kBlock = 4096;

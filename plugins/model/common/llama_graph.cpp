@@ -7,7 +7,7 @@
 namespace corral::llama {
 namespace {
 
-// A hundred times the deepest: beyond it a graph takes minutes to write.
+// Far beyond any model (the deepest has 126 layers): a larger graph would take minutes to write.
 constexpr int64_t kMostLayers = 10'000, kWidestHead = 1 << 16;
 
 class Emitter {
@@ -44,7 +44,7 @@ class Emitter {
     b_.scope = "layers." + std::to_string(layer);
     prefix_ = "model.layers." + std::to_string(layer) + ".";
     const int64_t q_width = m_.num_attention_heads * m_.head_dim, kv_width = m_.num_key_value_heads * m_.head_dim;
-    // Outputs that add to the residual start smaller, so that its variance does not grow with depth.
+    // Layers that add to the residual start smaller, so that its variance does not grow with depth.
     const double into_residual = m_.initializer_range / std::sqrt(2.0 * static_cast<double>(m_.num_hidden_layers));
 
     TensorId h = norm(x, prefix_ + "input_layernorm.weight", "attention_norm");
@@ -132,9 +132,10 @@ void check(const LlamaShape& m) {
   for (const auto& [key, value] : sizes)
     if (value < 1 || value > int64_t{1} << 31) fail("model.{} = {}: expected a number from 1 to 2147483648", key, value);
   if (m.num_attention_heads % m.num_key_value_heads != 0)
-    fail("model.num_attention_heads = {} is no multiple of model.num_key_value_heads = {}", m.num_attention_heads, m.num_key_value_heads);
-  if (m.head_dim > kWidestHead) fail("model.head_dim = {}: expected {} at most", m.head_dim, kWidestHead);
-  if (m.head_dim % 2 != 0) fail("model.head_dim = {}: RoPE turns pairs, expected an even number", m.head_dim);
+    fail("model.num_attention_heads = {} is not a multiple of model.num_key_value_heads = {}", m.num_attention_heads,
+         m.num_key_value_heads);
+  if (m.head_dim > kWidestHead) fail("model.head_dim = {}: expected at most {}", m.head_dim, kWidestHead);
+  if (m.head_dim % 2 != 0) fail("model.head_dim = {}: expected an even number, since RoPE rotates pairs", m.head_dim);
   if (m.hidden_dropout < 0 || m.hidden_dropout >= 1)
     fail("model.hidden_dropout = {}: expected 0 or more and less than 1", m.hidden_dropout);
   if (!(m.initializer_range >= 0 && m.initializer_range < HUGE_VAL))

@@ -13,7 +13,7 @@ const std::string kPrefix = "base_model.model.";
 
 NamedAttribute role(const char* name) { return {"role", attribute(std::string(name))}; }
 
-// Keys of dropout differ between places of use: by the module's name (FNV-1a), as no count of layers is the same under every layout.
+// The dropout key hashes the module's name (FNV-1a): a running count would depend on the layout.
 int64_t dropout_key(const std::string& module) {
   uint64_t h = 0xcbf29ce484222325u;
   for (const char c : module) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
@@ -39,10 +39,10 @@ const Init& find_init(const std::string& name) {
   fail("peft.init = \"{}\": no such initialization{}", name, did_you_mean(name, names));
 }
 
-// What the members of a group share while a graph is made.
+// Tensors that the members of a group share.
 struct Shared {
   TensorId a = 0, scaled_a = 0;
-  TensorId dropped = 0, rest = 0;  // x with values dropped, and what was dropped of it
+  TensorId dropped = 0, rest = 0;  // drop(x), and x - drop(x)
   TensorId hidden = 0;             // s A x
 };
 
@@ -65,7 +65,7 @@ class Emitter {
                      init.scale(static_cast<double>(l.in), static_cast<double>(s_.dim)));
   }
   TensorId second(const Linear& l) { return parameter(second_matrix(l.module), {l.out, s_.dim}, InitKind::ZEROS); }
-  // Set by `initialize`. A factor of a whole row: rounding it would change every output of the row.
+  // `initialize` computes its first value. It scales a whole row: rounding it would change every output of the row, so it stays float32.
   TensorId magnitude_of(const Linear& l) { return parameter(magnitude(l.module), {l.out}, InitKind::ZEROS, 0, true); }
 
   TensorId tensor(const std::string& name, Shape shape) { return b.tensor(b.scope + "." + name, DType::F32, std::move(shape)); }
@@ -80,7 +80,7 @@ class Emitter {
     b.node("scale", {x}, {y}, {{"factor", attribute(factor)}});
     return y;
   }
-  // W + s B A
+  // The tensor W + s B A.
   TensorId sum(const Linear& l, TensorId scaled_a, TensorId second, When when) {
     const TensorId w = tensor(l.module + ".adapted", {l.out, l.in});
     b.node("cast", {l.weight}, {w}).when = when;
@@ -103,7 +103,7 @@ class Emitter {
   const Settings& s_;
 };
 
-// States alone, those that nodes use.
+// Removes the states that no node uses.
 Graph without_unused_states(Graph g) {
   std::vector<bool> used(g.tensors.size());
   for (const Node& n : g.nodes)
@@ -142,7 +142,7 @@ std::vector<std::string> modules(const Graph& g) {
   return all;
 }
 
-// The module under whose name a tied pair is stored a second time; "" where nothing is tied.
+// The module name under which a tied weight is stored a second time; "" if it is not tied.
 std::string tied_name(const Graph& g, const State& s) {
   const std::string module = module_of(name_of(g, s.tensor));
   constexpr std::string_view kEmbedding = "embed_tokens";
@@ -237,7 +237,7 @@ Graph Adapters::transform(bool deterministic) const {
     norm_state.of = l.weight;
     const TensorId m = e.magnitude_of(l), norm = e.b.state(kPrefix + l.module + ".norm", DType::F32, {l.out}, norm_state),
                    factor = e.tensor(l.module + ".factor", {l.out});
-    // Weights stay as they are during a step: one norm serves all its micro-batches.
+    // Weights do not change during a step, so one norm serves all its micro-batches.
     e.row_norm(e.sum(l, now.scaled_a, second, When::FIRST), norm, When::FIRST);
     e.b.node("divide", {m, norm}, {factor});
     const TensorId z = e.like(l.module + ".unscaled", l.y, l.out);
@@ -246,7 +246,7 @@ Graph Adapters::transform(bool deterministic) const {
     g.nodes.push_back(std::move(base));
     e.b.node("product", {now.hidden, second}, {z}, {role("fprop")}).accumulate = 1;
     e.b.node("scale_features", {z, factor}, {l.y});
-    // The model's own part of what was dropped stays.
+    // The model's own share of the dropped values is kept.
     if (drops) e.b.node("product", {now.rest, l.weight}, {l.y}, {role("fprop")}).accumulate = 1;
   }
   return std::move(e.g);
@@ -306,7 +306,7 @@ WeightMap Adapters::weight_map() const {
   for (const Group& group : groups_)
     for (const size_t i : group.members) {
       const Linear& l = linears_[i];
-      // What is shared here is stored with each layer.
+      // A matrix shared by a group is stored once per member.
       map_one(map, first_matrix(l.module), first_matrix(group.module), {s_.dim, l.in}, i != group.members[0]);
       map_one(map, second_matrix(l.module), second_matrix(l.module), {l.out, s_.dim});
       if (s_.magnitude) map_one(map, module_of(magnitude(l.module)), magnitude(l.module), {l.out});

@@ -1,4 +1,4 @@
-// For tests: the linear layers of a small Llama, by name and shape alone.
+// For tests: the linear layers of a small Llama, with names and shapes only.
 #pragma once
 
 #include "corral/graph.h"

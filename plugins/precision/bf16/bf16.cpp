@@ -1,4 +1,4 @@
-// Parameters, caches and activations take bfloat16, two bytes; the optimizer adds float32 masters; gradients of parameters, statistics of
+// Stores parameters, caches and activations in bfloat16. The optimizer adds float32 masters; gradients of parameters, statistics of
 // softmax and losses stay float32.
 #include "corral/graph.h"
 #include "corral/precision.h"
