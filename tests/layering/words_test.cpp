@@ -15,8 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // Folders whose comments keep the rules. Deleted when it would name the whole tree.
-const std::vector<std::string> kDone{
-    ".ci", "packaging", "plugins/checkpoint", "plugins/dataset", "plugins/tokenizer", "plugins/tracker", "recipes", "tests"};
+const std::vector<std::string> kDone{".ci", "packaging", "plugins", "recipes", "tests"};
 
 const std::vector<std::vector<std::string>> kHeadless{{"what"}, {"whose"}, {"those", "that"}, {"that", "of"}};
 
