@@ -1,4 +1,4 @@
-// What a model's tensors are, in a few bytes each: what was trained beside a model fits that model only.
+// A fingerprint of a model's tensors, a few bytes for each: an adapter fits only the model beside which it was trained.
 #pragma once
 
 #include <string>
@@ -9,10 +9,11 @@ namespace corral::checkpoint {
 
 inline constexpr char kFingerprintName[] = "base_fingerprint.json";
 
-// The content of the file: where the model was, and the XXH3-128 of type, shape and bytes of each of its tensors. Reads every tensor.
+// The content of the fingerprint file: the model's path, and the XXH3-128 of type, shape and bytes of each tensor. Reads every tensor.
 std::string fingerprint(const std::string& path, TensorSource& tensors);
 
-// Throws Error (2) with the first tensor that differs, how many do, and where the other model was. `adapter` and `path` are for messages.
+// Compares the tensors with a fingerprint. Throws Error (2) naming the first tensor that differs, the number of such tensors, and the path
+// of the other model. `adapter` and `path` are for messages.
 void check_fingerprint(const std::string& content, TensorSource& tensors, const std::string& adapter, const std::string& path);
 
 }  // namespace corral::checkpoint

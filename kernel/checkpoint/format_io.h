@@ -1,4 +1,4 @@
-// The tensors of a checkpoint format as source and sink, and the ways a model's checkpoint is read and written through its weight map.
+// Reads and writes a model's checkpoint through its weight map; the tensors of a checkpoint format as source and sink.
 #pragma once
 
 #include "kernel/checkpoint/tensor_io.h"
@@ -21,7 +21,7 @@ class FormatSource final : public TensorSource {
 
 class FormatSink final : public TensorSink {
  public:
-  // `tensors` are those of the writer's request, from number `first` on.
+  // `tensors` are the tensors of the writer's request from number `first` on.
   FormatSink(const CheckpointWriterHandle& writer, std::vector<TensorInfo> tensors, size_t first = 0)
       : writer_(writer), tensors_(std::move(tensors)), first_(first) {}
   const std::vector<TensorInfo>& tensors() const override { return tensors_; }
@@ -36,33 +36,33 @@ class FormatSink final : public TensorSink {
   size_t first_;
 };
 
-// The tensors that are weights of the model, in their order: what a weight map is asked for with.
+// The tensors that are weights of the model, in their order; a plugin is asked for a weight map with them.
 std::vector<TensorInfo> weights_of(const std::vector<TensorInfo>& tensors);
 
-// Checks the checkpoint against the map, then reads every parameter into the sink, converted where the sink has another element type.
+// Checks the checkpoint against the map, then reads every parameter into the sink. Converts if the sink has another element type.
 void load_model(const CheckpointReaderHandle& reader, const WeightMap& map, TensorSink& parameters);
 
-// Those parameters that the sink has, of a checkpoint that was checked against the map.
+// Reads only the parameters that the sink has. The checkpoint was checked against the map before.
 void load_part(const CheckpointReaderHandle& reader, const WeightMap& map, TensorSink& parameters);
 
-// Writes every external tensor of the map, and the request's files and configuration, into an existing folder; the request's tensors are
-// set here, and its kind where it has none. With them goes what stands beside the weights; throws Unsupported, with nothing written, where
-// the format has no place for that.
+// Writes a model's checkpoint into an existing folder: every external tensor of the map, the optimizer states, and the request's files and
+// configuration. Sets the request's tensors, and its kind if it has none. Throws Unsupported, with nothing written, if the format cannot
+// store optimizer states.
 void save_model(const CheckpointFormat& format, const std::string& folder, const WeightMap& map, TensorSource& parameters,
                 CheckpointWriteRequest request, const std::vector<WeightState>& states = {});
 
-// A model's checkpoint in a format, as it is: its tensors with their types and, where both formats speak one dialect, even those that are
-// stored twice. `parameters` are the model's, of any types; the request's tensors are set here.
 struct ModelCopy {
-  const WeightMap &from, &to;  // one map where the dialects are one
-  std::vector<TensorInfo> parameters;
+  const WeightMap &from, &to;          // the same map if both formats use one dialect
+  std::vector<TensorInfo> parameters;  // of the model; types do not matter
 };
+// Copies a model's checkpoint into another format, in the types that it stores. If both formats use one dialect, tensors that are stored
+// twice stay so. Sets the request's tensors.
 void copy_model(const CheckpointReaderHandle& reader, const ModelCopy& maps, const CheckpointFormat& format, const std::string& folder,
                 CheckpointWriteRequest request);
 
-// Tensors of the training state, each into the file that its `file` names, in an existing folder.
+// Writes the tensors of the training state into an existing folder, each into the file that its `file` names.
 void save_state(const CheckpointFormat& format, const std::string& folder, TensorSource& state);
-// The sink's tensors, each of which must be there with its type and shape.
+// Reads all tensors of the sink. The checkpoint must have each of them with its type and shape.
 void load_state(const CheckpointReaderHandle& reader, TensorSink& state);
 
 }  // namespace corral::checkpoint

@@ -1,4 +1,4 @@
-// XXH3-128 of bytes that come piece by piece.
+// XXH3-128 of bytes that arrive in pieces.
 #pragma once
 
 #include <cstdint>

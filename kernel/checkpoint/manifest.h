@@ -1,4 +1,4 @@
-// MANIFEST.json: size and XXH3-128 of every file of a checkpoint, written last. A folder that agrees with it is whole.
+// MANIFEST.json: size and XXH3-128 of every file of a checkpoint, written last. A folder is whole if its files agree with it.
 #pragma once
 
 #include <filesystem>

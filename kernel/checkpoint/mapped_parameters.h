@@ -1,5 +1,5 @@
-// The parameters of a model as a source, read from the tensors of a checkpoint through its weight map when they are asked for: with it a
-// checkpoint of one dialect is written as another one in constant memory.
+// The parameters of a model as a source that reads a checkpoint's tensors through its weight map on demand. A checkpoint can so be
+// rewritten in another dialect in constant memory.
 #pragma once
 
 #include "kernel/checkpoint/strided.h"
@@ -9,8 +9,8 @@ namespace corral::checkpoint {
 
 class MappedParameters final : public TensorSource {
  public:
-  // `parameters` have the types of the externals they are made of (stored_types); the map and the externals were checked. Both outlive
-  // this.
+  // `parameters` have the types of their external tensors (stored_types). The map and the externals were checked before, and outlive this
+  // object.
   MappedParameters(const WeightMap& map, TensorSource& externals, std::vector<TensorInfo> parameters);
   const std::vector<TensorInfo>& tensors() const override { return parameters_; }
   void read(size_t tensor, uint64_t offset, void* to, uint64_t size) override;

@@ -1,4 +1,4 @@
-// A folder of results that is whole or not there.
+// Makes folders of results that are either whole or absent.
 #pragma once
 
 #include <cstdint>
@@ -9,12 +9,12 @@
 
 namespace corral::checkpoint {
 
-// Throws Error (2) where the path is a file or holds something already.
+// Throws Error (2) if the path is a file or a folder that is not empty.
 void require_new_folder(const std::string& path);
 
-// Calls `write` with an empty folder beside the path to fill, PATH.partial, then syncs it and gives it its name; where `write` throws,
-// everything written is removed. `bytes`, about as many as will be written, are looked for on the disk first: NoSpace says what is missing.
-// What a killed process left there is removed and said; throws Error (3) where a living one writes it.
+// Calls `write` to fill the empty folder PATH.partial, then syncs it and renames it to PATH. If `write` throws, everything written is
+// removed. `bytes` estimates the size; throws NoSpace first if the disk has less. Leftovers of a killed process are removed and reported.
+// Throws Error (3) if a running process is writing the folder.
 void make_folder(const std::string& path, uint64_t bytes, const Say& say, const std::function<void(const std::string& folder)>& write);
 
 }  // namespace corral::checkpoint

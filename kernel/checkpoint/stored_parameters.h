@@ -1,4 +1,4 @@
-// The parameters of a checkpoint with every bit that it stores, under their own names: the same for a model in any format.
+// The parameters of a checkpoint, bit for bit as stored, under their own names: the same for a model in any format.
 #pragma once
 
 #include <vector>
@@ -11,7 +11,7 @@ namespace corral::checkpoint {
 
 class StoredParameters {
  public:
-  // `parameters` may hold more than the map speaks of. Throws Error (2) where the tensors are not what the map reads.
+  // `parameters` may contain more than the map names. Throws Error (2) if the checkpoint's tensors do not match the map.
   StoredParameters(const CheckpointReaderHandle& reader, WeightMap map, std::vector<TensorInfo> parameters)
       : map_(std::move(map)), externals_(reader), parameters_(map_, externals_, checked(std::move(parameters))) {}
   StoredParameters(const StoredParameters&) = delete;

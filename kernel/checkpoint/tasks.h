@@ -6,8 +6,8 @@
 
 namespace corral::checkpoint {
 
-// Runs all of them and waits; where one throws, no further one is begun, and that error is thrown. One after the other, on this thread,
-// where `parallel` is false.
+// Runs all tasks and waits for them. If one throws, no further task is begun and its error is rethrown. If `parallel` is false, the tasks
+// run one after the other on this thread.
 void run_tasks(const std::vector<std::function<void()>>& tasks, bool parallel);
 
 }  // namespace corral::checkpoint

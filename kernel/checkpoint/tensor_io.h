@@ -1,4 +1,4 @@
-// Where the tensors of a checkpoint come from and go to, slice by slice: the files of a format, the memory of a device, buffers.
+// Sources and sinks of a checkpoint's tensors, read and written in slices: the files of a format, the memory of a device, buffers.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +13,11 @@ namespace corral::checkpoint {
 class TensorSource {
  public:
   virtual ~TensorSource() = default;
-  // In the order that `read` counts.
+  // The tensors, in the order in which `read` numbers them.
   virtual const std::vector<TensorInfo>& tensors() const = 0;
-  // `offset` and `size` in bytes of the tensor, row after row.
+  // Reads a slice of a row-major tensor; `offset` and `size` are in bytes.
   virtual void read(size_t tensor, uint64_t offset, void* to, uint64_t size) = 0;
-  // Whether several threads may read at a time.
+  // True if several threads may read at a time.
   virtual bool concurrent() const { return false; }
 };
 
@@ -26,17 +26,17 @@ class TensorSink {
   virtual ~TensorSink() = default;
   virtual const std::vector<TensorInfo>& tensors() const = 0;
   virtual void write(size_t tensor, uint64_t offset, const void* data, uint64_t size) = 0;
-  // Whether several threads may write at a time.
+  // True if several threads may write at a time.
   virtual bool concurrent() const { return false; }
 };
 
 // The parameters of a graph under their own names.
 std::vector<TensorInfo> parameters_of(const Graph& graph);
 
-// The number of a tensor, or tensors.size().
+// The number of the tensor of this name, or tensors.size().
 size_t find_tensor(const std::vector<TensorInfo>& tensors, const std::string& name);
 
-// One tensor after the other, in pieces; both lists are equal but for their order.
+// Copies one tensor after the other, in pieces. Both lists are equal except for their order.
 void copy_tensors(TensorSource& from, TensorSink& to);
 
 }  // namespace corral::checkpoint
