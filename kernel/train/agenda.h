@@ -1,4 +1,4 @@
-// Decides what follows each training step, so that all of a run agrees on it in one place.
+// Decides in one place what follows each training step: evaluation, samples, a checkpoint, the end.
 #pragma once
 
 #include <cstdint>
@@ -16,12 +16,12 @@ struct AgendaSettings {
 
 struct AfterStep {
   bool evaluates = false, samples = false, saves = false;
-  std::optional<Ending> ends;  // which saves, too
-  // Nothing of a next step may be queued before this is done.
+  std::optional<Ending> ends;  // implies `saves`
+  // True if this must be done before anything of the next step is queued.
   bool drains() const { return evaluates || samples || saves; }
 };
 
-// A pure function of its arguments: `finished` steps in all, whether anybody asked for the end, seconds since the run began.
+// Decides what follows a step; a pure function. `finished` counts all finished steps, `seconds` is the time since the run began.
 AfterStep after_step(const AgendaSettings& settings, uint64_t finished, bool asked_to_stop, double seconds);
 
 }  // namespace corral::train

@@ -1,4 +1,4 @@
-// One micro-batch on the host, and where its rows come from.
+// One micro-batch on the host, and the function that fills it with sequences.
 #pragma once
 
 #include <cstdint>
@@ -21,11 +21,11 @@ struct Batch {
   }
   int64_t rows, seq_length;
   std::vector<int32_t> tokens, targets, positions, first_key;  // [rows, seq_length]
-  std::vector<int32_t> last_key;                               // the same: the own token position, as no text sees what comes after
-  std::vector<float> weights;                                  // of each target in the loss; 0 where there is none
+  std::vector<int32_t> last_key;                               // the same: the token's own position, as attention is causal
+  std::vector<float> weights;                                  // of each target in the loss; 0 if there is no target
 };
 
-// Fills rows first_row ... of the endless sequence of a part of the data. Safe from any thread.
+// Fills a batch with the sequences from number `first_row` on. A part of the data repeats without end. Safe from any thread.
 using Fetch = std::function<void(uint64_t first_row, Batch& batch)>;
 
 }  // namespace corral::train

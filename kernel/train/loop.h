@@ -20,7 +20,7 @@ struct LoopSettings : AgendaSettings {
   uint64_t first_step = 0;
   int64_t global_batch_size = 1;
   uint64_t log_interval = 0, eval_iters = 0;
-  bool terminal = false;  // a live line instead of one a log interval
+  bool terminal = false;  // one live line instead of a line per log interval
 };
 
 struct LoopHooks {
@@ -34,28 +34,28 @@ struct LoopHooks {
 
 class Loop {
  public:
-  // `evaluation` may be the same step; `eval_fetch` empty where there is no validation part.
+  // `evaluation` may be the same object as `step`. `eval_fetch` is empty if there is no validation part.
   Loop(Step& step, Step& evaluation, Fetch fetch, Fetch eval_fetch, StepValueTable values, MetricsFile& metrics, LoopSettings settings,
        LoopHooks hooks);
 
-  // The numbers of a step are read while the forward phase of the next one is queued, and before its update is. Throws Error (2) with the
-  // step where a loss or a gradient is NaN or infinite. Saves before it returns unless nothing was done.
+  // Trains until an ending. The sums of a step are read after the next one's forward phase is queued and before its update is. Throws Error
+  // (2) naming the step if a loss or a gradient is NaN or infinite. Saves before it returns unless no step was done.
   Ending run();
 
   StepResult evaluate(uint64_t batches);
 
  private:
   using Clock = std::chrono::steady_clock;
-  // A step whose update is queued and whose numbers are not read.
+  // A step whose update is queued and whose sums are not read yet.
   struct Unread {
     uint64_t finished;
     double lr;
     Clock::time_point begin;
   };
 
-  // Queues the micro-batches of the step behind `finished` ones.
+  // Queues the micro-batches of the step that follows `finished` steps.
   void forward_backward(Prefetch& data, uint64_t finished);
-  // Waits for the numbers of the unread step, if there is one, and reports them.
+  // Waits for the sums of the unread step, if there is one, and reports them.
   void settle();
   void evaluate_and_report(uint64_t finished);
   bool due(uint64_t interval, uint64_t finished) const { return interval && finished % interval == 0; }

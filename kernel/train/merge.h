@@ -1,4 +1,4 @@
-// A model's parameters with what was trained beside them merged in.
+// A model's parameters with an adapter's trained parameters merged in.
 #pragma once
 
 #include <memory>
@@ -9,12 +9,12 @@
 
 namespace corral::train {
 
-// Computed on a device in float32 when they are read, one at a time: no more than one is in memory.
+// Computes merged parameters on a device in float32 when they are read. At most one is in memory.
 class MergedParameters final : public checkpoint::TensorSource {
  public:
-  // `merging`: each output is a merged parameter of its name (Pipeline::merging). `own`: the model's parameters; `added`: those that were
-  // trained, which stand for the model's where both have one and no output does. Sources hold F32, BF16 or F16. `dtype` is what the merged
-  // ones have, DTYPE_NONE: their own.
+  // `merging`: each output is a merged parameter of its name (Pipeline::merging). `own`: the model's parameters. `added`: trained
+  // parameters; they replace the model's of the same name unless `merging` computes that one. Sources contain F32, BF16 or F16. `dtype`:
+  // the type of the merged parameters; with DTYPE_NONE they keep their own.
   MergedParameters(std::shared_ptr<const DeviceHandle> device, Graph merging, checkpoint::TensorSource& own,
                    checkpoint::TensorSource& added, DType dtype);
 

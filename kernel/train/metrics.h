@@ -1,4 +1,4 @@
-// metrics.jsonl: one object a line, numbers with 17 significant digits.
+// metrics.jsonl: one object per line, numbers with 17 significant digits.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +12,9 @@ namespace corral::train {
 
 class MetricsFile {
  public:
-  // Appends. Rows of steps after `last_step` are dropped first: a resumed run writes them again.
+  // Opens the file for appending. Lines of steps after `last_step` are dropped first: a resumed run writes them again.
   MetricsFile(const std::string& path, uint64_t last_step);
-  // {"step": 7, "loss": 2.5, ...}; flushed.
+  // Writes {"step": 7, "loss": 2.5, ...} and flushes.
   void write(uint64_t step, std::initializer_list<std::pair<const char*, double>> values);
 
  private:

@@ -1,4 +1,4 @@
-// From the chosen plugins to the graphs of a run, stage by stage.
+// Builds the graphs of a run from the chosen plugins, stage by stage.
 #pragma once
 
 #include <functional>
@@ -31,12 +31,12 @@ class Pipeline {
   static std::vector<std::string> stages() {
     return {"model", "peft", "generation", "autodiff", "recompute", "precision", "optimizer", "partition"};
   }
-  // Called with the graph of each stage that it passes.
+  // Called with each stage and the graph after it.
   using Dump = std::function<void(const std::string& stage, const Graph& g)>;
 
   Pipeline(Chosen<ModelHandle> model, Chosen<PrecisionHandle> precision) : model_(std::move(model)), precision_(std::move(precision)) {}
 
-  // Trains what this method adds instead of all parameters.
+  // Trains the parameters that this method adds instead of the model's.
   void set_peft(Chosen<PeftHandle> peft) { peft_ = std::move(peft); }
   void set_dump(Dump dump) { dump_ = std::move(dump); }
   void set_recompute(const std::string& granularity, int64_t num_layers) {
@@ -44,7 +44,7 @@ class Pipeline {
     recompute_layers_ = num_layers;
   }
 
-  // "train": forward, backward and update of a micro-batch; `alone`: each step has one only.
+  // "train": forward, backward and update of a micro-batch. `alone`: each step has a single micro-batch.
   Prepared training(int64_t rows, int64_t seq_length, const Chosen<OptimizerHandle>& optimizer, bool alone = false) const;
   // "gradients": forward and backward without dropout and without an update.
   Prepared gradients(int64_t rows, int64_t seq_length) const;
@@ -52,7 +52,7 @@ class Pipeline {
   Prepared evaluation(int64_t rows, int64_t seq_length) const;
   // "logits": logits of every token position.
   Prepared logits(int64_t rows, int64_t seq_length) const;
-  // "generation.SEQ_LENGTH": logits of one token position a sequence over a cache of `cache_length`.
+  // "generation.SEQ_LENGTH": logits of one token position per sequence, over a cache of `cache_length`.
   Prepared generation(int64_t rows, int64_t seq_length, int64_t cache_length) const;
 
   const Chosen<ModelHandle>& model() const { return model_; }
@@ -64,17 +64,20 @@ class Pipeline {
   }
 
   bool has_peft() const { return peft_.has_value(); }
-  // Of a pipeline with a method: what it trains under a dialect's names, its configuration file, the nodes that begin a run, and those
-  // that merge: each output is a parameter of the model.
-  // For an adapter that is read: its tensors and its configuration.
+  // The four functions below need set_peft.
+  // Weight map of the adapter's parameters in a dialect. `present` and `config` are the tensors and the configuration of an adapter that is
+  // read.
   WeightMap adapter_map(const std::string& dialect, std::vector<TensorInfo> present = {}, const std::string& config = "") const {
     return peft_->handle.weight_map(model_graph(), peft_->options, dialect,
                                     model_.handle.weight_map(model_.options, dialect, std::move(present)), config);
   }
+  // Content of the adapter's configuration file. `base` is the path of the model's weights.
   std::string adapter_config(const std::string& dialect, const std::string& base) const {
     return peft_->handle.write_config(model_graph(), peft_->options, dialect, base);
   }
-  Prepared initialization() const;  // "initialization"
+  // "initialization": the nodes that set the adapter's parameters at the start of a run.
+  Prepared initialization() const;
+  // The nodes that merge the adapter into the model; each output is a parameter of the model.
   Graph merging() const;
 
  private:

@@ -1,4 +1,4 @@
-// Fetches the next micro-batch while the present one is computed.
+// Fetches the next micro-batch while the current one is computed.
 #pragma once
 
 #include <condition_variable>
@@ -12,11 +12,11 @@ namespace corral::train {
 
 class Prefetch {
  public:
-  // Micro-batches of `rows` rows from `first_row` on, in order.
+  // Fetches micro-batches of `rows` sequences, in order, from sequence `first_row` on.
   Prefetch(Fetch fetch, uint64_t first_row, int64_t rows, int64_t seq_length);
   ~Prefetch();
 
-  // The next one, valid until the next call. Rethrows what the fetch threw.
+  // The next micro-batch, valid until the next call. Rethrows an error of the fetch.
   const Batch& next();
 
  private:

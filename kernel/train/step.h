@@ -30,12 +30,12 @@ struct RowLoss {
   int64_t targets = 0;
 };
 
-// Runs over the graph of this name in an allocated session. Allocates only when it is made.
+// Runs the named graph of an allocated session. Allocates only in its constructor.
 class Step {
  public:
   Step(runtime::Session& session, std::string_view graph, uint64_t seed);
 
-  int64_t rows() const { return rows_; }  // of a micro-batch
+  int64_t rows() const { return rows_; }  // sequences of a micro-batch
   int64_t seq_length() const { return seq_length_; }
 
   // Queues forward and backward of micro-batch `index` of `count`, adding to the gradients and to the step's sums. `first_row` numbers its
@@ -44,14 +44,14 @@ class Step {
   // Queues the update with the values of the optimizer's step inputs, such as lr, and a copy of the step's sums for `finish`. At most two
   // updates may be unfinished.
   void update(const std::vector<std::pair<std::string, double>>& values);
-  // Waits for the oldest unfinished update, and for nothing behind it.
+  // Waits for the oldest unfinished update and reads its sums. Does not wait for later work.
   StepResult finish();
 
   // Runs the nodes that depend on parameters only. Call once after each change of parameters, before `forward`.
   void prepare() { session_.run(prepare_); }
-  // Runs the forward phase of a graph with the output `losses` and collects its sums.
+  // Runs the forward phase of a graph with the output `losses`, then collects its sums.
   void forward(const Batch& batch, StepResult& result, std::vector<RowLoss>* each = nullptr);
-  // Adds the sums of the micro-batch that ran last to `result`, and appends those of every sequence to `each`; of a graph with the output
+  // Adds the sums of the last micro-batch to `result`. If `each` is given, appends one RowLoss per sequence. The graph needs the output
   // `losses`.
   void collect(const Batch& batch, StepResult& result, std::vector<RowLoss>* each = nullptr);
 
@@ -60,7 +60,7 @@ class Step {
   struct Sums {
     Sums(const runtime::Session& session, std::vector<runtime::TensorRef> tensors) : readback(session, std::move(tensors)) {}
     runtime::Readback readback;
-    bool passed = false;  // when it was queued: the device does not run late
+    bool passed = false;  // the copy was done when queued: the device is synchronous
     std::chrono::steady_clock::time_point done;
   };
 
@@ -75,7 +75,7 @@ class Step {
   bool has_token_index_, has_seed_;
   bool accumulates_ = true;  // gradients over several micro-batches
   std::vector<std::pair<std::string, runtime::TensorRef>> scalars_;
-  std::vector<std::unique_ptr<Sums>> sums_;  // two of a training graph, used by turns; none of any other
+  std::vector<std::unique_ptr<Sums>> sums_;  // two for a training graph, used in turn; none for other graphs
   uint64_t updates_ = 0, finished_ = 0;
   std::vector<float> loss_values_;
   std::vector<int64_t> token_numbers_;

@@ -1,4 +1,4 @@
-// The optimizer's step inputs, asked for many steps at once so that a step allocates nothing.
+// The optimizer's step inputs, requested for many steps at once so that a step allocates nothing.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ class StepValueTable {
 
   StepValueTable(Chosen<OptimizerHandle> optimizer, uint64_t train_iters) : optimizer_(std::move(optimizer)), train_iters_(train_iters) {}
 
-  // Values of the update after `step` finished ones; valid until the next call.
+  // Values of the update that follows `step` finished steps; valid until the next call.
   const Row& at(uint64_t step);
 
  private:

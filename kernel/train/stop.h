@@ -1,15 +1,16 @@
-// Signals that end a run after its step, saved.
+// Signals after which a run finishes its step, saves and ends.
 #pragma once
 
 namespace corral::train {
 
-// Installs the handlers while it lives.
+// Installs the handlers for its lifetime.
 class StopSignals {
  public:
   enum Reach {
-    kInterrupt,  // SIGINT and SIGTERM, of which a second one ends the process at once
-    kAnyEnd,     // also a terminal or a reader that is gone (SIGHUP, SIGPIPE) and a scheduler's warning (SIGUSR1, SIGUSR2); these may come
-                 // again
+    // SIGINT and SIGTERM. A second one ends the process at once.
+    kInterrupt,
+    // Also a closed terminal or pipe (SIGHUP, SIGPIPE) and a scheduler's warning (SIGUSR1, SIGUSR2). These may come again.
+    kAnyEnd,
   };
   explicit StopSignals(Reach reach);
   ~StopSignals();
