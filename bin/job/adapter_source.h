@@ -1,4 +1,4 @@
-// What was trained beside a model, on disk: an adapter's folder, the method that it is of, and its parameters in a session.
+// An adapter on disk: its folder, its method, and its parameters in a session.
 #pragma once
 
 #include <memory>
@@ -15,19 +15,19 @@ struct AdapterSource {
   std::string path, format;
   std::shared_ptr<CheckpointReaderHandle> reader;
   CheckpointInfo info;
-  std::string plugin;   // of the method: that recognized the configuration, or that --peft names
+  std::string plugin;   // of the method: recognized the configuration, or was named by --peft
   std::string options;  // encoded, as the configuration states them
-  std::string base;     // the model that it was made for, as the configuration names it
+  std::string base;     // the model that it was made for, by the configuration
 };
 
-// Of an open folder that says that it is an adapter. `wanted` names the method's plugin; "": the one that knows the configuration.
+// Describes an open folder that is an adapter. `wanted` names the method's plugin; "": the one that knows the configuration.
 AdapterSource adapter_of(const Host& host, const std::string& path, std::shared_ptr<CheckpointReaderHandle> reader, CheckpointInfo info,
                          const std::string& wanted = "");
 
-// How its tensors, by the names and shapes that they have there, make the parameters that the method adds.
+// Maps the adapter's tensors, by their names and shapes on disk, to the parameters that the method adds.
 WeightMap weight_map_of(const AdapterSource& adapter, const train::Pipeline& pipeline);
 
-// Reads all that was trained into the session: parameters, and masters where there are any.
+// Reads everything trained into the session: parameters, and masters if there are any.
 void load_adapter(const AdapterSource& adapter, const train::Pipeline& pipeline, runtime::Session& session);
 
 }  // namespace corral::job

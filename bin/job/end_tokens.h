@@ -1,4 +1,4 @@
-// What the files of a model say about where a text ends.
+// The tokens that end a text, according to the files of a model.
 #pragma once
 
 #include <set>

@@ -1,4 +1,4 @@
-// What a job needs from the program around it: plugins, recipes, and a voice.
+// The services that a job needs from the program around it: plugins, recipes and output to the user.
 #pragma once
 
 #include <functional>
@@ -14,9 +14,9 @@ namespace corral::job {
 struct Host {
   Registry& plugins;
   config::RecipeFolders recipes;
-  // Receives each line for the user; results are not among them. The job runs silently where this does nothing.
+  // Receives each line for the user, but no results. By default the job is silent.
   std::function<void(const std::string& line)> say = [](const std::string&) {};
-  // Receives a line that the next one replaces. Empty where nobody watches.
+  // Receives a line that the next one replaces. Empty if nobody watches.
   std::function<void(std::string_view line)> live;
 
   // Names of the plugins of a kind that this machine can use.

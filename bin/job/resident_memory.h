@@ -1,4 +1,4 @@
-// What the system says of this process's memory.
+// Reads this process's memory use from the system.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 
 namespace corral::job {
 
-// A figure of /proc/self/status in bytes, such as "VmRSS:" (now) or "VmHWM:" (at its peak); 0 where there is none.
+// A field of /proc/self/status in bytes, such as "VmRSS:" (now) or "VmHWM:" (at its peak); 0 if it is missing.
 uint64_t resident_bytes(std::string_view figure);
 
 }  // namespace corral::job

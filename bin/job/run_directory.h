@@ -13,11 +13,11 @@ namespace corral::job {
 // run.dir, else $SAVE_DIR/NAME, else runs/NAME.
 std::string run_directory(const config::RunConfig& config);
 
-// Lines of a run: said, and kept in log.txt.
+// Says the lines of a run and stores them in log.txt.
 class RunLog {
  public:
   explicit RunLog(const Host& host) : host_(host) {}
-  // Opens the file that keeps the lines, those said before too.
+  // Opens the file of the lines, and writes the lines said so far.
   void open(const std::string& path);
   void say(const std::string& line);
 
@@ -30,7 +30,7 @@ class RunLog {
   std::string before_;  // lines that were said without a file
 };
 
-// state/progress.json of a checkpoint.
+// Contents of state/progress.json in a checkpoint.
 struct Progress {
   uint64_t step = 0, rows = 0;
 };

@@ -1,4 +1,4 @@
-// RUN/.lock: one living process at a time writes a run's directory.
+// RUN/.lock: only one living process at a time writes a run's directory.
 #pragma once
 
 #include <functional>
@@ -6,12 +6,12 @@
 
 namespace corral::job {
 
-// Holds the file under flock, with pid, host and start in it; the system releases it when the process ends, however it ends. The file is
-// removed at the end; a file that is found without a lock on it was left by a process that was killed.
+// Locks the file with flock and writes pid, host and start into it. The system releases the lock when the process ends, however it ends.
+// The destructor removes the file; a file without a lock was left by a killed process.
 class RunLock {
  public:
-  // `dir` exists. Says so where the lock of a dead process is taken over. Throws Error (3) naming pid, host and start where a living one
-  // holds it, or where the file cannot be made.
+  // `dir` exists. Says so if the lock of a dead process is taken over. Throws Error (3) if a living process has the lock, naming its pid,
+  // host and start, or if the file cannot be made.
   RunLock(const std::string& dir, const std::function<void(const std::string& line)>& say);
   RunLock(RunLock&& other) noexcept;
   RunLock& operator=(RunLock&& other) noexcept;

@@ -1,4 +1,4 @@
-// What a run writes into its checkpoints.
+// Writes a run's checkpoints.
 #pragma once
 
 #include <memory>
@@ -15,17 +15,17 @@ namespace corral::job {
 
 class RunSaver {
  public:
-  // `checkpoints` is their folder; `tokenizer` may be null. The configuration is read at each save.
+  // `checkpoints` is the folder of the checkpoints; `tokenizer` may be null. The configuration is read at each save.
   RunSaver(const Host& host, const config::RunConfig& config, std::string checkpoints, std::shared_ptr<const TokenizerHandle> tokenizer)
       : host_(host), config_(config), checkpoints_(std::move(checkpoints)), tokenizer_(std::move(tokenizer)) {}
 
-  // The weights that the run begins with, or resumes from: their files go along and, with a method, what tells them from others.
+  // Keeps the files of the weights that the run begins with or resumes from and, with a method, their fingerprint, for the checkpoints.
   void remember(const ModelSource& source);
-  // Of the data: how chats were written.
+  // Keeps the description of the data, for how its chats were written.
   void set_data(DatasetInfo data) { data_ = std::move(data); }
-  // How a checkpoint is made of parameters. Throws Error (2) where the model or the method has no such dialect.
+  // Maps the checkpoint's tensors to parameters. Throws Error (2) if the model or the method does not have the dialect.
   WeightMap map(const train::Pipeline& pipeline) const;
-  // A checkpoint after `finished` steps.
+  // Saves a checkpoint after `finished` steps.
   void save(runtime::Session& session, const train::Pipeline& pipeline, uint64_t finished, RunLog& log) const;
 
  private:
@@ -37,7 +37,7 @@ class RunSaver {
   std::shared_ptr<const TokenizerHandle> tokenizer_;
   DatasetInfo data_;
   std::optional<CheckpointInfo> origin_;
-  std::string base_, fingerprint_;  // of the model that an adapter is trained for
+  std::string base_, fingerprint_;  // of the model that the adapter is trained for
 };
 
 }  // namespace corral::job

@@ -1,4 +1,4 @@
-// The configuration of a run, resolved and within what this program can do.
+// Resolves the configuration of a run and checks that this program can run it.
 #pragma once
 
 #include <string>
@@ -9,15 +9,15 @@
 
 namespace corral::job {
 
-// Resolves, and says the notices.
+// Resolves the configuration and says the notices.
 config::RunConfig resolve(const Host& host, const config::Sources& sources);
 
-// This program is one rank: a layout that a recipe names is set aside, one that the user names is refused.
+// Restricts the layout to one rank: a recipe's other layout is set aside, a user's is refused.
 void take_one_rank(config::RunConfig& config);
 
-// The message of an error; where it names a key first, with who set that.
+// Adds who set the key to an error message that begins with a key.
 std::string with_who_set_it(const config::RunConfig& config, const std::string& message);
-// Runs `work`, whose errors get such messages.
+// Runs `work`; its errors get such messages.
 template <class Work>
 auto naming_who_set_it(const config::RunConfig& config, const Work& work) {
   try {

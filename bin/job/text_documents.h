@@ -1,4 +1,4 @@
-// Documents of text on the command line: rows of JSONL files, whole files of any other kind.
+// Reads documents of text that are named on the command line: a document per row of a JSONL file, else one per file.
 #pragma once
 
 #include <fstream>
@@ -8,21 +8,21 @@
 
 namespace corral::job {
 
-// --data words: files, and folders for their .jsonl, .ndjson, .json, .txt and .md files, sorted; - is standard input, plain. Throws Error
-// (2).
+// Expands the words of --data, sorted. A folder gives its .jsonl, .ndjson, .json, .txt and .md files; - is standard input as plain text.
+// Throws Error (2).
 std::vector<std::string> text_files(const std::vector<std::string>& words);
 
 bool is_jsonl(const std::string& file);
 
-// Goes through the rows of JSONL files and the others as one row each.
+// Iterates over the rows of JSONL files; any other file is one row.
 class Documents {
  public:
-  // `field`: the key of a row's content; any other file is a row of that field.
+  // `field`: key of the content in a JSONL row. The text of any other file counts as that field.
   Documents(std::vector<std::string> files, std::string field) : files_(std::move(files)), field_(std::move(field)) {}
 
-  // The next text, valid UTF-8 until the next call. Throws Error (2) naming file and line.
+  // Reads the next text as valid UTF-8; it is valid until the next call. Throws Error (2) naming file and line.
   bool next(std::string_view& text);
-  // The next row's array of ids in `field`; only of JSONL files. Rows may also be the array itself.
+  // Reads the ids of the next row, which is an array or has one in `field`. JSONL files only.
   bool next(std::vector<int32_t>& ids);
   const std::string& place() const { return place_; }  // file and line of the last row
 

@@ -1,4 +1,4 @@
-// Tokens as text while they come: only whole characters, and nothing that may turn out to be the text that ends all.
+// Decodes tokens to text as they come. Shows only whole characters, and holds back text that may become a stop text.
 #pragma once
 
 #include <cstdint>
@@ -11,15 +11,15 @@ namespace corral::job {
 
 class TextStream {
  public:
-  // `tokenizer` may be null: then there is no text.
+  // `tokenizer` may be null; then there is no text.
   TextStream(const TokenizerHandle* tokenizer, std::vector<std::string> stops, bool show_special)
       : tokenizer_(tokenizer), stops_(std::move(stops)), show_special_(show_special) {}
 
-  // False where one of the stop texts is complete; it, and what follows it, is left out.
+  // Adds a token. Returns false if a stop text is complete; the stop text and everything after it are left out.
   bool add(int32_t id);
-  // What can be shown and was not taken yet.
+  // The text that can be shown and was not returned yet.
   std::string take();
-  // Nothing comes any more: what was held back is shown.
+  // Ends the stream: text that was held back can be shown.
   void end() { ended_ = true; }
 
  private:

@@ -15,14 +15,14 @@ namespace corral::job {
 
 class Trackers {
  public:
-  // Loads the plugins and reads their options, so that a wrong one is refused before any work.
+  // Loads the plugins and reads their options, so that wrong options are refused before any work.
   Trackers(const Host& host, const config::RunConfig& config);
   void open(const std::string& run_dir, const config::RunConfig& config);
   void track(uint64_t step, std::initializer_list<std::pair<const char*, double>> values) const;
   void close();
 
  private:
-  std::vector<std::pair<std::shared_ptr<const Plugin>, std::string>> chosen_;  // with its options
+  std::vector<std::pair<std::shared_ptr<const Plugin>, std::string>> chosen_;  // plugin and its encoded options
   std::vector<TrackerHandle> opened_;
 };
 

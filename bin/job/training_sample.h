@@ -1,4 +1,4 @@
-// Text that a model in training writes now and then, for a person to read.
+// Writes a text with the model in training now and then, for a person to read.
 #pragma once
 
 #include <memory>
@@ -12,17 +12,17 @@
 
 namespace corral::job {
 
-// train.sample_interval and train.sample_prompt. Everything is made before the first step; the programs share the run's arena.
+// Implements train.sample_interval and train.sample_prompt. Everything is made before the first step; the programs share the run's arena.
 class TrainingSample {
  public:
-  // Throws Error (2) where there is no tokenizer, or nothing to begin a text with.
+  // Throws Error (2) if there is no tokenizer, or no token to begin a text with.
   TrainingSample(const config::RunConfig& config, std::shared_ptr<const TokenizerHandle> tokenizer);
 
-  // Appends the generation graphs; they are this one's from then on.
+  // Appends the generation graphs, which this object uses from then on.
   void add_graphs(const train::Pipeline& pipeline, std::vector<runtime::Prepared>& graphs);
-  // Of the allocated session that the graphs went into.
+  // Uses the allocated session that contains the graphs.
   void open(runtime::Session& session);
-  // The prompt and its continuation on one line: the same for the same weights.
+  // The prompt and its continuation on one line; equal weights give equal text.
   std::string write();
 
  private:

@@ -1,4 +1,4 @@
-// Tokens that a run is to learn to write, and whose weights look as if nothing had ever trained them: reserved tokens of a base model.
+// Warns of tokens that a run is to learn to write although their weights look untrained: reserved tokens of a base model.
 #pragma once
 
 #include <functional>
@@ -10,8 +10,8 @@
 
 namespace corral::job {
 
-// Looks at the targets of the first rows of the data, and at their rows in the embedding and the output layer. A row looks untrained where
-// its length is beyond 3 deviations of the others', or where another row equals it. Says one warning a matrix, with what would mend it.
+// Reads the targets in the first rows of the data, and compares their rows in the embedding and the output layer. A row looks untrained if
+// its length is beyond 3 deviations of the others', or if another row equals it. Says one warning per matrix, with a remedy.
 void warn_of_untrained_rows(runtime::Session& session, const train::Fetch& fetch, uint64_t rows, int64_t seq_length,
                             const TokenizerHandle* tokenizer, const std::function<void(const std::string& line)>& say);
 

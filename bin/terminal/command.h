@@ -1,4 +1,4 @@
-// A sub-command of `corral`: one file in bin/commands, named as it is called (recipes_show.cpp is `corral recipes show`), that defines
+// A sub-command of `corral` is one file in bin/commands, named as it is called: recipes_show.cpp is `corral recipes show` and defines
 // `extern const Command command_recipes_show`. The build makes the table from the folder.
 #pragma once
 
@@ -16,16 +16,16 @@ struct Flag {
   enum Takes { kNothing, kValue, kValues, kPaths };  // kPaths: each word is one value, commas and blanks included
   const char* name;                                  // without dashes
   Takes takes;
-  const char* value;     // what the value is called in --help: "FILE"
+  const char* value;     // name of the value in --help: "FILE"
   const char* help;      // one line
-  const char* key = "";  // the key of the configuration that it is a shorthand of
+  const char* key = "";  // configuration key that the flag is a shorthand of
 };
 
-// What stood on the command line after the command's name.
+// The flags and words after the command's name.
 class Arguments {
  public:
   bool has(std::string_view flag) const { return values_.find(flag) != values_.end(); }
-  // The flag's value, or `otherwise`. Throws corral::Error (2) naming the flag where it is no number.
+  // The flag's value, or `otherwise`. Throws corral::Error (2) naming the flag if a number is expected and the value is not one.
   std::string text(std::string_view flag, const std::string& otherwise = "") const;
   int64_t integer(std::string_view flag, int64_t otherwise) const;
   double number(std::string_view flag, double otherwise) const;
@@ -38,21 +38,21 @@ class Arguments {
   std::map<std::string, std::vector<std::string>, std::less<>> values_;
 };
 
-// All shared flags that are shorthands of configuration keys.
+// In `shared`: all flags that are shorthands of configuration keys.
 inline constexpr char kEveryKey[] = "KEYS";
 
-// Which processes do a command's work where a launcher started several.
+// Ranks that do a command's work if a launcher started several processes.
 enum class Ranks {
-  kFirst,  // the first; the others end silently
-  kAll,    // all of them, together
+  kFirst,  // the first rank; the others end silently
+  kAll,    // all ranks together
 };
 
 struct Command {
   const char* name;     // "recipes show"
   const char* summary;  // one line
-  const char* words;    // positional arguments: "NAME", "[NAME]" where it may be left out, "NAME..." for any number, "" for none
+  const char* words;    // positional arguments: "NAME", "[NAME]" if optional, "NAME..." for any number, "" for none
   std::span<const Flag> flags;
-  std::span<const char* const> shared;     // the names of the shared flags that count here; kEveryKey: all of configuration keys
+  std::span<const char* const> shared;     // names of the shared flags that count here; kEveryKey: all of configuration keys
   int (*run)(const Arguments& arguments);  // the exit code; throws corral::Error
   Ranks ranks = Ranks::kFirst;
 };
@@ -60,19 +60,19 @@ struct Command {
 // All sub-commands, sorted by name.
 std::span<const Command* const> commands();
 
-// Flags of every command (--help, --verbose, --plugin-path), and those that several share: of a run's configuration, and --dump-graph.
+// Flags of every command (--help, --verbose, --plugin-path), and flags that several commands share: --dump-graph and configuration keys.
 std::span<const Flag> common_flags();
 std::span<const Flag> shared_flags();
-// The shared ones that the command takes and does not have of its own.
+// The shared flags that the command takes and does not define itself.
 std::vector<Flag> shared_flags_of(const Command& command);
-// All that the command takes, its own first.
+// All flags of the command, its own first.
 std::vector<Flag> flags_of(const Command& command);
 
-// Throws corral::Error (2) for a flag that is unknown, with the nearest one, or that the command has no use for, and for words that the
-// command does not take.
+// Throws corral::Error (2) for words that the command does not take, and for an unknown flag (naming the nearest) or one that the command
+// has no use for.
 Arguments parse(const Command& command, const std::vector<std::string>& words);
 
-// Help on standard output.
+// Prints the help on standard output.
 void print_help();
 void print_help(const Command& command);
 

@@ -1,4 +1,4 @@
-// --dump-graph STAGE: the graph of a stage on standard output, instead of the command's work.
+// --dump-graph STAGE: prints the graph of a stage on standard output instead of doing the command's work.
 #pragma once
 
 #include <functional>
@@ -9,11 +9,11 @@
 
 namespace corral::cli {
 
-// The pipeline, set to print the graphs of the wanted stage as they are made. Throws Error (2) for an unknown stage.
+// Sets the pipeline to print the graphs of the wanted stage as they are made. Throws Error (2) for an unknown stage.
 train::Pipeline printing_stages(const Arguments& arguments, train::Pipeline pipeline);
 
-// Whether the command ends here, its graphs being made: true where a stage is wanted. `planned` gives the session whose memory plan is
-// printed where that is it. Refuses a stage that no graph of this command has passed.
+// True if a stage is wanted: the command ends here, after its graphs are made. Refuses a stage that no graph of this command has passed. If
+// the stage is the memory plan, prints the plan of the session that `planned` returns.
 bool ends_with_graph(const Arguments& arguments, const train::Pipeline& pipeline, const std::function<const runtime::Session&()>& planned);
 
 }  // namespace corral::cli

@@ -1,4 +1,4 @@
-// Lines of a user: with editing and history at a terminal, else as they stand in the input.
+// Reads a user's lines: with editing and history at a terminal, else unchanged from standard input.
 #pragma once
 
 #include <optional>
@@ -8,13 +8,13 @@ namespace corral::cli {
 
 class LineReader {
  public:
-  // `prompt` is shown at a terminal. The history of `file` is there from the start; each line is kept in it at once.
+  // `prompt` is shown at a terminal. The history is loaded from `file`; each line is stored there at once.
   LineReader(std::string prompt, std::string file);
   LineReader(const LineReader&) = delete;
   LineReader& operator=(const LineReader&) = delete;
 
   bool interactive() const { return interactive_; }
-  // Empty at the end of the input.
+  // The next line; empty at the end of the input.
   std::optional<std::string> next();
 
  private:

@@ -8,10 +8,10 @@
 
 namespace corral::cli {
 
-// The model at `path` with everything that flags say about it: --model, --hf-model, --adapter, --peft.
+// The model at `path`, with everything that --model, --hf-model, --adapter and --peft say about it.
 job::WantedModel model_at(const Arguments& arguments, const std::string& path, const std::string& format = "");
 
-// The model that --checkpoint, --megatron-path or --hf-model names; throws Error (2) naming `command` where none does.
+// The model that --checkpoint, --megatron-path or --hf-model names. Throws Error (2) naming `command` if none is given.
 job::WantedModel wanted_model(const Arguments& arguments, const std::string& command);
 
 }  // namespace corral::cli

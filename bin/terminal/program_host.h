@@ -1,5 +1,4 @@
-// The host of jobs that a command starts: its plugins are those of --plugin-path and the folders of the program, its voice is standard
-// error.
+// The host of the jobs that a command starts. Its plugins come from --plugin-path and the program's folders; it speaks on standard error.
 #pragma once
 
 #include "bin/job/host.h"
@@ -7,7 +6,7 @@
 
 namespace corral::cli {
 
-// Made at the first call, from the arguments of the one command that runs. Recipes are those of $CORRAL_RECIPE_PATH, then of
+// The host is made at the first call, from the arguments of the one command that runs. Recipes are searched in $CORRAL_RECIPE_PATH, then in
 // share/corral/recipes beside the program's folder.
 const job::Host& host_of(const Arguments& arguments);
 

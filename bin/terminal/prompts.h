@@ -1,4 +1,4 @@
-// The prompts of a command line as ids.
+// Reads the prompts of a command line as token ids.
 #pragma once
 
 #include <optional>
@@ -12,10 +12,10 @@ namespace corral::cli {
 
 struct Prompt {
   std::vector<int32_t> ids;
-  std::optional<std::string> text;  // absent where the prompt was given as ids
+  std::optional<std::string> text;  // absent if the prompt was given as ids
 };
 
-// --prompt TEXT, --prompt - or --prompts FILE. Throws Error naming file and line; without a tokenizer only rows with ids are taken.
+// Reads --prompt TEXT, --prompt - or --prompts FILE. Throws Error naming file and line. Without a tokenizer only rows with ids are read.
 std::vector<Prompt> read_prompts(const Arguments& arguments, const TokenizerHandle* tokenizer, int64_t vocabulary);
 
 }  // namespace corral::cli

@@ -1,4 +1,4 @@
-// How a token is chosen: flags of the commands that generate, settings of a chat, and what a model's generation_config.json says.
+// Flags that say how the next token is chosen: shared by the commands that generate and by the settings of a chat.
 #pragma once
 
 #include <algorithm>
@@ -52,7 +52,7 @@ inline constexpr SamplingFlag kSampling[] = {
      [](generate::Sampling& s, double v) { s.seed = static_cast<uint64_t>(v); }},
 };
 
-// A command's own flags, and these.
+// Appends the sampling flags to a command's own flags.
 template <size_t N>
 constexpr auto with_sampling(const Flag (&own)[N]) {
   std::array<Flag, N + std::size(kSampling)> all{};
@@ -61,10 +61,10 @@ constexpr auto with_sampling(const Flag (&own)[N]) {
   return all;
 }
 
-// Throws corral::Error (2) that begins with `said` where the value is none that it can have.
+// Returns `value`, or throws corral::Error (2), beginning with `said`, if it is outside low..high or should be whole and is not.
 double checked(double value, double low, double high, bool whole, const std::string& said);
 
-// These flags; where none says how, generation_config.json; else greedy.
+// Reads the sampling flags; settings without a flag come from generation_config.json, else sampling is greedy.
 generate::Sampling sampling(const Arguments& arguments, const job::ModelSource& source);
 
 }  // namespace corral::cli

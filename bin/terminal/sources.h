@@ -1,4 +1,4 @@
-// What the flags of a command say of a run's configuration.
+// The configuration of a run as a command's flags describe it.
 #pragma once
 
 #include <string>
@@ -8,13 +8,13 @@
 
 namespace corral::cli {
 
-// Of a command that takes a recipe; the command may change it before it is resolved.
+// Collects the sources of a run's configuration from the flags. The command may change them before they are resolved.
 config::Sources sources(const Arguments& arguments);
 
-// True for llama32/1b, a family and a size; false for a path to a plugin.
+// True for a family and a size, such as llama32/1b; false for a path to a plugin.
 bool is_family_and_size(const std::string& model);
 
-// Reads samples and chats unless a recipe, a file or a flag names a reader.
+// Chooses the reader of samples and chats unless a recipe, a file or a flag names a reader.
 void prefer_samples(config::Sources& sources, const std::string& by);
 
 }  // namespace corral::cli

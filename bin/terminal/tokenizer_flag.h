@@ -1,4 +1,4 @@
-// The tokenizer of a command that needs nothing else of a run's configuration.
+// The --tokenizer flag, for commands that need nothing else of a run's configuration.
 #pragma once
 
 #include <memory>
@@ -8,12 +8,11 @@
 
 namespace corral::cli {
 
-// What such a command takes.
 inline constexpr Flag kTokenizerFlag{"tokenizer", Flag::kValue, "PATH", "folder or file of the tokenizer", "tokenizer.path"};
 inline constexpr Flag kTokenizerOptions{"set", Flag::kValues, "KEY=VALUE",
                                         "options of the tokenizer: tokenizer.plugin=hf tokenizer.special_tokens=3", ""};
 
-// Of --tokenizer and --set; throws Error (2) where --tokenizer is missing.
+// Opens the tokenizer that --tokenizer and --set describe. Throws Error (2) if --tokenizer is missing.
 std::shared_ptr<const TokenizerHandle> tokenizer_of(const Arguments& arguments);
 
 }  // namespace corral::cli

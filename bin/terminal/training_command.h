@@ -1,4 +1,4 @@
-// The flags that pretrain and finetune share, and the run that they ask for.
+// The flags that pretrain and finetune share, and the run that they start.
 #pragma once
 
 #include "bin/job/training.h"
@@ -8,7 +8,7 @@ namespace corral::cli {
 
 inline constexpr const char* kTrainingShared[] = {"recipe", "config", "set", kEveryKey, "dump-graph"};
 
-// 0, or 130 where a signal stopped the run.
+// Returns 0, or 130 if a signal stopped the run.
 int train_command(const Arguments& arguments, job::TrainingRequest::Mode mode);
 
 }  // namespace corral::cli

@@ -1,4 +1,4 @@
-// The one place that writes for the user: standard error. Results of commands go to standard output instead.
+// Writes for the user on standard error, from this one place. Results of commands go to standard output instead.
 #pragma once
 
 #include <string>
@@ -6,15 +6,15 @@
 
 namespace corral::cli {
 
-// Whether nothing is written: on a rank beside the first.
+// Turns all output off; for ranks other than the first.
 void set_silent(bool silent);
 
 void say(const std::string& line);
-// A line that the next one replaces; only where a terminal shows it.
+// Shows a line that the next one replaces. Does nothing unless a terminal shows it.
 void live(std::string_view line);
 bool shows_live();
 
-// Text as printf writes it.
+// Formats text as printf does.
 [[gnu::format(printf, 1, 2)]] std::string printed(const char* format, ...);
 
 }  // namespace corral::cli
