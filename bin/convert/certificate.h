@@ -1,4 +1,4 @@
-// conversion.json: what a conversion wrote, with a hash of each tensor, in the folder that its flag named.
+// conversion.json: records what a conversion wrote, with a hash of each tensor, in the folder that its flag named.
 #pragma once
 
 #include <chrono>
@@ -16,17 +16,17 @@ namespace corral::convert {
 
 inline constexpr char kCertificateName[] = "conversion.json";
 
-// One conversion, measured from here on.
+// One conversion; the time is measured from construction.
 class Conversion {
  public:
-  // `command`: "import", "export". `check`: compare the logits of source and target, or nothing.
+  // `command`: "import" or "export". `check`: compares the logits of source and target, if given.
   Conversion(const job::Host& host, const job::ModelSource& source, const char* command, std::string format,
              std::optional<LogitsCheckOptions> check);
 
-  // Reads what was written back, for its hashes, while it goes to the disk.
+  // Reads the written files back for their hashes, while they are synced to the disk.
   void read_back(const std::string& written);
-  // Compares the logits where that is wanted, then writes the certificate into `folder`, in which `target` was written. Throws Error (1)
-  // where they differ.
+  // Compares the logits if wanted, then writes the certificate into `folder`; `target` is the written checkpoint in it. Throws Error (1) if
+  // the logits differ.
   void certify(const std::string& folder, const std::string& target);
   // "21 tensors, 0.3 MB in 0.2 s (1.6 MB/s), 40.1 MB of memory at its peak"
   std::string summary() const;
@@ -46,12 +46,12 @@ class Conversion {
   std::string check_;
 };
 
-// The certificate of a checkpoint, in its folder or in one of the two above it.
+// The certificate of a checkpoint, from its folder or one of the two folders above.
 struct Certificate {
   std::string path, command, source;
-  std::map<std::string, std::string> hashes;  // of the tensors
+  std::map<std::string, std::string> hashes;  // by tensor name
 };
-// Nothing where there is none. Throws Error (2) where it is damaged.
+// Empty if there is none. Throws Error (2) if it is damaged.
 std::optional<Certificate> certificate_of(const std::string& checkpoint);
 
 // "corral import of PATH (conversion.json)", or "".

@@ -1,4 +1,4 @@
-// Two models' tensors, compared value by value in constant memory, however each of them is laid out.
+// Compares the tensors of two models value by value in constant memory, whatever their layouts.
 #pragma once
 
 #include <string>
@@ -9,11 +9,11 @@
 namespace corral::convert {
 
 struct TensorDifference {
-  TensorInfo tensor;                      // of the first side
-  DType other_dtype = DType::DTYPE_NONE;  // of the second; none where it lacks it
-  std::string problem;                    // why it was not compared; "" where it was
-  uint64_t compared = 0, differing = 0;   // elements; those whose values differ
-  double max_abs = 0;                     // infinity where one side has no number
+  TensorInfo tensor;                      // on the first side
+  DType other_dtype = DType::DTYPE_NONE;  // on the second side; none if it is missing there
+  std::string problem;                    // why the tensor was not compared, or ""
+  uint64_t compared = 0, differing = 0;   // elements; elements whose values differ
+  double max_abs = 0;                     // infinity if one side is NaN or infinite
   double squares = 0, difference_squares = 0;
 
   // The same type and the same bits.
@@ -22,8 +22,8 @@ struct TensorDifference {
   double relative() const;
 };
 
-// Each external tensor that is there against what the map makes it of; padding is not compared, and neither is what the map does not know.
-// In the order of `externals`. `shapes` are the map's own parameters; those of the other side may lack some, or have other shapes.
+// Compares each external tensor that exists with the value that the map gives it, in the order of `externals`. Padding and tensors that the
+// map does not know are skipped. `shapes` are the map's parameters; the other side may lack some, or have other shapes.
 std::vector<TensorDifference> compare_through_map(const WeightMap& map, const std::vector<TensorInfo>& shapes,
                                                   checkpoint::TensorSource& externals, checkpoint::TensorSource& parameters);
 

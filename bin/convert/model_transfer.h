@@ -1,4 +1,4 @@
-// A model's checkpoint from one format into another, weights and files as they are.
+// Copies a model's checkpoint from one format into another, with weights and files unchanged.
 #pragma once
 
 #include <cstdint>
@@ -10,15 +10,15 @@
 
 namespace corral::convert {
 
-// Checks the tensors of a model against its configuration when it is made; writes as often as asked.
+// The constructor checks the model's tensors against its configuration; `write` may be called repeatedly.
 class ModelTransfer {
  public:
-  // `format` is the plugin that writes. `max_shard_bytes` 0: as that format sees fit.
+  // `format` is the plugin that writes. `max_shard_bytes` 0: the format chooses.
   ModelTransfer(const job::Host& host, const job::ModelSource& source, const std::string& format, uint64_t max_shard_bytes);
 
-  // That it will take on the disk, about.
+  // Approximate size on disk.
   uint64_t bytes() const { return request_.sparse ? space_ : bytes_; }
-  // Into an empty folder.
+  // Writes into an empty folder.
   void write(const std::string& folder) const;
   // "a model with its configuration and 5 other files"
   std::string summary() const;
@@ -32,8 +32,8 @@ class ModelTransfer {
   uint64_t bytes_ = 0, space_ = 0;
 };
 
-// Writes the source's adapter into an empty folder: unchanged in its own format, without a training state. `sources` set the method's keys.
-// `target_modules`, if any, rename the modules: linear_qkv, if its parts have one matrix in common.
+// Writes the source's adapter into an empty folder. In its own format it is unchanged but for training state, which is left out. `sources`
+// set the method's keys. `target_modules`, if any, rename the modules; linear_qkv needs parts with one matrix in common.
 void copy_adapter(const job::Host& host, const config::Sources& sources, const job::ModelSource& source, const std::string& format,
                   const std::string& folder, const std::vector<std::string>& target_modules = {});
 

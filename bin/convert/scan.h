@@ -1,4 +1,4 @@
-// Tensors read whole, for what only their bytes tell.
+// Reads tensors whole, for facts that only their bytes tell.
 #pragma once
 
 #include <string>
@@ -9,12 +9,12 @@
 namespace corral::convert {
 
 struct TensorScan {
-  std::string hash;                   // XXH3-128 of the bytes, row after row
+  std::string hash;                   // XXH3-128 of the bytes in row-major order
   uint64_t nans = 0, infinities = 0;  // of floating-point types
-  std::string problem;                // why it could not be read; "" where it could
+  std::string problem;                // why the tensor could not be read, or ""
 };
 
-// All of them, several at a time where the source allows it, a buffer each.
+// Scans all tensors, several at a time if the source allows it, each with a buffer of its own.
 std::vector<TensorScan> scan_tensors(checkpoint::TensorSource& tensors);
 
 }  // namespace corral::convert

@@ -5,8 +5,8 @@
 
 namespace corral::hub {
 
-// The hash of the file that is of the kind of `name`: SHA-256 where that has 64 hexadecimal digits, SHA-1 of the file as a blob of git
-// where it has 40; "" for any other name. Reads the whole file.
+// Hashes the whole file the way `name` was made: SHA-256 if it has 64 hexadecimal digits, SHA-1 of the git blob if it has 40. "" for any
+// other name.
 std::string content_hash(const std::string& path, const std::string& name);
 
 }  // namespace corral::hub

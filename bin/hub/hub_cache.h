@@ -1,4 +1,4 @@
-// Names of models on the hub, and the folder in which the hub's own tools keep what was downloaded:
+// Names of models on the hub, and the cache folder that the hub's own tools use:
 //
 //   hub/models--OWNER--NAME/refs/main              the commit that a branch or tag named last
 //   hub/models--OWNER--NAME/snapshots/COMMIT/FILE  a link to
@@ -16,26 +16,26 @@ struct HubName {
   std::string revision = "main";  // branch, tag or commit
 };
 
-// OWNER/NAME or OWNER/NAME@REVISION; nothing where a text can be no such name.
+// Parses OWNER/NAME or OWNER/NAME@REVISION; empty if the text cannot be such a name.
 std::optional<HubName> hub_name(const std::string& text);
 
-// Whether a name of others leads nowhere but below the folder that it is put in.
+// True if a file name from elsewhere stays below the folder that it is put in.
 bool stays_below(const std::string& name);
 
-// $HF_HUB_CACHE, $HF_HOME/hub, or what these are by default.
+// $HF_HUB_CACHE, $HF_HOME/hub, or their default.
 std::filesystem::path hub_cache();
-// The model's folder of it.
+// The model's folder in the cache.
 std::filesystem::path hub_folder(const std::string& repository);
 // The commit that the cache has for a revision, or "".
 std::string cached_commit(const HubName& name);
-// $HF_ENDPOINT without a slash at its end. Throws Error (2) where that is no address.
+// $HF_ENDPOINT without a trailing slash. Throws Error (2) if it is not an address.
 std::string hub_endpoint();
-// $HF_TOKEN, or what `hf auth login` left, or "".
+// $HF_TOKEN, else the token that `hf auth login` saved, or "".
 std::string hub_token();
 
-// A path as it is, where something is there; for the name of a model its folder in the cache, where that has it.
+// Returns an existing path unchanged, and for a model's name its folder in the cache, if it is there.
 std::string cached_path(const std::string& path);
-// The same for a path of the command line. Throws Error (2) where a name is not in the cache, with the command that downloads it.
+// The same for a path on the command line. Throws Error (2) if a name is not in the cache, with the command that downloads it.
 std::string local_path(const std::string& path);
 
 }  // namespace corral::hub

@@ -10,16 +10,16 @@
 namespace corral::hub {
 
 struct DownloadOptions {
-  bool everything = false;  // also weights in formats that are not read here
+  bool everything = false;  // also weights in formats that Corral does not read
   unsigned at_once = 4;     // files
-  // Receives a line for the user, and, as it goes, how much is there.
+  // Receives lines for the user, and the progress.
   std::function<void(const std::string&)> say;
   std::function<void(uint64_t done, uint64_t total)> progress;
 };
 
-// Gives back the folder with the files. What is there already is not fetched again, what was begun is continued, and each file is compared
-// with the hash that the hub states before it gets its name. Throws Error: 2 where the name, the revision or the token is wrong, 3 where
-// the network, the hub or the disk fails.
+// Returns the folder with the files. Existing files are not fetched again, partial ones are continued. Each file is compared with the hub's
+// hash before it gets its name. Throws Error: 2 if the name, the revision or the token is wrong, 3 if the network, the hub or the disk
+// fails.
 std::string download(const HubName& name, const DownloadOptions& options);
 
 }  // namespace corral::hub

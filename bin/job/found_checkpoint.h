@@ -1,4 +1,4 @@
-// Which installed plugins know what lies at a path: the format, and the model of its configuration.
+// Finds the installed plugins that know a path: its format, and the model of its configuration.
 #pragma once
 
 #include <memory>
@@ -14,7 +14,8 @@ struct FoundFormat {
   CheckpointFormat format;
   std::string name, reason;
 };
-// By the files alone; `wanted` is the format that a flag speaks of, or "". Throws Error (2) where none knows it, or two do equally.
+// Finds the format by the files alone; `wanted` is the format that a flag names, or "". Throws Error (2) if no format knows the path, or
+// two know it equally well.
 FoundFormat find_format(const Host& host, const std::string& path, const std::string& wanted = "");
 
 // The configuration of a checkpoint in its own dialect.
@@ -25,12 +26,12 @@ struct FoundModel {
     std::string plugin, reason;
     uint32_t confidence = 0;
   };
-  std::string plugin;           // that claims it best; "" for none
-  std::string options, reason;  // its
-  std::string refusal;          // what the first plugin said that refused it, where none takes it
-  std::vector<Claim> claims;    // of all that were asked and know the dialect
+  std::string plugin;           // claims the configuration best; "" for none
+  std::string options, reason;  // the plugin's
+  std::string refusal;          // message of the first plugin that refused it, if none accepts it
+  std::vector<Claim> claims;    // of all plugins that were asked and know the dialect
 };
-// `wanted` names the plugin that alone is asked, or is "". Throws Error where the wanted one refuses the configuration, or any fails.
+// Asks only the plugin `wanted`, or all if it is "". Throws Error if the wanted one refuses the configuration, or if any fails.
 FoundModel find_model(const Host& host, const DialectConfig& config, const std::string& wanted = "");
 
 // A checkpoint that is open, whether or not its model is known.
@@ -40,15 +41,15 @@ struct FoundCheckpoint {
   std::shared_ptr<CheckpointReaderHandle> reader;
   CheckpointInfo info;
   std::vector<TensorInfo> tensors;
-  bool of_run = false;  // it has the manifest of a run of Corral's
+  bool of_run = false;  // it has the manifest of a Corral run
 
   const std::string& files_folder() const { return info.files_folder.empty() ? path : info.files_folder; }
 };
-// Whether any installed format knows the path.
+// True if an installed format knows the path.
 bool is_checkpoint(const Host& host, const std::string& path);
-// What a path stands for without a look at its content: a run directory's newest checkpoint, a name of the hub's cache, or itself.
+// Resolves a path without reading its content: a run directory to its newest checkpoint, a hub name to the cache, else itself.
 std::string newest_checkpoint(const Host& host, const std::string& path);
-// Opens just this.
+// Opens exactly this path.
 FoundCheckpoint open_checkpoint(const Host& host, const std::string& path);
 
 }  // namespace corral::job

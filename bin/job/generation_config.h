@@ -7,8 +7,8 @@
 
 namespace corral::job {
 
-// An empty object where there is none. The adapter's, where it has one: it was trained to end its answers. Throws corral::Error (2) where
-// it is no JSON object.
+// Reads the adapter's file if it has one, because the adapter was trained to end its answers. An empty object if there is none. Throws
+// corral::Error (2) if the file is not a JSON object.
 nlohmann::json generation_config(const ModelSource& source);
 
 }  // namespace corral::job

@@ -1,4 +1,4 @@
-// What `corral plugin validate` checks. Each check is one sentence that holds of a good plugin, and runs in a process of its own.
+// The checks of `corral plugin validate`. Each check is one sentence that is true of a good plugin, and runs in a process of its own.
 #pragma once
 
 #include <cstdint>
@@ -12,13 +12,13 @@
 
 namespace corral::validate {
 
-// The plugin that is looked at. It is not loaded: checks load it themselves.
+// The plugin under test. It is not loaded: checks load it themselves.
 struct Subject {
   PluginInfo info;
   uint64_t seed = 0;
-  std::string scratch;  // an empty folder of this check's own
+  std::string scratch;  // an empty folder for this check alone
 
-  // The encoded defaults of its options.
+  // The encoded defaults of the plugin's options.
   std::string options() const;
   std::mt19937_64 random() const { return std::mt19937_64(seed); }
 };
@@ -26,7 +26,7 @@ struct Subject {
 struct Outcome {
   enum Status { kPass, kFail, kWarn, kSkip };
   Status status = kPass;
-  std::string reason;  // of a pass: what was measured, or ""
+  std::string reason;  // for a pass: the measurement, or ""
 };
 
 inline Outcome pass(std::string measured = "") { return {Outcome::kPass, std::move(measured)}; }
@@ -36,23 +36,23 @@ inline Outcome skip(std::string reason) { return {Outcome::kSkip, std::move(reas
 
 struct Check {
   const char* id;                  // "symbols.one-export"
-  const char* sentence;            // what holds
-  Outcome (*run)(const Subject&);  // what it throws is a failure
+  const char* sentence;            // the requirement
+  Outcome (*run)(const Subject&);  // an exception is a failure
 };
 
-// What is known of a kind: how to use such a plugin in a small way, and what it must fulfil.
+// How to use a plugin of a kind in a small way, and the checks that it must pass.
 struct Kind {
   const char* name;
   const char* interface_id;
-  uint64_t table_size;  // of ABI 1.0
-  // Uses the plugin once, as a run would. Throws what the plugin says, or what is wrong.
+  uint64_t table_size;  // in ABI 1.0
+  // Uses the plugin once, as a run would. Throws the plugin's message, or a fault.
   void (*exercise)(const Subject&, const std::shared_ptr<const Plugin>&);
   std::span<const Check> checks;
 };
 
 std::vector<std::span<const Check>> general_checks();
 std::span<const Kind* const> kinds();
-const Kind* find_kind(const std::string& name);  // null: its conformance is not known here
+const Kind* find_kind(const std::string& name);  // null: the conformance of this kind is not known here
 
 // All checks for a plugin of this kind, the general ones first.
 std::vector<const Check*> checks_for(const std::string& kind);

@@ -1,4 +1,4 @@
-// Holds a device to the float64 references: every case of an operation, in float32, in bfloat16, mixed, and added to what is there.
+// Compares a device with the float64 references: every case of an operation in float32, bfloat16, mixed types, and accumulating.
 #pragma once
 
 #include <string>
@@ -11,11 +11,11 @@ namespace corral::validate {
 
 struct Conformance {
   size_t runs = 0;                    // nodes that were run and compared
-  double largest_error = 0;           // over all float32 outputs, by the largest value of the reference
-  std::vector<std::string> failures;  // a sentence each: what deviates, by how much, or why it did not run
+  double largest_error = 0;           // over all float32 outputs, relative to the largest value of the reference
+  std::vector<std::string> failures;  // one sentence each: the deviation, or why it did not run
 };
 
-// Throws nothing: what the device throws is a failure. Limits: 1e-5 of the largest value in float32; half a unit of bfloat16 more where
+// Throws nothing; an exception of the device is a failure. Limits: 1e-5 of the largest value in float32; half a unit of bfloat16 more if
 // the output is bfloat16; integers exactly.
 Conformance check_operation(const std::shared_ptr<const DeviceHandle>& device, const graph::OpDef& def);
 

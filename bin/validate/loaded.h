@@ -1,4 +1,4 @@
-// A plugin that can also be closed: what a run never does, and a validation must.
+// A plugin that can also be closed: a run never does that, a validation must.
 #pragma once
 
 #include <memory>
@@ -11,14 +11,14 @@ namespace corral::validate {
 
 class Loaded {
  public:
-  // Loads the file only; throws Error where the loader refuses it or the descriptor is unusable.
+  // Only loads the file. Throws Error if the loader refuses it or the descriptor is unusable.
   explicit Loaded(const PluginInfo& info);
-  ~Loaded();  // closes without shutdown where that was not called
+  ~Loaded();  // closes without shutdown if it was not called
   Loaded(const Loaded&) = delete;
   Loaded& operator=(const Loaded&) = delete;
 
   const corral_plugin_descriptor& descriptor() const { return *descriptor_; }
-  // As the host does it: init, then the kind's interface. Throws what the plugin says.
+  // Initializes as the host does: init, then the kind's interface. Throws the plugin's message.
   std::shared_ptr<const Plugin> init();
   // The plugin with another table for its interface.
   std::shared_ptr<const Plugin> with_table(const void* table) const;

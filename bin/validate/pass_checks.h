@@ -1,4 +1,4 @@
-// What holds of every pass, graph in and graph out, whatever its kind.
+// Checks that every pass must satisfy, whatever its kind.
 #pragma once
 
 #include "bin/validate/check.h"
@@ -7,18 +7,18 @@
 namespace corral::validate {
 
 struct Pass {
-  Graph (*make)(std::mt19937_64&);                                                          // a graph as the pass meets it
-  Graph (*apply)(const std::shared_ptr<const Plugin>&, Graph, const std::string& options);  // the plugin's answer
-  std::string (*fault)(const Graph& before, const Graph& after) = nullptr;                  // what else is wrong with the answer, or ""
+  Graph (*make)(std::mt19937_64&);                                                          // makes a graph as the pass receives it
+  Graph (*apply)(const std::shared_ptr<const Plugin>&, Graph, const std::string& options);  // returns the plugin's answer
+  std::string (*fault)(const Graph& before, const Graph& after) = nullptr;                  // another fault of the answer, or ""
 };
 
-// One graph; throws what is wrong.
+// Runs the pass on one graph; throws its fault.
 void exercise_pass(const Pass& pass, const Subject&, const std::shared_ptr<const Plugin>&);
-// Unknown nodes, attributes and fields come through.
+// Unknown nodes, attributes and fields are kept.
 Outcome keeps_unknown(const Pass& pass, const Subject&);
-// Random graphs come out as graphs that can run, twice the same. A failure says the seed of its graph.
+// Random graphs give runnable graphs, the same twice. A failure tells the seed of its graph.
 Outcome random_graphs(const Pass& pass, const Subject&);
-// Requests that are cut off, damaged or nonsense are refused with a sentence.
+// Requests that are truncated, damaged or nonsense are refused with a sentence.
 Outcome damaged_requests(const Pass& pass, corral_status (*call)(const Plugin&, const std::string& request), const Subject&);
 
 }  // namespace corral::validate

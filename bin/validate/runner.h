@@ -1,4 +1,4 @@
-// Runs checks, each in a process of its own with a time limit, so that a plugin that crashes, aborts or hangs fails one check and no more.
+// Runs each check in a process of its own with a time limit: a plugin that crashes, aborts or hangs fails only that check.
 #pragma once
 
 #include <functional>
@@ -9,7 +9,7 @@ namespace corral::validate {
 
 struct RunOptions {
   bool in_process = false;  // for a debugger
-  double seconds = 120;     // of one check
+  double seconds = 120;     // limit of one check
 };
 
 struct Result {
