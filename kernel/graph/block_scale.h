@@ -30,7 +30,7 @@ inline double power_scale(float largest, DType codes) {
   return std::exp2(std::max(exponent - (power ? 1 : 0), -127));
 }
 
-// What brings the largest number of a tensor to the largest product of an E4M3 scale and an E2M1 code.
+// The factor that brings the largest number of a tensor to the largest product of an E4M3 scale and an E2M1 code.
 inline float tensor_scale(float largest) {
   const float scale = std::min(448.0f * 6.0f / largest, std::numeric_limits<float>::max());
   return largest == 0 || scale == 0 ? 1 : scale;

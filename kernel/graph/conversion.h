@@ -1,4 +1,4 @@
-// What the conversions of layout share: an axis cut into as many parts as a mesh dimension has ranks, part r on rank r. The partition alone
+// Shared by the conversions of layout: an axis cut into as many parts as a mesh dimension has ranks, part r on rank r. The partition alone
 // puts them, into a finished step: no gradient flows through.
 #pragma once
 

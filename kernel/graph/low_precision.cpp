@@ -63,7 +63,7 @@ double value_of(uint8_t code, DType dtype) {
   const int size = code & ((1 << (f.bits - 1)) - 1), exponent = size >> f.fraction, fraction = size & ((1 << f.fraction) - 1);
   const double one = exponent == 0 ? 0 : 1;
   double value = std::exp2(std::max(exponent, 1) - 1 + f.lowest) * (one + static_cast<double>(fraction) / (1 << f.fraction));
-  // What lies beyond the largest stands for infinity and NaN.
+  // Codes beyond the largest value mean infinity and NaN.
   if (value > f.largest) value = dtype == DType::F8_E5M2 && fraction == 0 ? std::numeric_limits<double>::infinity() : nan();
   return code >> (f.bits - 1) & 1 ? -value : value;
 }

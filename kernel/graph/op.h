@@ -1,5 +1,5 @@
-// What an operation is: axes, shape rule, gradient rule, float64 reference, cases. One file each in ops/; the build makes the table from
-// the folder.
+// The definition of an operation: axes, shape rule, gradient rule, float64 reference, cases. One file each in ops/; the build makes the
+// table from the folder.
 #pragma once
 
 #include <functional>
@@ -33,7 +33,7 @@ struct AttrDef {
 
 using Attrs = std::vector<NamedAttribute>;
 
-// What every rule sees of a node.
+// The view of a node that every rule gets.
 class NodeCall {
  public:
   NodeCall(const OpDef& def, const Attrs& attrs, std::string where);
@@ -124,7 +124,7 @@ class RefCall : public NodeCall {
   std::vector<std::span<double>> rounded_;
 };
 
-// Does an id number one of `count` elements? Any other stands for none.
+// Does an id number one of `count` elements? Any other id means "no element".
 inline bool is_id(double id, size_t count) { return id >= 0 && id < static_cast<double>(count); }
 
 // One case of the tests: shapes by input name; an input without one is absent. Values are drawn from [low, high) where `ranges` has the
@@ -160,7 +160,7 @@ struct OpDef {
   void (*reference)(const RefCall&) = nullptr;
   // A conversion between ranks: the reference for all ranks of a mesh dimension in their order, and no operation of a device.
   void (*exchange)(std::span<const RefCall> ranks) = nullptr;
-  bool cuts = false;                             // leading axes of an output may be parts or multiples of the input's
+  bool cuts = false;                             // the output's leading axes may be a fraction or a multiple of the input's
   bool cheap = false;                            // recomputing it costs less than keeping its output
   std::vector<std::string> accumulates{};        // outputs that may be added to what is there
   std::vector<std::string> activations{};        // outputs that a precision may round when they are written

@@ -13,7 +13,7 @@ std::string mesh_of(const Graph& g, const Node& n) {
   return mesh ? mesh->text : "";
 }
 
-// What the ranks of a group must agree about.
+// The operation and attributes about which the ranks of a group must agree.
 std::string agreement(const Graph& g, const Node& n) {
   std::string text = op_of(g, n);
   for (const NamedAttribute& a : attributes_of(g, n))

@@ -249,7 +249,7 @@ class Verifier {
     return at < n.inputs.size() ? n.inputs[at] : 0;
   }
 
-  // Memory of what is no state is lent for one run: forward and backward of one micro-batch, or the update.
+  // A tensor that is not a state has memory for one run only: forward and backward of one micro-batch, or the update.
   void lives_until(TensorId t, const Node& reader, size_t i) const {
     const size_t made = uses_.last_writer(t, i);
     if (state_[t] || made == Uses::kNone) return;

@@ -1,4 +1,4 @@
-// What of a tensor a rank has, over each dimension of the mesh.
+// The part of a tensor that a rank has, over each dimension of the mesh.
 #pragma once
 
 #include <span>
@@ -10,7 +10,7 @@
 
 namespace corral::partition {
 
-// What the ranks of one mesh dimension have of a tensor: all the same, each a part of an axis, or each a partial result.
+// The share of a tensor that each rank of one mesh dimension has: all the same, each a part of an axis, or each a partial result.
 struct Share {
   enum class Kind { kSame, kCut, kPartial };
   Kind kind = Kind::kSame;

@@ -1,4 +1,4 @@
-// Gradients of a step that has one micro-batch: nothing is summed over micro-batches, so no gradient has to stand from the step's begin.
+// Gradients of a step that has one micro-batch: nothing is summed over micro-batches, so no gradient has to be live from the step's begin.
 #pragma once
 
 #include "corral/graph.h"

@@ -3,7 +3,8 @@
 
 namespace corral::graph {
 namespace {
-// What quantize stands for: y = codes (1 / scale); codes scales; codes (scales amax / 2688), by the roles of quantize.
+// The values that the codes of quantize represent: y = codes (1 / scale); codes scales; codes (scales amax / 2688), by the roles of
+// quantize.
 
 std::vector<TensorType> shape(const ShapeCall& op) {
   const Shape& codes = op["codes"];
