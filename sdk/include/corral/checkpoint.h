@@ -1,4 +1,4 @@
-// A checkpoint format: tensors by name, as bytes, and files.
+// A checkpoint format: stores files and the bytes of named tensors.
 #pragma once
 
 #include "corral/plugin.h"
@@ -10,16 +10,17 @@ class CheckpointReader {
   virtual ~CheckpointReader() = default;
   virtual TensorList list() = 0;
   virtual CheckpointInfo info() = 0;
-  // Safe from any thread.
+  // Called from any thread.
   virtual void read(uint64_t tensor, uint64_t offset, void* to, uint64_t size) = 0;
 };
 
 class CheckpointWriter {
  public:
-  virtual ~CheckpointWriter() = default;  // without finish: discards
-  // Safe from any thread.
+  // Without a call of finish, discards the part.
+  virtual ~CheckpointWriter() = default;
+  // Called from any thread.
   virtual void write(uint64_t tensor, uint64_t offset, const void* data, uint64_t size) = 0;
-  // Completes what this part wrote.
+  // Completes this part and closes its files.
   virtual void finish() = 0;
 };
 
@@ -31,12 +32,12 @@ class Checkpoint {
   virtual ~Checkpoint() = default;
   virtual Probe probe(const std::string& path) = 0;
   virtual std::unique_ptr<CheckpointReader> open(const Options& options, const CheckpointOpenRequest& request) = 0;
-  // One part of the request's `parts`. Throws Unsupported, with nothing written, where the format takes no parts.
+  // Begins one part of the request's `parts`. Throws Unsupported, with nothing written, if the format does not support parts.
   virtual std::unique_ptr<CheckpointWriter> create(const Options& options, const CheckpointWriteRequest& request) = 0;
-  // Makes the finished parts one checkpoint.
+  // Makes the finished parts one checkpoint; called once, after all of them.
   virtual void commit(const Options& options, const CheckpointWriteRequest& request) = 0;
 
-  // Overrides of P may be private: they are called as this class.
+  // Calls go through this base class, so the overrides of P may be private.
   template <class P>
   static Checkpoint& plugin() {
     return *detail::the<P>();

@@ -1,4 +1,4 @@
-// How ranks exchange tensors: communicators of some of a run's ranks, and exchanges between their members.
+// A collective: exchanges tensors between ranks, through communicators of some of a run's ranks.
 #pragma once
 
 #include <span>
@@ -8,7 +8,7 @@
 
 namespace corral {
 
-// An exchange by its kind: all_reduce(DType::F32, CORRAL_REDUCE_SUM, from, to, count). `count` as in corral/abi.h.
+// Each function below fills a corral_exchange of its kind. `count` is in elements, as corral/abi.h says for each kind.
 inline corral_exchange all_reduce(DType dtype, uint32_t reduction, const void* from, void* to, uint64_t count) {
   return {CORRAL_SIZE(corral_exchange), CORRAL_ALL_REDUCE, static_cast<uint32_t>(dtype), reduction, 0, count, from, to};
 }
@@ -28,15 +28,15 @@ inline corral_exchange receive(DType dtype, void* to, uint64_t count, uint32_t p
   return {CORRAL_SIZE(corral_exchange), CORRAL_RECEIVE, static_cast<uint32_t>(dtype), 0, peer, count, nullptr, to};
 }
 
-// An exchange of host memory that has begun.
+// An exchange of host memory in progress.
 class PendingExchange {
  public:
   virtual ~PendingExchange() = default;
-  // Waits until it is done on this rank.
+  // Waits until the exchange is done on this rank.
   virtual void finish() = 0;
 };
 
-// A collective overrides one of the two.
+// A collective for device memory overrides enqueue, one for host memory overrides start.
 class Communicator {
  public:
   virtual ~Communicator() = default;
@@ -48,7 +48,7 @@ class CollectiveInstance {
  public:
   virtual ~CollectiveInstance() = default;
   virtual CollectiveInfo info() = 0;
-  // Of these ranks of the run, ascending, this one among them. Waits for the others. Safe from any thread.
+  // Opens a communicator of these ranks of the run, ascending, with this rank among them. Waits for the others. Called from any thread.
   virtual std::unique_ptr<Communicator> communicator(std::span<const uint32_t> ranks) = 0;
 };
 
@@ -58,10 +58,10 @@ class Collective {
   using Options = OptionsMessage;
   static constexpr const char* kKindId = CORRAL_COLLECTIVE_ID;
   virtual ~Collective() = default;
-  // Joins the run without waiting for other ranks. Throws Unsupported where the request says the ranks and another library decides them.
+  // Joins the run without waiting for other ranks. Throws Unsupported if the request numbers the ranks but another library decides them.
   virtual std::unique_ptr<CollectiveInstance> open(const Options& options, const CollectiveOpen& request) = 0;
 
-  // Overrides of P may be private: they are called as this class.
+  // Calls go through this base class, so the overrides of P may be private.
   template <class P>
   static Collective& plugin() {
     return *detail::the<P>();

@@ -1,4 +1,4 @@
-// A dataset: rows of tokens, numbered without end, each a pure function of its number.
+// A dataset: an endless numbered series of token sequences (rows), each a pure function of its number.
 #pragma once
 
 #include <vector>
@@ -7,13 +7,13 @@
 
 namespace corral {
 
-// The host's tokenizer.
+// The host's tokenizer; false if there is none.
 class Encoder {
  public:
   explicit Encoder(const corral_encoder* encoder) : encoder_(encoder) {}
   explicit operator bool() const { return encoder_ != nullptr; }
 
-  // Appends the ids of `text`. Safe from any thread.
+  // Appends the ids of `text` to `ids`. May be called from any thread.
   void encode(std::string_view text, std::vector<int32_t>& ids, uint64_t flags = 0) const {
     const size_t before = ids.size();
     ids.resize(before + text.size() + 16);
@@ -31,9 +31,9 @@ class DatasetInstance {
  public:
   virtual ~DatasetInstance() = default;
   virtual DatasetInfo info() = 0;
-  // Safe from any thread.
+  // Fills sequences first_row … first_row + rows - 1 of part `part`. Called from any thread.
   virtual void fetch(uint64_t part, uint64_t first_row, uint64_t rows, const corral_batch& batch) = 0;
-  // Safe from any thread.
+  // Reports which tokens the samples train. Called from any thread.
   virtual SampleReport inspect(const SampleQuery&) { throw Unsupported("this dataset does not tell samples apart"); }
 };
 
@@ -44,14 +44,15 @@ class Dataset {
   static constexpr const char* kKindId = CORRAL_DATASET_ID;
   virtual ~Dataset() = default;
   virtual std::unique_ptr<DatasetInstance> open(const Options& options, const DatasetRequest& request, Encoder encoder) = 0;
-  // Safe from any thread.
+  // Encodes a chat as this dataset's sequences contain it. Called from any thread.
   virtual ChatReply render(const Options&, const ChatRequest&, Encoder) { throw Unsupported("this dataset knows no chats"); }
 
+  // Converts documents to files in this dataset's own form.
   virtual DatasetBuildReply build(const Options&, const DatasetBuildRequest&, Encoder) {
     throw Unsupported("this dataset reads files as they are and makes none");
   }
 
-  // Overrides of P may be private: they are called as this class.
+  // Calls go through this base class, so the overrides of P may be private.
   template <class P>
   static Dataset& plugin() {
     return *detail::the<P>();

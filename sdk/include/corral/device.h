@@ -1,4 +1,5 @@
-// A device: prepares nodes for given layouts, launches them on addresses, owns memory and streams. The operations: sdk/operations.md.
+// A device: prepares nodes for given layouts, launches them on addresses, owns memory and streams. sdk/operations.md defines the
+// operations.
 #pragma once
 
 #include <chrono>
@@ -9,7 +10,7 @@
 
 namespace corral {
 
-// A corral_layout with names.
+// Accessors of a corral_layout; false if the operand is absent.
 struct Operand {
   const corral_layout* layout = nullptr;
 
@@ -24,13 +25,13 @@ struct Operand {
     for (int64_t d : shape()) n *= d;
     return n;
   }
-  // Product of all axes but the last.
+  // Product of all axes but the last; 0 if the last axis is empty.
   int64_t rows() const {
     return layout->rank == 0 ? 1 : layout->shape[layout->rank - 1] == 0 ? 0 : elements() / layout->shape[layout->rank - 1];
   }
 };
 
-// A corral_node with names.
+// Accessors of a corral_node.
 class NodeView {
  public:
   explicit NodeView(const corral_node* node) : node_(node) {}
@@ -38,7 +39,7 @@ class NodeView {
   std::string_view op() const { return node_->op; }
   uint32_t num_inputs() const { return node_->num_inputs; }
   uint32_t num_outputs() const { return node_->num_outputs; }
-  // Beyond the last operand: absent.
+  // Absent for a number beyond the last operand.
   Operand in(uint32_t i) const { return {i < node_->num_inputs ? node_->inputs[i] : nullptr}; }
   Operand out(uint32_t i) const { return {i < node_->num_outputs ? node_->outputs[i] : nullptr}; }
   bool accumulates(uint32_t output) const { return node_->accumulate >> output & 1; }
@@ -80,13 +81,14 @@ class DeviceInstance {
  public:
   virtual ~DeviceInstance() = default;
   virtual DeviceInfo info() = 0;
-  // Throws Unsupported with the reason.
+  // Throws Unsupported with the reason if `prepare` would not accept the node.
   virtual void supports(const NodeView& node) = 0;
+  // Sets `workspace` to the bytes that a launch needs; it is 0 on entry.
   virtual std::unique_ptr<DeviceKernel> prepare(const NodeView& node, uint64_t& workspace) = 0;
-  // Algorithms that were chosen by measurement, for DeviceOpen.choices of a later run.
+  // Returns the algorithms chosen by measurement, in a form for DeviceOpen.choices of a later run.
   virtual std::string choices() { return ""; }
 
-  // Plain memory of the host; a device with memory of its own overrides these.
+  // The next four use plain host memory; a device with its own memory overrides them.
   virtual void* allocate(uint64_t size, uint32_t /*kind*/) {
     void* memory = std::aligned_alloc(64, (size + 63) / 64 * 64);
     if (!memory && size) throw NoSpace("out of memory: " + std::to_string(size) + " bytes");
@@ -105,13 +107,14 @@ class Device {
   virtual ~Device() = default;
   virtual std::unique_ptr<DeviceInstance> open(const Options& options, const DeviceOpen& request) = 0;
 
-  // Overrides of P may be private: they are called as this class.
+  // Calls go through this base class, so the overrides of P may be private.
   template <class P>
   static Device& plugin() {
     return *detail::the<P>();
   }
 
-  // The table of a device whose work is done when a call returns. For one that queues: StreamDevice in corral/stream_device.h.
+  // The table of a synchronous device: its work is done when a call returns. An asynchronous device derives from StreamDevice
+  // (corral/stream_device.h).
   template <class P>
   static const void* table() {
     using I = corral_device_instance;
@@ -180,7 +183,7 @@ class Device {
  private:
   using HostClock = std::chrono::steady_clock;
   static DeviceInstance* self(corral_device_instance* d) { return reinterpret_cast<DeviceInstance*>(d); }
-  // An event of a device whose work is done when a call returns is the time of its record.
+  // An event of a synchronous device is the time of its record.
   static HostClock::time_point& time_of(corral_event* event) { return *reinterpret_cast<HostClock::time_point*>(event); }
 };
 

@@ -1,4 +1,4 @@
-// Errors that a user reads: a sentence, and the exit code of the program. Header-only.
+// Errors for the user: a sentence and the program's exit code. Header-only.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 
 namespace corral {
 
-// Exit codes: 1 a check failed, 2 the user's input, 3 the environment, 4 a bug.
+// Exit codes: 1 a check failed, 2 the user's input is wrong, 3 the environment failed, 4 a bug.
 class Error : public std::runtime_error {
  public:
   Error(int exit_code, const std::string& text) : std::runtime_error(text), exit_code_(exit_code) {}
@@ -21,7 +21,7 @@ class Error : public std::runtime_error {
   int exit_code_;
 };
 
-// A normal answer where the caller asks whether something is offered.
+// Something is not offered here: a normal answer to a caller that asks.
 class Unsupported : public Error {
  public:
   explicit Unsupported(const std::string& text) : Error(2, text) {}
@@ -47,7 +47,7 @@ void format_into(std::ostringstream& out, std::string_view text, const T& value,
 }
 }  // namespace detail
 
-// Each {} takes the next value.
+// Replaces each {} by the next value.
 template <class... Values>
 std::string format(std::string_view text, const Values&... values) {
   std::ostringstream out;
@@ -74,7 +74,7 @@ template <class... Values>
   throw Error(4, format(text, values...));
 }
 
-// Levenshtein distance.
+// Returns the Levenshtein distance.
 inline size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<size_t> row(b.size() + 1);
   for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
@@ -90,7 +90,7 @@ inline size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-// The nearest candidate, or "" where none is near.
+// Returns the nearest candidate, or "" if none is near.
 inline std::string nearest(std::string_view name, const std::vector<std::string>& candidates) {
   std::string best;
   size_t best_distance = std::max<size_t>(2, name.size() / 2);
@@ -102,7 +102,7 @@ inline std::string nearest(std::string_view name, const std::vector<std::string>
   return best;
 }
 
-// "\n       did you mean "x"?" or the list of what there is.
+// Returns "\n       did you mean "x"?", or the list of candidates if none is near.
 inline std::string did_you_mean(std::string_view name, const std::vector<std::string>& candidates) {
   if (const std::string near = nearest(name, candidates); !near.empty()) return "\n       did you mean \"" + near + "\"?";
   std::string all;

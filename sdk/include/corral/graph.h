@@ -1,4 +1,4 @@
-// Building and editing graphs: names, tensors, nodes and states by number.
+// Builds and edits graphs; names, tensors, nodes and states are referred to by number.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ inline int64_t elements(const Shape& shape) {
   return n;
 }
 
-// Bytes of `count` elements; E2M1 packs two into one.
+// Bytes of `count` elements. Two E2M1 elements share a byte.
 inline uint64_t bytes_of(DType dtype, int64_t count) {
   switch (dtype) {
     case DType::F64:
@@ -68,7 +68,7 @@ struct NamedAttribute {
   Attribute value;
 };
 
-// Adds to a graph. Interns names; appends nodes in the current scope and phase. Holds a reference: the graph must outlive it.
+// Adds names, tensors, states and nodes to a graph; nodes get the current `scope` and `phase`. The graph must outlive the builder.
 class GraphBuilder {
  public:
   explicit GraphBuilder(Graph& graph) : g(graph) {
@@ -100,14 +100,14 @@ class GraphBuilder {
 
   void output(std::string_view text, TensorId id) { g.outputs.push_back(port(text, id)); }
 
-  // A state over a new tensor.
+  // Adds a state with a new tensor, and returns the tensor.
   TensorId state(std::string_view text, DType dtype, Shape shape, State s) {
     s.tensor = tensor(text, dtype, std::move(shape));
     g.states.push_back(std::move(s));
     return g.states.back().tensor;
   }
 
-  // A node over existing tensors, at the end.
+  // Appends a node over existing tensors.
   Node& node(std::string_view op, std::vector<TensorId> inputs, std::vector<TensorId> outputs,
              std::vector<NamedAttribute> attributes = {}) {
     Node n;
@@ -124,9 +124,9 @@ class GraphBuilder {
     return g.nodes.back();
   }
 
-  // Makes the nodes from number `first` on the body of one node, which takes their place: the fused form of known operations, or an
-  // operation of one's own, whose name holds a dot. `inputs` is all that the body reads of the graph, `outputs` what it gives to it. What
-  // the node means follows from its body; a device that does not know its name runs the body.
+  // Replaces the nodes from number `first` on by one node with these nodes as its body. Such a node is a fused form of known operations, or
+  // a plugin's own operation, whose name contains a dot. The body defines the node: a device that does not know its name runs the body.
+  // `inputs` are all tensors of the graph that the body reads, `outputs` the tensors that it writes for the rest of the graph.
   Node& fuse(size_t first, std::string_view op, std::vector<TensorId> inputs, std::vector<TensorId> outputs,
              std::vector<NamedAttribute> attributes = {}) {
     std::vector<BodyNode> body;
@@ -163,7 +163,7 @@ class GraphBuilder {
 inline const std::string& name_of(const Graph& g, TensorId id) { return g.names[g.tensors[id].name]; }
 inline const std::string& op_of(const Graph& g, const Node& n) { return g.names[n.op]; }
 
-// The parts of a node's body as nodes in its place; none for an operation of the kernel.
+// Returns the body of a node as nodes that can replace it; empty for an operation of the kernel.
 inline std::vector<Node> body_of(const Node& n) {
   std::vector<Node> nodes;
   for (const BodyNode& part : n.body) {
@@ -186,17 +186,17 @@ inline const Attribute* find_attribute(const Graph& g, const Node& n, std::strin
   return nullptr;
 }
 
-// Elements that a member takes in its group.
+// Elements of a member in its group, padding included.
 inline int64_t group_elements(const Graph& g, TensorId member) { return (elements(g.tensors[member].shape) + 63) / 64 * 64; }
 
-// The tensor of a port by its name; 0 where there is none.
+// The tensor of the port with this name; 0 if there is none.
 inline TensorId find_port(const Graph& g, const std::vector<Port>& ports, std::string_view name) {
   for (const Port& p : ports)
     if (g.names[p.name] == name) return p.tensor;
   return 0;
 }
 
-// The tensor of a state by its name; 0 where there is none.
+// The tensor of the state with this name; 0 if there is none.
 inline TensorId find_state(const Graph& g, std::string_view name) {
   for (const State& s : g.states)
     if (name_of(g, s.tensor) == name) return s.tensor;

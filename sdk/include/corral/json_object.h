@@ -1,4 +1,4 @@
-// Configuration files of others as JSON objects, bounded. For plugins that link nlohmann-json; nothing else of the SDK needs it.
+// Parses other programs' configuration files as JSON objects, within limits. For plugins that link nlohmann-json; no other header needs it.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -9,7 +9,7 @@
 
 namespace corral {
 
-// `bytes` as one object, at most 16 MiB and 32 levels. Throws Error (2) naming the file.
+// Parses `bytes` as one object of at most 16 MiB and 32 levels. Throws Error (2) that names the file.
 inline nlohmann::json parse_object(std::string_view bytes, const char* file) {
   using nlohmann::json;
   constexpr size_t kLargest = 16 << 20;
@@ -28,13 +28,13 @@ inline nlohmann::json parse_object(std::string_view bytes, const char* file) {
   }
 }
 
-// A value as an error shows it: at most 60 characters.
+// Text of a value for an error message, at most 60 characters.
 inline std::string shown(const nlohmann::json& value) {
   const std::string text = value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   return text.size() > 60 ? text.substr(0, 60) + "..." : text;
 }
 
-// The value of a key, or null where it is missing or null itself.
+// Returns the value of a key, or nullptr if it is missing or null.
 inline const nlohmann::json* find_value(const nlohmann::json& object, const char* key) {
   const auto it = object.find(key);
   return it == object.end() || it->is_null() ? nullptr : &*it;

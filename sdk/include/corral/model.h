@@ -12,15 +12,15 @@ class Model {
   static constexpr const char* kKindId = CORRAL_MODEL_ID;
   virtual ~Model() = default;
 
-  // The forward pass of `batch` sequences of `seq_length` tokens; inputs tokens, targets, positions, first_key, last_key, token_index and
-  // seed as sdk/operations.md says; output losses [batch, seq_length].
+  // Emits the forward pass of `batch` sequences of `seq_length` tokens. Its inputs are tokens, targets, positions, first_key, last_key,
+  // token_index and seed (sdk/operations.md), its output is losses [batch, seq_length].
   virtual Graph emit(const Options& options, int64_t batch, int64_t seq_length) = 0;
   virtual Recognition recognize(const DialectConfig& config) = 0;
   virtual std::string write_config(const Options& options, const ConfigRequest& request) = 0;
   virtual WeightMap weight_map(const Options& options, const WeightMapRequest& request) = 0;
   virtual ConfigReport explain_config(const DialectConfig&) { throw Unsupported("this model does not say what it reads"); }
 
-  // Overrides of P may be private: they are called as this class.
+  // Calls go through this base class, so the overrides of P may be private.
   template <class P>
   static Model& plugin() {
     return *detail::the<P>();

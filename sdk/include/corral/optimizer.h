@@ -1,4 +1,4 @@
-// An optimizer: adds the update phase to the graph and gives the values of its step inputs (learning rate and the like).
+// An optimizer: adds the update phase to the graph and gives the values of its step inputs, such as the learning rate.
 #pragma once
 
 #include "corral/plugin.h"
@@ -13,10 +13,10 @@ class Optimizer {
   virtual ~Optimizer() = default;
   virtual Graph transform(Graph graph, const Options& options) = 0;
   virtual StepValues step_values(const Options& options, uint64_t step, uint64_t train_iters) = 0;
-  // Throws where the options cannot work together; called before any work.
+  // Throws if the options contradict each other. Called before any work.
   virtual void check(const Options& options, uint64_t train_iters) = 0;
 
-  // Overrides of P may be private: they are called as this class.
+  // Calls go through this base class, so the overrides of P may be private.
   template <class P>
   static Optimizer& plugin() {
     return *detail::the<P>();

@@ -1,4 +1,4 @@
-// A way to spread a step over ranks: cuts before the kernel's partition, rewritten nodes behind it.
+// A way to spread a step over ranks: states cuts before the kernel's partition and rewrites nodes after it.
 #pragma once
 
 #include "corral/plugin.h"
@@ -11,12 +11,12 @@ class Parallel {
   using Options = OptionsMessage;
   static constexpr const char* kKindId = CORRAL_PARALLEL_ID;
   virtual ~Parallel() = default;
-  // Cuts of the whole step's tensors, chunks and schedule; a pure function. A plugin that states none leaves it out.
+  // States cuts of the whole step's tensors, chunks and the schedule; a pure function. A plugin that states none does not override it.
   virtual Placement place(const Options&, const ParallelRequest&) { throw Unsupported("it places nothing"); }
-  // The graph of rank `request.rank` with nodes rewritten. What it does not know, it leaves as it is.
+  // Returns the graph of rank `request.rank` with nodes rewritten. Unknown fields, nodes and attributes stay untouched.
   virtual Graph lower(const Options&, const ParallelRequest&) { throw Unsupported("it lowers nothing"); }
 
-  // Overrides of P may be private: they are called as this class.
+  // Calls go through this base class, so the overrides of P may be private.
   template <class P>
   static Parallel& plugin() {
     return *detail::the<P>();

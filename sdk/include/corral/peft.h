@@ -1,4 +1,5 @@
-// A method that trains few weights instead of all (peft): a pass over the model's forward graph, and how what it adds is stored and merged.
+// A method that trains few weights instead of all (peft): adds parameters to the model's forward graph, and says how they are stored and
+// merged.
 #pragma once
 
 #include "corral/plugin.h"
@@ -12,17 +13,17 @@ class Peft {
   static constexpr const char* kKindId = CORRAL_PEFT_ID;
   virtual ~Peft() = default;
 
-  // Every `graph` is the model's forward pass without anything added. `deterministic`: nothing is to be dropped at random.
+  // Adds the method to `graph`, here and below the model's own forward pass. If `deterministic`, nothing may be dropped at random.
   virtual Graph transform(Graph graph, const Options& options, bool deterministic) = 0;
-  // Nodes over the states of transform that set what follows from the model's weights; run once, when a run begins.
+  // Returns nodes that compute initial values from the model's weights, over the states of transform. They run once, when a run begins.
   virtual Graph initialize(Graph graph, const Options& options) = 0;
-  // Outputs are merged parameters under their names, of states of the model and of transform.
+  // Returns a graph over the states of the model and of transform whose outputs are the merged parameters, under their names.
   virtual Graph merge(Graph graph, const Options& options) = 0;
   virtual WeightMap weight_map(const PeftRequest& request, const Options& options) = 0;
   virtual Recognition recognize(const DialectConfig& config) = 0;
   virtual std::string write_config(const PeftRequest& request, const Options& options) = 0;
 
-  // Overrides of P may be private: they are called as this class.
+  // Calls go through this base class, so the overrides of P may be private.
   template <class P>
   static Peft& plugin() {
     return *detail::the<P>();

@@ -1,4 +1,4 @@
-// The C++20 side of the plugin ABI for plugin authors: errors become statuses at the edge, messages become structs.
+// The C++20 side of the plugin ABI: turns errors into statuses and messages into structs.
 // A plugin derives from one of the kinds (model.h, precision.h, ...) and names its class once: CORRAL_PLUGIN(MyClass).
 #pragma once
 
@@ -16,7 +16,7 @@
 
 namespace corral {
 
-// The host of this plugin; null before init.
+// The plugin's host; null before init and after shutdown.
 inline const corral_host*& plugin_host() noexcept {
   static const corral_host* host = nullptr;
   return host;
@@ -46,7 +46,7 @@ inline corral_status status_of(int exit_code) noexcept {
   }
 }
 
-// A request may be cut off or malformed; that is the caller's fault, not the user's.
+// Runs `body` and turns exceptions into statuses. A malformed request is a CORRAL_BUG: the caller's fault, not the user's.
 template <class F>
 corral_status guarded(F&& body) noexcept {
   try {
@@ -71,7 +71,7 @@ inline void reply_with(const corral_sink* sink, std::string_view bytes) {
   if (sink->write(sink, bytes.data(), bytes.size()) != CORRAL_OK) throw NoSpace("the host took no more bytes");
 }
 
-// One cold-path function from a callable (const Request&) -> Reply, both messages or the reply plain bytes.
+// Implements a corral_call by `body`, a callable (const Request&) -> Reply. Both are messages; the reply may also be plain bytes.
 template <class Request, class F>
 corral_status answer(const void* request, uint64_t size, const corral_sink* sink, F&& body) noexcept {
   return guarded([&] {
@@ -83,7 +83,7 @@ corral_status answer(const void* request, uint64_t size, const corral_sink* sink
   });
 }
 
-// The one object of a plugin class, made by init and freed by shutdown.
+// The single object of a plugin class, made by init and freed by shutdown.
 template <class P>
 P*& the() noexcept {
   static P* object = nullptr;
@@ -118,7 +118,8 @@ const void* get_interface(const char* kind_id) noexcept {
 #define CORRAL_EXPORT extern "C" __attribute__((visibility("default")))
 #endif
 
-// The build passes kind, name, version, licence and the targeted ABI (corral_add_plugin), so that manifest and descriptor cannot differ.
+// Defines the plugin's descriptor. Kind, name, version, licence and targeted ABI are from the build (corral_add_plugin), so that manifest
+// and descriptor cannot differ.
 #define CORRAL_PLUGIN(Class)                                                              \
   CORRAL_EXPORT const corral_plugin_descriptor corral_plugin;                             \
   const corral_plugin_descriptor corral_plugin = {CORRAL_SIZE(corral_plugin_descriptor),  \

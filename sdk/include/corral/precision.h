@@ -1,4 +1,4 @@
-// A precision mode: takes the differentiated graph, gives it back with formats, casts and quantizations.
+// A precision: sets the formats of the differentiated graph and adds casts and quantizations.
 #pragma once
 
 #include "corral/plugin.h"
@@ -13,7 +13,7 @@ class Precision {
   virtual ~Precision() = default;
   virtual Graph transform(Graph graph, const Options& options) = 0;
 
-  // Overrides of P may be private: they are called as this class.
+  // Calls go through this base class, so the overrides of P may be private.
   template <class P>
   static Precision& plugin() {
     return *detail::the<P>();

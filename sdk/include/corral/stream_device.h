@@ -1,4 +1,4 @@
-// A device that queues: streams, events and recordings are classes of its own, beside what device.h asks of every device.
+// An asynchronous device: adds classes for streams, events and recordings to the classes of device.h.
 #pragma once
 
 #include "corral/device.h"
@@ -7,37 +7,42 @@ namespace corral {
 
 class Stream;
 
-// Work of a stream that is kept to be queued again.
+// Recorded work of a stream, which can run again.
 class Recording {
  public:
   virtual ~Recording() = default;
-  virtual void replay(Stream& stream) = 0;  // allocates nothing
+  // Runs the recorded work on `stream`; allocates nothing.
+  virtual void replay(Stream& stream) = 0;
 };
 
-// Work that is queued on a stream runs in order. The host calls it from one thread at a time, and destroys it idle.
+// Runs its work in order. The host calls a stream from one thread at a time, and destroys it when it is idle.
 class Stream {
  public:
   virtual ~Stream() = default;
-  virtual void wait() = 0;  // on the host, until all that is queued has run
-  // The handle of the device's own libraries, such as a cudaStream_t.
+  // Waits on the host until all work of the stream has run.
+  virtual void wait() = 0;
+  // Returns the stream's handle in the device's own libraries, such as a cudaStream_t.
   virtual void* native() { throw Unsupported("this device has no native streams"); }
-  // Between these two, launches, copies and zeros are kept instead of run. A device overrides both or none.
+  // From record_begin to record_end, launches, copies and zeros are recorded instead of run. A device overrides both or neither.
   virtual void record_begin() { throw Unsupported("this device does not record"); }
   virtual std::unique_ptr<Recording> record_end() { throw Unsupported("this device does not record"); }
 
-  // The stream that a launch, copy or zero was given.
+  // Returns the stream that was passed to a launch, copy or zero.
   static Stream& of(corral_stream* stream) { return *reinterpret_cast<Stream*>(stream); }
 };
 
-// A point in the work of a stream. `passed` and `wait` may be called from any thread.
+// A point in the work of a stream. `passed`, `wait` and `seconds_since` are called from any thread.
 class Event {
  public:
   virtual ~Event() = default;
-  virtual void record(Stream& stream) = 0;  // at the present end of its work; replaces an earlier record
-  virtual void await(Stream& stream) = 0;   // later work of this stream runs after the record
+  // Records the event at the present end of the stream's work, in place of an earlier record.
+  virtual void record(Stream& stream) = 0;
+  // Makes later work of the stream wait for the record.
+  virtual void await(Stream& stream) = 0;
   virtual bool passed() = 0;
-  virtual void wait() = 0;  // on the host
-  // By the device's clock, from the record of `from` to this one's; both have passed.
+  // Waits on the host until the record has passed.
+  virtual void wait() = 0;
+  // Seconds by the device's clock from the record of `from` to this event's record. Both have passed.
   virtual double seconds_since(Event& /*from*/) { throw Unsupported("this device has no clock"); }
 };
 
@@ -46,7 +51,7 @@ class StreamDeviceInstance : public DeviceInstance {
   virtual std::unique_ptr<Stream> open_stream() = 0;
   virtual std::unique_ptr<Event> open_event() = 0;
 
-  // These queue, as DeviceKernel::launch does: on Stream::of(stream).
+  // These add work to Stream::of(stream), as DeviceKernel::launch does.
   void copy(void* to, const void* from, uint64_t size, corral_stream* stream) override = 0;
   void zero(void* to, uint64_t size, corral_stream* stream) override = 0;
 };

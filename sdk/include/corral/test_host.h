@@ -1,4 +1,4 @@
-// For the tests of plugins: opens a built plugin as a host does, calls its functions, and sees whether it can be unloaded. For one thread.
+// For tests of plugins: opens a built plugin as a host does, calls its functions and checks that it can be unloaded. For one thread.
 #pragma once
 
 #include <dlfcn.h>
@@ -15,7 +15,7 @@ namespace corral {
 
 class TestHost {
  public:
-  // Throws Error where the file is no plugin of this kind's interface.
+  // Throws Error if the file is not a plugin or lacks this interface.
   TestHost(const char* path, const char* interface_id) : path_(path), library_(dlopen(path, RTLD_NOW | RTLD_LOCAL)) {
     if (!library_) fail_environment("{}", dlerror());
     plugin_ = static_cast<const corral_plugin_descriptor*>(dlsym(library_, "corral_plugin"));
@@ -32,8 +32,8 @@ class TestHost {
   TestHost(const TestHost&) = delete;
   TestHost& operator=(const TestHost&) = delete;
 
-  // Ends with the plugin; nothing of it may be called any more. Throws Error where its shutdown fails or where the file stays loaded, held
-  // by a unique symbol or a library.
+  // Shuts the plugin down and unloads it; nothing of it may be called afterwards. Throws Error if its shutdown fails, or if a unique symbol
+  // or a library keeps the file loaded.
   void unload() {
     void* const library = std::exchange(library_, nullptr);
     const corral_status status = plugin_->shutdown();
@@ -42,7 +42,7 @@ class TestHost {
     if (dlopen(path_.c_str(), RTLD_NOW | RTLD_NOLOAD)) throw Error(4, path_ + " is still loaded after it was closed");
   }
 
-  // What the plugin said last.
+  // The plugin's latest error sentence.
   const std::string& sentence() const { return sentence_; }
 
   template <class Table>
@@ -50,8 +50,8 @@ class TestHost {
     return *static_cast<const Table*>(interface_);
   }
 
-  // ask(host.table<corral_checkpoint>().list, reader): a function whose last argument is the sink of its reply. Throws Error with the
-  // plugin's sentence.
+  // Calls a function whose last argument is the sink of its reply, such as ask(host.table<corral_checkpoint>().list, reader). Returns the
+  // reply's bytes. Throws Error with the plugin's sentence.
   template <class Function, class... Arguments>
   std::string ask(Function function, const Arguments&... arguments) {
     std::string reply;
@@ -63,14 +63,14 @@ class TestHost {
     return reply;
   }
 
-  // call(host.table<corral_optimizer>().check, request)
+  // Calls a function that takes a message, such as call(host.table<corral_optimizer>().check, request).
   template <class Request>
   std::string call(corral_call function, const Request& request) {
     const std::string bytes = request.encode();
     return ask(function, bytes.data(), static_cast<uint64_t>(bytes.size()));
   }
 
-  // A pass: `options` is the plugin's message Options, with its values set.
+  // Runs a pass over `graph`. `options` is the plugin's message Options.
   template <class Options>
   Graph transform(corral_call function, const Graph& graph, const Options& options) {
     PassRequest request;

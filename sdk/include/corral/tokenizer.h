@@ -1,4 +1,4 @@
-// A tokenizer: text to ids and back, and its training.
+// A tokenizer: encodes text to ids, decodes ids, and can be trained.
 #pragma once
 
 #include <functional>
@@ -12,13 +12,13 @@ class TokenizerInstance {
   virtual ~TokenizerInstance() = default;
   virtual TokenizerInfo info() = 0;
   virtual FileList files() = 0;
-  // Safe from any thread. Returns the number of ids; throws NoSpace where `capacity` is too small, which size + 16 never is.
+  // Returns the number of ids. Throws NoSpace if `capacity` is too small; size + 16 always suffices. Called from any thread.
   virtual uint64_t encode(std::string_view text, uint64_t flags, int32_t* ids, uint64_t capacity) = 0;
   virtual std::string decode(const int32_t* ids, uint64_t count, uint64_t flags) = 0;
   virtual std::string bytes_of(int32_t id, uint64_t flags) = 0;
 };
 
-// The next document, or nothing at the end; valid until the next call.
+// Returns the next document, or nothing after the last. The text is valid until the next call.
 using TextSource = std::function<bool(std::string_view& text)>;
 
 template <class OptionsMessage>
@@ -31,7 +31,7 @@ class Tokenizer {
   virtual std::unique_ptr<TokenizerInstance> open(const std::string& path, const Options& options) = 0;
   virtual FileList train(const TokenizerTrainRequest& request, const TextSource& source) = 0;
 
-  // Overrides of P may be private: they are called as this class.
+  // Calls go through this base class, so the overrides of P may be private.
   template <class P>
   static Tokenizer& plugin() {
     return *detail::the<P>();

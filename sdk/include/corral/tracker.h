@@ -1,4 +1,4 @@
-// A tracker: receives a run's figures.
+// A tracker: receives a run's metrics.
 #pragma once
 
 #include "corral/plugin.h"
@@ -19,7 +19,7 @@ class Tracker {
   virtual ~Tracker() = default;
   virtual std::unique_ptr<TrackerInstance> open(const Options& options, const TrackerOpen& request) = 0;
 
-  // Overrides of P may be private: they are called as this class.
+  // Calls go through this base class, so the overrides of P may be private.
   template <class P>
   static Tracker& plugin() {
     return *detail::the<P>();

@@ -1,4 +1,4 @@
-// UTF-8 as the Unicode standard has it (table 3-7): overlong forms, surrogates and values over U+10FFFF are none.
+// UTF-8 by the Unicode standard (table 3-7): overlong forms, surrogates and values over U+10FFFF are invalid.
 #pragma once
 
 #include <cstddef>
@@ -11,11 +11,11 @@ namespace corral {
 namespace detail {
 
 struct Utf8Sequence {
-  size_t bytes;   // that go together
-  bool complete;  // they are a character
+  size_t bytes;   // length of the character, or of the invalid part
+  bool complete;  // the bytes are a whole character
 };
 
-// What starts at p.
+// Reads the character or the invalid part that begins at p.
 inline Utf8Sequence utf8_sequence(const unsigned char* p, size_t left) {
   const unsigned lead = p[0];
   if (lead < 0x80) return {1, true};
@@ -32,7 +32,7 @@ inline Utf8Sequence utf8_sequence(const unsigned char* p, size_t left) {
 
 constexpr size_t kAllValid = static_cast<size_t>(-1);
 
-// Offset of the first byte that is no UTF-8, or kAllValid.
+// Returns the offset of the first byte that is not valid UTF-8, or kAllValid.
 inline size_t first_invalid_utf8(std::string_view bytes) {
   const auto* p = reinterpret_cast<const unsigned char*>(bytes.data());
   size_t i = 0;
@@ -47,7 +47,7 @@ inline size_t first_invalid_utf8(std::string_view bytes) {
   return kAllValid;
 }
 
-// Each longest part that begins a character without completing it, and each byte that begins none, becomes U+FFFD.
+// Replaces invalid bytes by U+FFFD: one for each incomplete character (its longest valid beginning), one for each other invalid byte.
 inline std::string replace_invalid_utf8(std::string bytes) {
   size_t invalid = first_invalid_utf8(bytes);
   if (invalid == kAllValid) return bytes;
@@ -61,7 +61,7 @@ inline std::string replace_invalid_utf8(std::string bytes) {
   return text.append(rest);
 }
 
-// Appends a code point that is no surrogate and not over U+10FFFF.
+// Appends a code point, which is not a surrogate and at most U+10FFFF.
 inline void append_utf8(uint32_t code, std::string& out) {
   const auto put = [&](uint32_t byte) { out.push_back(static_cast<char>(byte)); };
   if (code < 0x80) return put(code);
@@ -78,7 +78,7 @@ inline void append_utf8(uint32_t code, std::string& out) {
   put(0x80 | (code & 0x3F));
 }
 
-// The code point at p, which points into valid UTF-8, and how many bytes it takes.
+// A code point and the number of its bytes, read from valid UTF-8.
 struct CodePoint {
   uint32_t code;
   uint32_t size;

@@ -1,5 +1,5 @@
-// protozero for bytes that somebody else made: where it would assert (a field of another wire type than its definition), it throws, in
-// every build type. Include this header in place of protozero's own.
+// protozero for untrusted bytes: it throws in every build type where it would assert, such as for a field whose wire type differs from its
+// definition. Include this header in place of protozero's own.
 #pragma once
 
 #ifdef PROTOZERO_CONFIG_HPP

@@ -1,13 +1,13 @@
-// Which levels of x86-64 the processor has, by their definition in the System V psABI (x86-64-v1 to -v4).
+// Tests the processor for a level of x86-64, as the System V psABI defines them (x86-64-v1 to -v4).
 #pragma once
 
 namespace corral {
 
-// False for a level that there is not, and on other processors.
+// False for an unknown level, and on other processors.
 inline bool has_x86_level(int level) {
 #if defined(__x86_64__)
   __builtin_cpu_init();
-#ifdef __clang__  // knows no levels by name until version 18, and of a level's features these
+#ifdef __clang__  // before version 18 it does not know levels by name, only the features below
   switch (level) {
     case 4:
       return has_x86_level(3) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
