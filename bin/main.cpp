@@ -24,7 +24,7 @@
 namespace corral::cli {
 namespace {
 
-// The command that the first words name: `recipes show` before `recipes`. Leaves the other words.
+// Finds the command that the first words name, `recipes show` before `recipes`, and removes these words.
 const Command& find(std::vector<std::string>& words) {
   for (size_t count = std::min<size_t>(words.size(), 2); count > 0; --count) {
     const std::string name = count == 2 ? words[0] + " " + words[1] : words[0];
@@ -48,7 +48,7 @@ const Command& find(std::vector<std::string>& words) {
   fail("{}: no such command\n       {}", typed, near.empty() ? "`corral --help` lists them" : "did you mean `corral " + near + "`?");
 }
 
-// Where a launcher started several processes, the first one speaks of everything that is the same on all.
+// If a launcher started several processes, the first one reports everything that is the same on all.
 int run(std::vector<std::string> words, const Launch& launch) {
   if (words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
     if (launch.first()) print_help();
@@ -77,7 +77,7 @@ int ended(int exit_code, const std::string& text) {
   return exit_code;
 }
 
-// Whatever a command throws is one message and the exit code of its kind.
+// An exception of a command becomes one message and the exit code of its kind.
 int guarded(std::vector<std::string> words) {
   const Launch launch = launch_of_environment();
   set_silent(!launch.first());
@@ -100,16 +100,16 @@ int guarded(std::vector<std::string> words) {
 }  // namespace corral::cli
 
 int main(int argc, char** argv) {
-  // A thread of a device that waits for another spins for some microseconds, then sleeps: where others use the processors too, one that
-  // spins on keeps away the very thread that it waits for. Read when a plugin loads its OpenMP.
+  // A waiting device thread spins for some microseconds, then sleeps. If others use the processors too, a thread that keeps spinning keeps
+  // away the very thread that it waits for. The variable is read when a plugin loads its OpenMP.
   if (!std::getenv("OMP_WAIT_POLICY")) setenv("GOMP_SPINCOUNT", "1000", 0);
-  // A file above the user's limit is an error of its write, said as a full disk is; the signal would end the program in the middle of it.
+  // Writing a file beyond the user's limit becomes an error of the write, reported like a full disk; the signal would end the program.
   std::signal(SIGXFSZ, SIG_IGN);
   FLAGS_logtostderr = true;
   google::InitGoogleLogging(argv[0]);
   corral::install_crash_line();
   int code = corral::cli::guarded({argv + 1, argv + argc});
-  // A result that did not reach its file is no result.
+  // Exit with an error if the result did not reach its file.
   if (std::fflush(stdout) != 0 || std::ferror(stdout))
     code = corral::cli::ended(3, std::string("standard output: ") + std::strerror(errno));
   return code;

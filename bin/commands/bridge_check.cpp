@@ -1,4 +1,4 @@
-// `corral bridge check`: which plugins and recipe would take a Hugging Face folder, and what becomes of each key of its configuration.
+// `corral bridge check`: shows which plugins and recipe fit a Hugging Face folder, and the use of each key of its configuration.
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -23,13 +23,13 @@ const char* use_text(ConfigKey_Use use) {
   return use == ConfigKey_Use::USED ? "used" : use == ConfigKey_Use::IGNORED ? "ignored" : "not supported";
 }
 
-// A recipe of the model's family, and in what its model differs.
+// A recipe of the model's family, and the values in which its model differs.
 struct NearRecipe {
   std::string name;
   std::vector<std::string> differences;  // "model.hidden_size = 48 (2048)"
 };
 
-// Of a folder that no installed format knows by its tensors: its configuration alone, which tells as much of the model.
+// Opens a folder whose tensors no installed format knows by its configuration alone, which describes the model as well.
 job::FoundCheckpoint without_weights(const std::string& path) {
   job::FoundCheckpoint c;
   c.path = path;
@@ -106,7 +106,7 @@ class Check {
  private:
   std::string refusal() const { return model_.refusal.empty() ? "no installed model plugin takes its configuration" : model_.refusal; }
 
-  // By the first model plugin that tells.
+  // Explains the keys with the first model plugin that can.
   void explain(const DialectConfig& config) {
     for (const std::string& name : host_.available("model")) {
       try {
@@ -128,7 +128,7 @@ class Check {
     }
   }
 
-  // The recipes of this family whose model has the fewest other values.
+  // Finds the recipes of this family whose models differ in the fewest values.
   void find_recipes() {
     const config::RecipeFolders& folders = host_.recipes;
     ManifestSchemas plugins(host_.plugins);

@@ -83,7 +83,7 @@ class Conversation {
     request_.chat_template = job::chat_template_of(tokenizer_->files().files);
     request_.open_answer = true;
     set_system(arguments.text("system"));
-    // Before the weights are read: a chat that cannot be written ends here.
+    // Fails before the weights are read if the chat cannot be written.
     const std::vector<ChatMessage> begun = request_.messages;
     request_.messages.push_back(message("user", ""));
     const ChatReply reply = render_chat(*writer_, request_, *tokenizer_);
@@ -110,7 +110,7 @@ class Conversation {
       try {
         command(*line);
       } catch (const Error& e) {
-        // A typing error at a terminal is no reason to leave; in a script it is.
+        // A typing error ends a script, but not a session at a terminal.
         if (!lines.interactive()) throw;
         say(e.what());
       }

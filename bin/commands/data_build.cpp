@@ -1,4 +1,4 @@
-// `corral data build`: text made into files that are read without a tokenizer.
+// `corral data build`: converts text to files that are read without a tokenizer.
 #include <chrono>
 #include <cstdio>
 

@@ -1,4 +1,4 @@
-// `corral data check`: what a loss on these samples would see, before anything is trained on them.
+// `corral data check`: shows, before training, what a loss on these samples would see.
 #include <unistd.h>
 
 #include <cstdio>
@@ -21,7 +21,7 @@ constexpr Flag kFlags[] = {
 };
 constexpr const char* kShared[] = {"recipe", "config", "set", "data", "dataset", "tokenizer", "seq-length"};
 
-// What shows a trained stretch on this terminal.
+// The terminal codes or characters that mark a trained stretch.
 struct Marks {
   const char *trained, *given, *end;
 };

@@ -1,4 +1,4 @@
-// `corral diff`: two checkpoints, tensor by tensor, whatever their formats.
+// `corral diff`: compares two checkpoints tensor by tensor, whatever their formats.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -27,7 +27,7 @@ constexpr Flag kFlags[] = {
     kCheckMemoryFlag,
 };
 
-// One side: how its tensors are made of parameters, if that has to be known.
+// One side of the comparison, with the map from its tensors to parameters if it is needed.
 class Side {
  public:
   Side(const job::Host& host, const std::string& path) : host_(host), checkpoint_(open_checkpoint(host, newest_checkpoint(host, path))) {}
@@ -35,13 +35,14 @@ class Side {
   const job::FoundCheckpoint& checkpoint() const { return checkpoint_; }
   bool is_adapter() const { return checkpoint_.info.kind == "adapter"; }
 
-  // The configuration of its model, or one without content.
+  // The configuration of the side's model; empty if there is none.
   DialectConfig config() const {
     const DialectConfig own = job::own_config(checkpoint_.info);
     return own.content.empty() && !checkpoint_.info.others.empty() ? checkpoint_.info.others[0] : own;
   }
 
-  // `other` describes a model without a configuration of its own. Throws Error (2) with the reason where no plugin knows it.
+  // Finds the side's model. `other` describes a model without a configuration of its own. Throws Error (2) with the reason if no plugin
+  // knows it.
   void find_model_of(const DialectConfig& other) {
     if (is_adapter()) {
       source_ = open_model_folder(host_, {.path = checkpoint_.path});
@@ -94,7 +95,7 @@ class Comparison {
         by_parameters();
         compared = true;
       } catch (const Error& e) {
-        // Of one format names can be compared all the same, whatever they are the names of.
+        // Checkpoints of one format can be compared by tensor names even if the model is unknown.
         if (e.exit_code() != 2 || a.checkpoint().format != b.checkpoint().format || check) throw;
         all_.clear();
       }
@@ -161,7 +162,7 @@ class Comparison {
   }
   std::string sentence() const { return check_->sentence("A", "B"); }
 
-  // Whether both sides have the same tensors under the same names: then no model has to be known.
+  // True if both sides have the same tensors under the same names; then the model need not be known.
   bool same_tensors() const {
     const auto key = [](const TensorInfo& t) { return t.name + checkpoint::shape_text(t.shape); };
     const auto keys = [&](const Side& s) {

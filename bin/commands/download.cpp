@@ -1,4 +1,4 @@
-// `corral download`: a model of the hub into the cache that the hub's own tools use too.
+// `corral download`: fetches a model of the hub into the cache that the hub's own tools use too.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -18,7 +18,7 @@ constexpr Flag kFlags[] = {
     {"jobs", Flag::kValue, "N", "files at once (4)", ""},
 };
 
-// Shows at a terminal how far it is.
+// Shows the progress at a terminal.
 class Line {
  public:
   void show(uint64_t done, uint64_t total) {
@@ -39,7 +39,7 @@ class Line {
   bool begun_ = false;
 };
 
-// Of the address that a browser shows for a model.
+// Extracts the model's name from the address that a browser shows for it.
 std::string name_in_address(const std::string& word) {
   const size_t scheme = word.find("://"), host = scheme == word.npos ? scheme : word.find('/', scheme + 3);
   if (host == word.npos) return "";

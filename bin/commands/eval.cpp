@@ -1,4 +1,4 @@
-// `corral eval`: loss, perplexity and bits per byte of a model on data; logits and gradients for comparison with other programs.
+// `corral eval`: computes loss, perplexity and bits per byte of a model on data, and logits and gradients to compare with other programs.
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -71,7 +71,7 @@ class Evaluation {
     for (int64_t i = 0; i < count; ++i) {
       fetch(static_cast<uint64_t>(i * rows), batch);
       const int64_t present = std::min(rows, total - i * rows);
-      // Rows behind the last one come round again: they count nothing.
+      // The data repeats after the last row; repeated rows do not count.
       std::fill(batch.targets.begin() + present * step.seq_length(), batch.targets.end(), -1);
       std::fill(batch.weights.begin() + present * step.seq_length(), batch.weights.end(), 0);
       if (gradients) {

@@ -1,4 +1,4 @@
-// `corral export`: a model in the format of another program.
+// `corral export`: writes a model in the format of another program.
 #include <cstdio>
 #include <optional>
 

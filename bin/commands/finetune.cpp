@@ -1,4 +1,4 @@
-// `corral finetune`: goes on training a model's weights, or trains few that are added to it.
+// `corral finetune`: continues training a model's weights, or trains a few weights that are added to it.
 #include "bin/terminal/training_command.h"
 
 namespace corral::cli {

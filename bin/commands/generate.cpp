@@ -45,7 +45,7 @@ constexpr const char* kShared[] = {"recipe", "config", "set", "model", "tokenize
                                    "tp",     "pp",     "vp",  "cp",    "device",    "dump-graph"};
 constexpr auto kFlags = with_sampling(kOwnFlags);
 
-// One text while it is made.
+// A text being generated.
 struct Text {
   std::vector<int32_t> ids;
   std::optional<job::TextStream> stream;
@@ -122,7 +122,7 @@ class Generation {
     std::fflush(stdout);
   }
 
-  // In the order of the prompts.
+  // Prints the finished texts in the order of the prompts.
   void print_ended() {
     for (; printed_ < texts_.size() && texts_[printed_].ended; ++printed_) {
       Text& text = texts_[printed_];

@@ -1,4 +1,4 @@
-// `corral import`: a model of another program as a run directory, whose one checkpoint has no training state, or as a Megatron folder.
+// `corral import`: converts another program's model to a run directory with one checkpoint without training state, or to a Megatron folder.
 #include <cstdio>
 #include <filesystem>
 #include <optional>

@@ -1,4 +1,4 @@
-// `corral info`: what a bug report needs; no secret of the environment is in it.
+// `corral info`: prints the facts that a bug report needs, and no secret of the environment.
 #include <glog/logging.h>
 #include <google/protobuf/stubs/common.h>
 #include <sys/utsname.h>
@@ -48,7 +48,7 @@ Json environment() {
   for (const char* name : {"CORRAL_RECIPE_PATH", "CORRAL_PLUGIN_PATH", "CORRAL_CPU", "OMP_NUM_THREADS", "SAVE_DIR", "HF_HOME",
                            "HF_ENDPOINT", "NO_COLOR", "LD_LIBRARY_PATH", "LD_PRELOAD"})
     if (const char* value = std::getenv(name)) set[name] = value;
-  // Of secrets only that they are there.
+  // Secrets are only reported as present.
   for (const char* name : {"HF_TOKEN", "WANDB_API_KEY"})
     if (std::getenv(name)) set[name] = "(set)";
   return set;
@@ -60,7 +60,7 @@ Json plugins(const Arguments& arguments) {
   return all;
 }
 
-// What each device plugin says of this machine, or why it says nothing.
+// The description of this machine by each device plugin, or the reason why there is none.
 Json devices(const Arguments& arguments) {
   Json all = Json::object();
   for (const std::string& name : host_of(arguments).available("device")) {

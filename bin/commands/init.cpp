@@ -1,4 +1,4 @@
-// `corral init`: a model folder with random weights.
+// `corral init`: writes a model folder with random weights.
 #include <bit>
 #include <cstdio>
 #include <cstring>

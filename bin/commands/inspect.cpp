@@ -1,4 +1,4 @@
-// `corral inspect`: what a checkpoint of any format is. Reads no weights.
+// `corral inspect`: describes a checkpoint of any format. Reads no weights.
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -116,7 +116,7 @@ class Inspection {
     return sum;
   }
 
-  // Where the format keeps none in its own dialect, another one's.
+  // The configuration in the format's own dialect, else in another one.
   DialectConfig config() const {
     const DialectConfig own = job::own_config(checkpoint_.info);
     return own.content.empty() && !checkpoint_.info.others.empty() ? checkpoint_.info.others[0] : own;
@@ -144,9 +144,9 @@ class Inspection {
     compare(model.weight_map(found.options, checkpoint_.info.dialect, checkpoint::weights_of(checkpoint_.tensors)));
   }
 
-  // What the model's map reads, against what there is.
+  // Compares the tensors that the model's map reads with the checkpoint's.
   void compare(const WeightMap& map) {
-    std::map<std::string, bool> needed;  // whether it may be left out
+    std::map<std::string, bool> needed;  // true if it may be left out
     for (const WeightEntry& e : map.entries) {
       const auto [at, first] = needed.emplace(e.external.tensor, e.kind == WeightEntry_Kind::COPY);
       at->second = at->second && e.kind == WeightEntry_Kind::COPY;
@@ -178,7 +178,7 @@ class Inspection {
         model_ = name;
         model_reason_ = r.reason + (r.base.empty() ? "" : "; for " + r.base);
       } catch (const Error& e) {
-        if (e.exit_code() != 2) throw;  // another method's
+        if (e.exit_code() != 2) throw;  // another method's configuration
       }
     }
     if (model_.empty()) missing_.push_back("a peft plugin that takes its configuration");

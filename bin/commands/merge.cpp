@@ -1,4 +1,4 @@
-// `corral merge`: a model with its adapter in it.
+// `corral merge`: merges an adapter into its model.
 #include "kernel/train/merge.h"
 
 #include <algorithm>
@@ -31,7 +31,7 @@ constexpr Flag kFlags[] = {
 };
 constexpr const char* kShared[] = {"recipe", "config", "set", "model", "precision", "peft", "device"};
 
-constexpr char kFormat[] = "hf";  // of --hf-path
+constexpr char kFormat[] = "hf";  // the format of --hf-path
 
 DType wanted_type(const Arguments& arguments) {
   const std::string name = arguments.text("dtype");
@@ -68,7 +68,7 @@ class Merge {
                            pipeline_.model().handle.weight_map(pipeline_.model().options, kFormat), merged, request);
   }
 
-  // Of one row of tokens all over the vocabulary, with weights of float32.
+  // Prints how the logits change, for one row of tokens from all over the vocabulary, with float32 weights.
   void print_change(const std::string& merged) const {
     const int64_t length = std::min<int64_t>(64, config_.integer("model.max_position_embeddings"));
     const std::vector<float> before = logits(pipeline_, source_, length);
@@ -88,7 +88,7 @@ class Merge {
   }
 
  private:
-  // Two folders are read: an error says which.
+  // Adds the folder to an error, because two folders are read.
   template <class Source>
   static checkpoint::StoredParameters stored(const Source& source, WeightMap map, const std::vector<TensorInfo>& parameters) try {
     return checkpoint::StoredParameters(*source.reader, std::move(map), parameters);
@@ -96,7 +96,7 @@ class Merge {
     throw Error(e.exit_code(), source.path + ": " + e.what());
   }
 
-  // The model's, and the adapter's where it has some of its own: a tokenizer that it was trained with.
+  // The model's files, and the adapter's own if it has some: the tokenizer that it was trained with.
   std::vector<NamedFile> files() const {
     std::vector<NamedFile> all = source_.info.files;
     for (const NamedFile& f : source_.adapter->info.files) {

@@ -1,4 +1,4 @@
-// `corral plugin validate PATH.so`: holds a plugin to the contract of its kind; each check in a process of its own.
+// `corral plugin validate PATH.so`: checks a plugin against the contract of its kind, each check in a process of its own.
 #include <algorithm>
 #include <cstdio>
 #include <random>
@@ -64,7 +64,7 @@ nlohmann::ordered_json as_json(const validate::Subject& s, const std::vector<Res
           {"path", s.info.path}, {"seed", s.seed},      {"checks", checks}};
 }
 
-// Throws Error (2) where one flag leaves another without effect.
+// Throws Error (2) if one flag makes another useless.
 void check_flags(const Arguments& arguments) {
   constexpr std::pair<const char*, const char*> kWithout[] = {{"list", "json"}, {"list", "only-failed"}, {"list", "in-process"},
                                                               {"list", "seed"}, {"list", "timeout"},     {"in-process", "timeout"}};

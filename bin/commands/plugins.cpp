@@ -1,4 +1,4 @@
-// `corral plugins`: what lies in the plugin folders, and what of it this machine can use. Loads none.
+// `corral plugins`: lists the plugins in the plugin folders and whether this machine can use them. Loads none.
 #include <algorithm>
 #include <cstdio>
 

@@ -1,4 +1,4 @@
-// `corral recipes`: one line each.
+// `corral recipes`: lists the recipes, one per line.
 #include <algorithm>
 #include <cstdio>
 
@@ -71,7 +71,7 @@ int run(const Arguments& arguments) {
       lines.push_back(as_line(name, c));
       json.push_back(as_json(name, c));
     } catch (const Error& e) {
-      // The others are listed all the same.
+      // The other recipes are listed all the same.
       say(format("error: recipe {}: {}", name, e.what()));
       code = e.exit_code();
     }

@@ -1,4 +1,4 @@
-// `corral recipes show NAME`: every value and who set it.
+// `corral recipes show NAME`: prints every value and who set it.
 #include <algorithm>
 #include <cstdio>
 

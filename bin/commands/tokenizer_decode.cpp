@@ -1,4 +1,4 @@
-// `corral tokenizer decode`: text of ids, a text a line.
+// `corral tokenizer decode`: decodes ids to text, one text per line.
 #include <cstdio>
 
 #include "bin/job/text_documents.h"

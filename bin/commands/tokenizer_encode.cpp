@@ -1,4 +1,4 @@
-// `corral tokenizer encode`: ids of text, an array a line.
+// `corral tokenizer encode`: encodes text to ids, one array per line.
 #include <chrono>
 #include <cstdio>
 

@@ -1,4 +1,4 @@
-// `corral tokenizer info`: what a tokenizer is.
+// `corral tokenizer info`: describes a tokenizer.
 #include <cstdio>
 
 #include "bin/terminal/json.h"

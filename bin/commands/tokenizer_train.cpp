@@ -1,4 +1,4 @@
-// `corral tokenizer train`: a tokenizer folder from text.
+// `corral tokenizer train`: trains a tokenizer on text and writes its folder.
 #include <chrono>
 #include <cstdio>
 #include <filesystem>

@@ -1,4 +1,4 @@
-// `corral verify`: whether a checkpoint is whole, by everything that its files say of themselves. Reads every byte.
+// `corral verify`: checks whether a checkpoint is whole, by everything that its files say of themselves. Reads every byte.
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -53,7 +53,7 @@ class Verification {
   }
 
  private:
-  // What there is nothing to compare with says so, and is no fault.
+  // Thrown if there is nothing to compare with; it is reported, but not as a fault.
   struct Nothing {
     std::string why;
   };
@@ -77,7 +77,7 @@ class Verification {
 
   std::string check_manifest() {
     std::error_code error;
-    // Where a folder has the name of a run's checkpoint beside others that have a manifest, it should have one.
+    // If the folder is named like a run's checkpoint and its neighbours have a manifest, it should have one too.
     if (!fs::exists(fs::path(path_) / "MANIFEST.json", error)) throw Nothing{"not saved by a run of Corral"};
     checkpoint::verified(path_);
     return "all agree";
@@ -98,7 +98,7 @@ class Verification {
     return "all are finite";
   }
 
-  // Moments and masters lie in a folder of their own, in the format of the weights.
+  // Moments and masters are stored in a folder of their own, in the format of the weights.
   std::string check_state() {
     const std::string folder = (fs::path(path_) / "state").string();
     const CheckpointFormat state(host_.plugins.load("checkpoint", checkpoint_.format));
@@ -166,7 +166,7 @@ class Verification {
   Json checks_ = Json::array();
 };
 
-// All checkpoints of a run; what a path of another program names.
+// All checkpoints of a run, or the one path if it is another program's.
 std::vector<std::string> checkpoints_at(const job::Host& host, const std::string& path) {
   const std::string newest = newest_checkpoint(host, path);
   std::vector<std::string> all;

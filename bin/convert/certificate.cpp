@@ -33,7 +33,7 @@ Conversion::Conversion(const job::Host& host, const job::ModelSource& source, co
     : host_(host), source_(source), command_(command), format_(std::move(format)), wanted_check_(std::move(check)) {}
 
 void Conversion::read_back(const std::string& written) {
-  // The disk is busy meanwhile; errors of it are found when the folder is synced for good.
+  // Sync to the disk meanwhile; its errors are found when the folder is finally synced.
   const std::jthread to_disk([&] {
     try {
       checkpoint::sync_below(written);
@@ -104,9 +104,9 @@ std::optional<Certificate> certificate_of(const std::string& checkpoint) {
       c.path = path.string();
       c.command = json.at("command");
       c.source = json.at("source");
-      // Above it may be that of a neighbour.
+      // A certificate in a folder above may be a neighbour's.
       if (const std::string target = json.at("target"); !fs::equivalent(folder / target, whole, error)) {
-        // A path that names what is in it by another file: the newest, which may be another one by now.
+        // The target's path may have changed, if it named its content through another file (the newest one).
         size_t others = 0;
         if (up > 0 || target == ".") continue;
         for (const auto& entry : fs::directory_iterator(folder, error)) others += entry.is_directory();

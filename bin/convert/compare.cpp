@@ -60,7 +60,7 @@ Reader reader_of(DType dtype) {
   }
 }
 
-// Elements side by side. Equal bits are equal values, also where they are no number.
+// Compares elements. Equal bits are equal values, also for NaN.
 void compare(const char* a, DType a_type, const char* b, DType b_type, int64_t count, Sums& sums) {
   const uint64_t a_bytes = element_bytes(a_type), b_bytes = element_bytes(b_type), n = static_cast<uint64_t>(count);
   const bool same_type = a_type == b_type;
@@ -85,7 +85,7 @@ void compare(const char* a, DType a_type, const char* b, DType b_type, int64_t c
   }
 }
 
-// One side's elements of a pair of views, as a dense copy in an order that both sides share.
+// Copies one side's elements of a pair of views into a dense buffer, in an order that both sides share.
 void gather(TileBuffer& buffer, const Tile& tile, TensorSource& source, size_t tensor, uint64_t bytes, std::vector<char>& to) {
   buffer.gather(tile, source, tensor, bytes);
   to.clear();
@@ -95,10 +95,10 @@ void gather(TileBuffer& buffer, const Tile& tile, TensorSource& source, size_t t
 
 struct Piece {
   size_t external, parameter, sums;
-  Tile tile;  // from the external to the parameter
+  Tile tile;  // from the external tensor to the parameter
 };
 
-// Whether all bits are equal; the values are looked at where `sums` is given.
+// True if all bits are equal. Values are compared only if `sums` is given.
 bool compare_piece(const Piece& p, TensorSource& externals, TensorSource& parameters, Sums* sums) {
   thread_local TileBuffer buffer;
   thread_local std::vector<char> a, b;
@@ -159,7 +159,7 @@ std::vector<TensorDifference> compare_through_map(const WeightMap& map, const st
     });
   }
   const bool concurrent = externals.concurrent() && parameters.concurrent();
-  // Most are equal, which bytes tell; what differs is read once more for its figures.
+  // Most pieces are equal, which their bytes tell; pieces that differ are read once more for the figures.
   std::vector<char> equal(pieces.size(), 1);
   std::vector<std::function<void()>> tasks;
   for (size_t i = 0; i < pieces.size(); ++i)
@@ -171,7 +171,7 @@ std::vector<TensorDifference> compare_through_map(const WeightMap& map, const st
     all[pieces[i].sums].compared += static_cast<uint64_t>(pieces[i].tile.count);
     if (!equal[i]) differs[pieces[i].sums] = 1;
   }
-  // Sums of each piece, added in order: several threads give the same figures as one.
+  // The sums of each piece are added in order, so several threads give the same figures as one.
   std::vector<Sums> sums(pieces.size());
   tasks.clear();
   for (size_t i = 0; i < pieces.size(); ++i)

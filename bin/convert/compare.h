@@ -13,7 +13,7 @@ struct TensorDifference {
   DType other_dtype = DType::DTYPE_NONE;  // on the second side; none if it is missing there
   std::string problem;                    // why the tensor was not compared, or ""
   uint64_t compared = 0, differing = 0;   // elements; elements whose values differ
-  double max_abs = 0;                     // infinity if one side is NaN or infinite
+  double max_abs = 0;                     // infinity if a differing value is NaN or infinite
   double squares = 0, difference_squares = 0;
 
   // The same type and the same bits.

@@ -13,9 +13,9 @@ namespace {
 constexpr int64_t kGapAt = 16, kAfterGap = 9000;
 
 struct Logits {
-  std::string too_large;  // the model does not fit
+  std::string too_large;  // why the model does not fit, or ""
   std::vector<float> values;
-  size_t width = 0;  // of a row
+  size_t width = 0;  // logits per token
 };
 
 Logits logits_of(const job::Host& host, const LogitsCheckOptions& options, const job::ModelSource& source, size_t vocabulary) {
@@ -52,7 +52,7 @@ Logits logits_of(const job::Host& host, const LogitsCheckOptions& options, const
   return logits;
 }
 
-// How many ids a model has, as its plugin's options say.
+// The model's number of ids, by its plugin's options.
 size_t vocabulary_of(const job::Host& host, const LogitsCheckOptions& options, const job::ModelSource& source) {
   return static_cast<size_t>(configure_to_run(host, options.sources, source).integer("model.vocab_size"));
 }
@@ -89,7 +89,7 @@ LogitsCheck check_logits(const job::Host& host, const LogitsCheckOptions& option
 LogitsCheck check_conversion(const job::Host& host, const LogitsCheckOptions& options, const job::ModelSource& source,
                              const std::string& target) {
   job::ModelSource own = source;
-  // --hf-model may have described it otherwise.
+  // --hf-model may have described the source otherwise.
   if (!own.adapter && !own.info.config.empty()) {
     const job::FoundModel found = find_model(host, job::own_config(own.info));
     if (!found.plugin.empty()) {

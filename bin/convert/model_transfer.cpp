@@ -14,7 +14,7 @@
 namespace corral::convert {
 namespace {
 
-// As configurations spell it: what most of the weights' bytes are.
+// The type of most of the weights' bytes, as configurations spell it.
 std::string most_common_type(const std::vector<TensorInfo>& tensors) {
   std::map<DType, uint64_t> bytes;
   for (const TensorInfo& t : tensors)
@@ -39,14 +39,14 @@ ModelTransfer::ModelTransfer(const job::Host& host, const job::ModelSource& sour
   const std::vector<TensorInfo> tensors = checkpoint::weights_of(source.reader->list().tensors);
   for (const TensorInfo& t : tensors)
     bytes_ += static_cast<uint64_t>(checkpoint::element_count(t.shape)) * checkpoint::element_bytes(t.dtype);
-  // A file of mostly holes becomes one of mostly holes.
+  // A sparse file is written as a sparse file.
   if (const uint64_t allocated = checkpoint::allocated_below(source.path); allocated < checkpoint::bytes_below(source.path) / 2) {
     request_.sparse = true;
     space_ = allocated;
   }
   if (format == dialect) return;
   to_ = model_.weight_map(source.options, format);
-  // Kept by a format that can, for the way back.
+  // The original configuration, stored by a format that can, for the way back.
   request_.others.emplace_back();
   request_.others.back().dialect = dialect;
   request_.others.back().content = source.info.config;

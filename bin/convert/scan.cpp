@@ -13,7 +13,7 @@ using namespace checkpoint;
 namespace {
 constexpr uint64_t kPiece = 4 << 20;
 
-// Values whose exponent is all ones: infinite where the fraction is zero, else no number.
+// Counts values whose exponent is all ones: infinite if the fraction is zero, else NaN.
 template <class Bits>
 void count_odd(const char* data, uint64_t bytes, Bits exponent, TensorScan& scan) {
   const uint64_t count = bytes / sizeof(Bits);

@@ -10,7 +10,7 @@
 namespace corral::hub {
 namespace {
 constexpr int kMostRedirects = 10;
-constexpr size_t kLargestBody = 64 << 20;  // of what no sink takes
+constexpr size_t kLargestBody = 64 << 20;  // limit of a body without a sink
 constexpr size_t kLargestHeader = 64 << 10;
 
 using Url = std::unique_ptr<CURLU, void (*)(CURLU*)>;
@@ -28,13 +28,13 @@ std::string part(const Url& url, CURLUPart which, unsigned flags = 0) {
   return text;
 }
 
-// Scheme, host and port: who is spoken to.
+// Scheme, host and port of a URL: the server that receives the request.
 std::string origin_of(const std::string& text) {
   const Url url = parsed(text);
   return part(url, CURLUPART_SCHEME) + "://" + part(url, CURLUPART_HOST) + ":" + part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT);
 }
 
-// A redirect's target, which may be relative to where it came from.
+// The target of a redirect, which may be relative to `from`.
 std::string target_of(const std::string& from, const std::string& location) {
   const Url url = parsed(from);
   if (location.empty() || curl_url_set(url.get(), CURLUPART_URL, location.c_str(), 0) != CURLUE_OK)
@@ -57,7 +57,7 @@ struct Transfer {
 size_t take_header(char* data, size_t, size_t size, void* to) {
   auto& t = *static_cast<Transfer*>(to);
   std::string line(data, size);
-  if (line.starts_with("HTTP/")) t.reply.headers.clear();  // after a 100 Continue
+  if (line.starts_with("HTTP/")) t.reply.headers.clear();  // e.g. after a 100 Continue
   if ((t.header_bytes += size) > kLargestHeader) return 0;
   const size_t colon = line.find(':');
   if (colon == std::string::npos) return size;

@@ -31,7 +31,7 @@ std::string word_in(const fs::path& path) {
 
 bool is_commit(const std::string& text) { return text.size() == 40 && text.find_first_not_of("0123456789abcdef") == std::string::npos; }
 
-// A part of a name: the hub allows no others, and a path from here or from the top is none.
+// True if the text can be a part of a name. The hub allows no other characters, and relative or absolute paths are excluded.
 bool is_part(const std::string& text) {
   constexpr char kTaken[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
   return !text.empty() && text.size() <= 96 && text.find_first_not_of(kTaken) == std::string::npos && text.front() != '.' &&

@@ -26,7 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 using checkpoint::size_text;
 constexpr int kTries = 6;
-constexpr int kLongestWait = 120;  // seconds that a hub may ask for
+constexpr int kLongestWait = 120;  // limit in seconds of a wait that the hub asks for
 
 struct HubFile {
   std::string name, etag;
@@ -39,14 +39,14 @@ uint64_t number_in(const std::string& text, uint64_t otherwise) {
   return error == std::errc() && end == text.data() + text.size() && !text.empty() ? value : otherwise;
 }
 
-// Without what marks it as weak, and without quotes. It becomes the name of a file.
+// Removes the weak mark and the quotes. The result becomes the name of a file.
 std::string plain_etag(std::string etag) {
   if (etag.starts_with("W/")) etag.erase(0, 2);
   std::erase(etag, '"');
   return stays_below(etag) && etag.find('/') == std::string::npos && etag.front() != '.' ? etag : "";
 }
 
-// An open file that is closed at the end.
+// An open file, closed by the destructor.
 struct Descriptor {
   int number = -1;
   ~Descriptor() {
@@ -54,7 +54,7 @@ struct Descriptor {
   }
 };
 
-// Pickles and formats of other programs, and the copy of the weights that Meta's own code reads.
+// True for pickles, formats of other programs, and the copy of the weights that Meta's own code reads.
 bool read_elsewhere(const std::string& name) {
   static constexpr const char* kEnds[] = {".bin",  ".pth",  ".pt",     ".h5", ".msgpack", ".onnx",          ".onnx_data",
                                           ".gguf", ".ckpt", ".tflite", ".ot", ".mlmodel", ".bin.index.json"};
@@ -88,7 +88,7 @@ class Download {
     if (error) checkpoint::fail_io("make", path, error.value());
   }
 
-  // The commit of the revision, and its files.
+  // Fetches the commit of the revision and the list of its files.
   void list() {
     Http http(endpoint_, token_);
     HttpRequest request;
@@ -124,7 +124,7 @@ class Download {
     return endpoint_ + "/" + name_.repository + "/resolve/" + commit_ + "/" + url_escaped(f.name);
   }
 
-  // The hub says hash and size of a large file while it redirects to where that lies.
+  // Asks for hash and size of a large file: the hub states them in the redirect to its storage.
   void look_up(Http& http, HubFile& f) {
     HttpRequest request;
     request.url = url_of(f);
@@ -147,7 +147,7 @@ class Download {
     std::error_code error;
     return fs::file_size(blob(f), error) == f.size && !error;
   }
-  // How much of it is there.
+  // Bytes of the file on disk.
   uint64_t bytes_of(const HubFile& f) const {
     if (is_whole(f)) return f.size;
     std::error_code error;
@@ -170,7 +170,7 @@ class Download {
 
   void fetch(Http& http, const HubFile& f) {
     if (is_whole(f)) return;
-    // One process at a time fetches a file; the hub's own tools take the same lock.
+    // One process at a time fetches a file; the hub's own tools use the same lock.
     const fs::path lock_path = hub_cache() / ".locks" / folder_.filename() / (f.etag + ".lock");
     make_folder(lock_path.parent_path());
     const Descriptor lock{::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)};
@@ -181,7 +181,7 @@ class Download {
     fetch_all(http, f);
     std::string found = content_hash(begun(f).string(), f.etag);
     if (!found.empty() && found != f.etag && continued) {
-      // Perhaps the part that was there belonged to something else.
+      // The partial file may have belonged to another file.
       start_again(f);
       fetch_all(http, f);
       found = content_hash(begun(f).string(), f.etag);
@@ -203,7 +203,7 @@ class Download {
     fs::remove(begun(f), ignored);
   }
 
-  // Until every byte is there, through cut connections: the tries are counted from the last one that brought something.
+  // Fetches until every byte is there, through cut connections. Tries are counted from the last one that brought data.
   void fetch_all(Http& http, const HubFile& f) {
     Descriptor file{::open(begun(f).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666)};
     if (file.number < 0) checkpoint::fail_io("write", begun(f), errno);
@@ -237,7 +237,7 @@ class Download {
         begins = false;
         const std::string range = "bytes " + std::to_string(at) + "-";
         if (reply.status == 200) {
-          // The server gives no parts: all of it comes again.
+          // The server does not serve parts: everything is sent again.
           done_ -= at;
           at = 0;
         } else if (!reply.header("content-range").starts_with(range)) {
@@ -261,7 +261,7 @@ class Download {
     if (too_many) fail_environment("{}: more bytes came than the {} that the hub states", url_of(f), f.size);
   }
 
-  // Asks again where the hub is busy; any other refusal is an error in the user's words.
+  // Repeats the request while the hub is busy; any other refusal is an error in the user's words.
   HttpReply ask(Http& http, const HttpRequest& request, const std::string& file) {
     for (int tries = 1;; ++tries) {
       HttpReply reply;
@@ -305,14 +305,14 @@ class Download {
     }
   }
 
-  // Twice as long each time; or what the hub asks for.
+  // Waits twice as long each time, or as long as the hub asks for.
   static void wait(int tries, const std::string& retry_after) {
     auto time = std::chrono::milliseconds(100) * (1 << tries);
     if (!retry_after.empty()) time = std::chrono::seconds(std::min<uint64_t>(number_in(retry_after, 1), kLongestWait));
     std::this_thread::sleep_for(time);
   }
 
-  // Snapshots are links, which lead to the content that several commits may have in common.
+  // Links the snapshot to the content, which several commits may share.
   void link(const HubFile& f) const {
     const fs::path at = folder_ / "snapshots" / commit_ / f.name;
     make_folder(at.parent_path());
@@ -327,7 +327,7 @@ class Download {
     if (error) checkpoint::fail_io("rename", beside, error.value());
   }
 
-  // All files, several at a time, each thread with a connection of its own.
+  // Calls `work` for all files, several at a time; each thread has its own connection.
   void each(const std::function<void(Http&, size_t)>& work) {
     std::atomic<size_t> next{0};
     std::exception_ptr error;

@@ -24,7 +24,7 @@ AdapterSource adapter_of(const Host& host, const std::string& path, std::shared_
     } catch (const Unsupported&) {
       continue;  // another dialect
     } catch (const Error& e) {
-      // Another method's configuration is nothing that this one has to understand.
+      // This method need not understand another method's configuration.
       if (e.exit_code() != 2 || !wanted.empty()) throw Error(e.exit_code(), path + ": " + e.what());
       r.reason = e.what();
     }

@@ -15,7 +15,7 @@ namespace corral::job {
 namespace {
 namespace fs = std::filesystem;
 
-// What other programs read, whatever format checkpoints have.
+// The format that other programs read, whatever the format of checkpoints.
 constexpr char kComparisonFormat[] = "hf";
 
 config::Assignment assignment(const std::string& key, const std::string& value, const std::string& by) {
@@ -97,7 +97,7 @@ std::shared_ptr<const TokenizerHandle> open_tokenizer(const Host& host, const co
   std::string wanted = hub::cached_path(config.text("tokenizer.path"));
   std::error_code error;
   if (!wanted.empty() && !fs::exists(wanted, error)) {
-    // A recipe's is the hub's name of the model that it was written for; the one at hand has its own.
+    // A recipe names the hub tokenizer of the model that it was written for; the model at hand has its own.
     const bool recommended = !folder.empty() && config.find("tokenizer.path")->from.starts_with("recipe");
     if (!recommended)
       fail("tokenizer.path = \"{}\": no such file or folder{}", wanted,
@@ -122,7 +122,7 @@ std::shared_ptr<const TokenizerHandle> open_tokenizer(const Host& host, const co
     if (wanted.empty()) return nullptr;
     fail("tokenizer.path = \"{}\": no installed tokenizer knows it{}", path, reasons);
   }
-  // An explicit plugin has its own options; one that was found gets their defaults.
+  // An explicit plugin gets the configured options; a plugin that was found gets their defaults.
   const std::string options = plugin_name.empty() ? "" : config.options("tokenizer");
   return std::make_shared<const TokenizerHandle>(TokenizerMethod(best).open(path, options));
 }
@@ -178,7 +178,7 @@ void check_tensor_file(const std::string& flag, const std::string& path) {
 
 void write_tensor_file(const Host& host, const std::string& path, const std::vector<NamedTensor>& tensors) {
   const fs::path file = fs::absolute(path);
-  // The format chooses the ending of its file's name; the user's is the one that counts.
+  // The format chooses the extension of its file; the file is renamed to the user's.
   const fs::path partial = file.string() + ".partial";
   std::error_code error;
   fs::remove_all(partial, error);

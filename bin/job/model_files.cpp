@@ -12,7 +12,7 @@
 namespace corral::job {
 namespace {
 
-// The dialect that most programs read, which is kept beside every other.
+// The dialect that most programs read; its configuration is written beside every other.
 constexpr char kExchange[] = "hf";
 }  // namespace
 

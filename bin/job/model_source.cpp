@@ -63,7 +63,7 @@ std::unique_ptr<checkpoint::StoredParameters> stored_parameters(const Host& host
                                                         checkpoint::parameters_of(model.emit(source.options, 1, 8)));
 }
 
-// Throws Error (2) where a fingerprint says that the adapter was trained beside another model.
+// Throws Error (2) if a fingerprint says that the adapter was trained for another model.
 void check_base(const Host& host, const AdapterSource& adapter, const ModelSource& base) {
   for (const NamedFile& f : adapter.info.files)
     if (f.name == checkpoint::kFingerprintName)

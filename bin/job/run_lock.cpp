@@ -39,7 +39,7 @@ std::string content_of(int file) {
   return text;
 }
 
-// Of a lock that another process holds, which may be about to write it.
+// Reads a lock that another process has. That process may not have written it yet.
 std::string content_of_held(int file) {
   std::string content = content_of(file);
   for (int i = 0; i < 20 && content.empty(); ++i) {
@@ -60,7 +60,7 @@ std::string holder_in(const std::string& content) {
   return format("pid {} on {}, started {}", part("pid"), part("host"), part("start"));
 }
 
-// Whether the path still names the open file: its holder may have removed it before the lock was given up.
+// True if the path still names the open file: the owner may have removed it before releasing the lock.
 bool is_at(int file, const std::string& path) {
   struct stat mine {
   }, there{};

@@ -29,7 +29,7 @@ ModelSource open_weights(const Host& host, const TrainingRequest& request, const
   return source;
 }
 
-// The weights that a flag names: their model tells which keys model.* has.
+// Opens the weights that a flag names: their model determines the keys of model.*.
 std::optional<ModelSource> weights_of_flags(const Host& host, const TrainingRequest& request) {
   std::optional<ModelSource> source;
   if (request.resume) return source;
@@ -94,7 +94,7 @@ RunStart find_start(const Host& host, const TrainingRequest& request) {
          start.config.set_by("peft.plugin"));
   const std::string dir = checked_directory(start.config);
   if (!request.graph_only) {
-    // Before its files are looked at: another process may be changing them.
+    // Locked before its files are read: another process may be changing them.
     lock_directories(host, start.config, dir, start.locks);
     if (!request.resume) {
       require_no_run(start.config, dir);

@@ -30,11 +30,11 @@ void add_folder(const std::string& folder, std::vector<std::string>& files) {
   files.insert(files.end(), found.begin(), found.end());
 }
 
-// A row, or an error that says where; nlohmann's own text begins with its name, a number and the line.
+// Parses a row; an error names its place. The text of nlohmann's own error begins with its name, a number and the line.
 json parse_row(const std::string& line, const std::string& place) {
   try {
     return json::parse(line);
-  } catch (const json::exception& e) {  // a number such as 1e999 is no error of parsing, and has no column
+  } catch (const json::exception& e) {  // a number such as 1e999 is not a parse error, and has no column
     const std::string what = e.what();
     const size_t at = what.find("column "), text = what.find("] ");
     fail("{}: {}", place, at != std::string::npos ? what.substr(at) : text != std::string::npos ? what.substr(text + 2) : what);
@@ -86,7 +86,7 @@ bool Documents::open_next() {
   return true;
 }
 
-// The next line that is not blank of the JSONL file that is open.
+// Reads the next line of the open JSONL file that is not blank.
 bool Documents::next_line() {
   while (std::getline(file_, line_)) {
     ++number_;

@@ -7,7 +7,7 @@
 namespace corral::job {
 namespace {
 
-// Bytes at the end that begin a character without completing it.
+// Number of bytes at the end that begin a character without completing it.
 size_t open_character(const std::string& text) {
   for (size_t back = 1; back <= std::min<size_t>(3, text.size()); ++back) {
     const auto c = static_cast<unsigned char>(text[text.size() - back]);

@@ -49,7 +49,7 @@ class Training {
   }
 
   train::Ending run() {
-    // Everything that needs no data is refused before the data is read; epochs give the number of steps only afterwards.
+    // Refuse everything that needs no data before the data is read. With epochs, the number of steps is known only afterwards.
     train::Pipeline pipeline = make_pipeline(host_, config_);
     if (request_.graph_only) request_.graph_only->before(pipeline);
     const auto optimizer = choose_optimizer(host_, config_);
@@ -75,7 +75,7 @@ class Training {
     if (samples && start_.weights)
       warn_of_untrained_rows(session, fetch_part(data_, 0), part_rows(0), length(), tokenizer_.get(),
                              [&](const std::string& line) { log_.say(line); });
-    // Until the last line is said: a reader of it may be gone.
+    // Active until the last line is said: a reader of it may have gone.
     const train::StopSignals signals(train::StopSignals::kAnyEnd);
     take_directory();
     trackers.open(dir_, config_);
@@ -97,7 +97,7 @@ class Training {
     return part < info.parts.size() ? info.parts[part].rows : 0;
   }
 
-  // The folder whose files have a tokenizer, or "".
+  // The folder that contains the tokenizer's files, or "".
   std::string tokenizer_folder() const {
     if (!start_.resumed) return start_.weights ? start_.weights->files_folder() : "";
     const CheckpointFormat format(host_.plugins.load("checkpoint", config_.text("checkpoint.format")), config_.options("checkpoint"));
@@ -124,7 +124,7 @@ class Training {
         pipeline, [&]() -> const runtime::Session& { return planned.emplace(open_device(host_, config_), std::move(graphs)); });
   }
 
-  // Opens the data and refuses what cannot be trained on. True where the dataset tells samples apart.
+  // Opens the data and refuses data that cannot be trained on. Returns true if the dataset tells samples apart.
   bool read_data() {
     data_ = open_dataset(host_, config_, tokenizer_.get(), false);
     saver_.set_data(data_->info());
@@ -137,7 +137,7 @@ class Training {
     return samples;
   }
 
-  // Counts rows as a step reads them: packed ones if samples are packed.
+  // Counts rows as a step reads them: packed rows if samples are packed.
   void settle_epochs(double epochs) {
     const int64_t batch = integer("train.global_batch_size");
     const auto steps = static_cast<int64_t>(std::ceil(epochs * static_cast<double>(part_rows(0)) / static_cast<double>(batch)));
@@ -145,7 +145,7 @@ class Training {
     host_.say(format("{} epochs of {} rows, {} a step: {} steps", epochs, static_cast<double>(part_rows(0)), batch, steps));
   }
 
-  // Everything that the run computes beside a step.
+  // Adds the graphs that the run computes beside a step.
   void add_graphs(const train::Pipeline& pipeline, std::vector<runtime::Prepared>& graphs) {
     evaluates_ = integer("train.eval_interval") > 0 && part_rows(1) > 0;
     if (evaluates_) graphs.push_back(pipeline.evaluation(rows(), length()));
@@ -154,7 +154,7 @@ class Training {
     if (pipeline.has_peft()) graphs.push_back(pipeline.initialization());
   }
 
-  // Only a run that can be trained leaves a directory behind.
+  // Creates the directory, so late that a run which cannot be trained leaves none.
   void take_directory() {
     const std::string checkpoints = checkpoints_of(config_, dir_);
     std::error_code error;
@@ -187,7 +187,7 @@ class Training {
     if (trained < all) log_.say(format("{} of {} parameters are trained", trained, all));
   }
 
-  // Fills the session. The number of steps that are done.
+  // Fills the session. Returns the number of finished steps.
   uint64_t load(runtime::Session& session, const train::Pipeline& pipeline) {
     if (start_.resumed) return load_resumed(session, pipeline);
     const auto seed = static_cast<uint64_t>(integer("train.seed"));
@@ -231,7 +231,7 @@ class Training {
            config_.text("peft.plugin"), config_.set_by("peft.plugin"));
   }
 
-  // Reads the optimizer's state of a checkpoint into a session that has its weights. The steps that are done.
+  // Reads the optimizer state of a checkpoint into a session that has its weights. Returns the number of finished steps.
   uint64_t go_on(const ModelSource& source, const std::string& path, const train::Pipeline& pipeline, runtime::Session& session) {
     const TakenState taken = load_state(host_, source, pipeline, session);
     std::string roles;
@@ -299,7 +299,7 @@ class Training {
   config::RunConfig& config_;
   std::string dir_;
   std::shared_ptr<const TokenizerHandle> tokenizer_;
-  std::shared_ptr<const DatasetHandle> data_;  // null where only a graph is shown
+  std::shared_ptr<const DatasetHandle> data_;  // null if only a graph is shown
   bool evaluates_ = false;
   std::optional<TrainingSample> sample_;
   RunSaver saver_;

@@ -30,7 +30,7 @@ TrainingSample::TrainingSample(const config::RunConfig& config, std::shared_ptr<
   const TokenizerInfo info = tokenizer_->info();
   const std::string& prompt = config.text("train.sample_prompt");
   ids_ = tokenizer_->encode(prompt, CORRAL_ADD_SPECIAL);
-  // Between documents stands the end of text; what follows it begins one.
+  // The end-of-text token separates documents, so the text after it begins a new one.
   if (ids_.empty() && info.end_of_text_id >= 0) ids_ = {static_cast<int32_t>(info.end_of_text_id)};
   if (ids_.empty()) fail("train.sample_prompt is empty, and the tokenizer has no token that begins a text: --sample-prompt TEXT{}", by);
   const int64_t rows = config.integer("model.vocab_size"), most = config.integer("model.max_position_embeddings");

@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 constexpr char kMaster[] = "master";
 
-// How far the run was, by Corral's own file and by what the format says.
+// The progress of the run, by Corral's own file and by the format.
 TakenState behind(const ModelSource& source, const std::string& folder) {
   const CheckpointInfo& info = source.info;
   std::error_code error;

@@ -12,7 +12,7 @@
 
 namespace corral::job {
 namespace {
-constexpr uint64_t kMostTokens = 4 << 20;  // of the data that is looked at
+constexpr uint64_t kMostTokens = 4 << 20;  // limit of the data that is read
 constexpr double kDeviations = 3;
 constexpr size_t kShown = 5;
 
@@ -22,7 +22,7 @@ struct Matrix {
   runtime::TensorRef rows;
 };
 
-// Parameters with a row a token: where tokens enter, and where the loss leaves. A tied one is one.
+// Parameters with one row per token: the embedding and the output layer. A tied parameter is listed once.
 std::vector<Matrix> token_matrices(const runtime::Session& session) {
   const Graph& g = session.graph("train");
   std::set<TensorId> chosen;
@@ -41,7 +41,7 @@ std::set<int32_t> targets_of(const train::Fetch& fetch, uint64_t rows, int64_t s
   std::set<int32_t> ids;
   train::Batch batch(kAtOnce, seq_length);
   const uint64_t most = std::max<uint64_t>(kMostTokens / static_cast<uint64_t>(seq_length), 1);
-  // Rows behind the last one come round again: they add nothing.
+  // The data repeats after the last row, which adds nothing.
   for (uint64_t row = 0; row < std::min(rows, most); row += kAtOnce) {
     fetch(row, batch);
     for (const int32_t id : batch.targets)
@@ -54,7 +54,7 @@ struct Rows {
   std::vector<double> lengths;
   std::vector<size_t> hashes;
   std::unordered_map<size_t, uint64_t> equal;  // rows by hash
-  double sum = 0, squares = 0;                 // of the lengths
+  double sum = 0, squares = 0;                 // of the rows' lengths
 };
 
 Rows measure(runtime::Session& session, const runtime::TensorRef& matrix) {
@@ -81,7 +81,7 @@ Rows measure(runtime::Session& session, const runtime::TensorRef& matrix) {
   return rows;
 }
 
-// Why a row looks untrained, or "".
+// Explains why a row looks untrained, or "".
 std::string doubt(const Rows& rows, size_t row) {
   if (const uint64_t others = rows.equal.at(rows.hashes[row]) - 1; others > 0)
     return format("equal to {} other row{}", others, others == 1 ? "" : "s");

@@ -18,7 +18,7 @@ std::string list_of(const std::vector<std::string>& names) {
   return all;
 }
 
-// Where each tensor of the graphs stands in the arena.
+// Prints the offset and size of each tensor in the arena.
 void print_plan(const runtime::Session& session) {
   const auto number = [](uint64_t n) { return static_cast<unsigned long long>(n); };
   for (const auto& c : session.plan().classes) std::printf("%-12s %14llu bytes\n", c.name.c_str(), number(c.bytes));

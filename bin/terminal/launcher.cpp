@@ -13,8 +13,8 @@ namespace {
 
 struct Launcher {
   const char *ranks, *rank;
-  const char* step;       // set only where the launcher started this process; "" where `ranks` is
-  const char* one_alone;  // how a single process is started
+  const char* step;       // set only if the launcher started this process; "" if `ranks` is
+  const char* one_alone;  // how to start a single process
 };
 constexpr Launcher kLaunchers[] = {
     {"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "", "mpirun -n 1, or corral without mpirun"},
@@ -22,7 +22,7 @@ constexpr Launcher kLaunchers[] = {
     {"SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_STEP_ID", "srun --ntasks=1, or corral without srun"},
     {"SLURM_NTASKS", "SLURM_PROCID", "SLURM_STEP_ID", "srun --ntasks=1, or corral without srun"},
 };
-// Slurm numbers the steps that no srun started from here on: a batch script, an interactive shell.
+// Step numbers from here on belong to steps that no srun started: a batch script, an interactive shell.
 constexpr uint64_t kFirstSpecialStep = 0xfffffff0;
 
 std::optional<uint64_t> number_in(const char* variable) {

@@ -32,7 +32,7 @@ std::optional<std::string> LineReader::next() {
   std::free(typed);
   if (line.empty()) return line;
   add_history(line.c_str());
-  // At once: Ctrl-C at the prompt ends the program.
+  // Written at once, because Ctrl-C at the prompt ends the program.
   if (!file_.empty()) write_history(file_.c_str());
   return line;
 }

@@ -11,7 +11,7 @@ namespace corral::cli {
 namespace {
 std::mutex mutex;
 bool is_silent = false;
-size_t live_width = 0;  // of the live line that is shown
+size_t live_width = 0;  // width of the live line on display
 }  // namespace
 
 void set_silent(bool silent) { is_silent = silent; }
@@ -26,7 +26,7 @@ void say(const std::string& line) {
 
 void live(std::string_view line) {
   const std::lock_guard lock(mutex);
-  // A line that wraps could not be written over.
+  // A line that wraps could not be overwritten.
   if (winsize size{}; ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) line = line.substr(0, size.ws_col - 1u);
   std::fprintf(stderr, "\r%.*s%*s", static_cast<int>(line.size()), line.data(),
                static_cast<int>(live_width > line.size() ? live_width - line.size() : 0), "");

@@ -18,7 +18,7 @@ using graph::OpDef;
 enum class Types { kF32, kBf16, kMixedInputs, kF32FromBf16 };
 constexpr Types kAllTypes[] = {Types::kF32, Types::kBf16, Types::kMixedInputs, Types::kF32FromBf16};
 
-// Every operand is a state, so that it can be written before and read after.
+// A graph of one node. Every operand is a state, so that it can be written before and read after.
 struct OneNode {
   Graph graph;
   std::vector<TensorId> inputs, outputs;
@@ -84,7 +84,7 @@ class OperationCheck {
       set_types(def_, c, run, types);
     } catch (const Error&) {
       if (types == Types::kF32) throw;
-      return;  // what the definition refuses is asked of no device
+      return;  // the definition refuses this case, so no device is asked
     }
     for (size_t k = 0; k < run.outputs.size(); ++k) run.outputs[k].present = run.outputs[k].present && !(absent >> k & 1);
     const OneNode node = one_node(def_, c, run, accumulate, absent);
@@ -110,7 +110,7 @@ class OperationCheck {
     std::vector<std::vector<double>> before(run.outputs.size());
     for (size_t k = 0; k < run.outputs.size(); ++k) {
       if (!run.outputs[k].present || def_.updates.contains(def_.operands(c.attrs).outputs[k])) continue;
-      // What was there must be replaced, or added to; NaN would show a read of what is to be written.
+      // Old values must be replaced or added to. NaN shows a read of an output that is to be overwritten.
       before[k].assign(run.outputs[k].values.size(), accumulate >> k & 1 ? 0.5 : std::nan(""));
       put(node.outputs[k], before[k], run.outputs[k].type.dtype);
     }
@@ -135,11 +135,11 @@ class OperationCheck {
   }
 
   struct Comparison {
-    std::string failure;       // the first; "" for none
-    double largest_error = 0;  // of the largest value
+    std::string failure;       // the first one; "" for none
+    double largest_error = 0;  // relative to the largest value
   };
 
-  // `rounds`: an operand is bfloat16, and factors in between may be rounded to it, each by half a unit.
+  // `rounds`: an operand is bfloat16, and intermediate factors may be rounded to it, each by half a unit.
   Comparison compare(const std::string& operand, const CaseOperand& expected, const std::vector<double>& got, double added,
                      bool rounds) const {
     Comparison result;
@@ -150,7 +150,7 @@ class OperationCheck {
     const double half_unit = expected.type.dtype == DType::BF16 ? 0x1p-8 : 0;
     for (size_t i = 0; i < got.size(); ++i) {
       const double want = added == 0 ? expected.values[i] : expected.values[i] + added, error = std::fabs(got[i] - want);
-      if (got[i] == want) continue;  // infinities too
+      if (got[i] == want) continue;  // also for infinities
       if (codes && graph::code_of(got[i], expected.type.dtype) == graph::code_of(want, expected.type.dtype)) continue;
       const double between = rounds ? 0x1p-8 * expected.rounded[i] : 0;
       const double limit = codes ? -1 : 1e-5 * largest + half_unit * std::fabs(want) + between;

@@ -19,7 +19,7 @@ std::string fault_of_answer(const Pass& pass, const Graph& before, const Graph& 
   return pass.fault ? pass.fault(before, after) : "";
 }
 
-// A message, but of a graph that does not hold together: the host verifies graphs before a plugin sees them.
+// True for a message with an inconsistent graph: the host verifies graphs before a plugin sees them.
 bool host_would_not_send(const std::string& bytes) {
   PassRequest request;
   try {
@@ -97,7 +97,7 @@ Outcome damaged_requests(const Pass& pass, corral_status (*call)(const Plugin&, 
     if (bytes == whole || host_would_not_send(bytes)) continue;
     const corral_status status = call(*plugin, bytes);
     const std::string sentence = take_sentence();
-    if (status == CORRAL_OK) continue;  // a graph all the same; the host verifies what comes back
+    if (status == CORRAL_OK) continue;  // the damage left a valid graph; the host verifies the answer
     ++refused;
     if (status < CORRAL_OK || status > CORRAL_CHECK) return failed(format("it answers a damaged request with status {}", status));
     if (sentence.empty()) return failed(format("it refuses a damaged request with status {} and gives no reason", status));

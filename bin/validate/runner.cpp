@@ -50,8 +50,8 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-// The host's line about a crash where there is one, and the last lines that the check wrote on standard error before it: an assertion's
-// sentence is among them.
+// Describes how a check ended: the host's line about a crash, if any, and the last lines that the check wrote on standard error. They
+// include the message of an assertion.
 std::string how_it_ended(int status, const std::string& said) {
   constexpr size_t kShown = 4;
   std::vector<std::string> lines = lines_of(said);
@@ -86,7 +86,7 @@ struct Pipe {
   }
 };
 
-// Reads both pipes to their ends; false where the time ran out.
+// Reads both pipes to their ends; false if the time ran out.
 bool read_until(Pipe& result, std::string& outcome, Pipe& error, std::string& said, Clock::time_point end) {
   pollfd files[] = {{result.read_end, POLLIN, 0}, {error.read_end, POLLIN, 0}};
   std::string* const texts[] = {&outcome, &said};

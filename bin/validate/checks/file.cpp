@@ -1,4 +1,4 @@
-// What the file says of itself, and what its manifest says of it. Nothing is loaded.
+// Checks of the file and its manifest. Nothing is loaded.
 #include <algorithm>
 #include <chrono>
 #include <filesystem>

@@ -1,4 +1,4 @@
-// Loading, use and leaving; what `get_interface` answers.
+// Checks of loading, use and unloading, and of the answers of `get_interface`.
 #include <dlfcn.h>
 #include <link.h>
 #include <malloc.h>
@@ -35,14 +35,14 @@ size_t threads() {
   return count;
 }
 
-// Threads of its own that are there after shutdown. One that was joined may still be listed for a moment.
+// The plugin's threads that are left after shutdown. A joined thread may still be listed for a moment.
 size_t threads_left(size_t before) {
   for (int wait = 0; wait < 1000 && threads() > before; ++wait) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   const size_t now = threads();
   return now > before ? now - before : 0;
 }
 
-// Loads, uses and closes it; what is left of it, or "". Its code must not go while a thread of it runs.
+// Loads, uses and closes the plugin. Describes its remains, or "". Its code must not be unloaded while one of its threads runs.
 std::string whole_life(const Subject& s) {
   const size_t before = threads();
   Loaded loaded(s.info);
@@ -52,7 +52,7 @@ std::string whole_life(const Subject& s) {
   return left ? format("after shutdown {} of its threads {} still there", left, left == 1 ? "is" : "are") : "";
 }
 
-// Libraries that it needs stay loaded from now on: what they keep for each load of their own is not the plugin's.
+// Keeps the libraries of the plugin loaded from now on: memory that they keep per load of their own is not the plugin's.
 void keep_libraries(const Subject& s) {
   Loaded loaded(s.info);
   std::vector<std::string> names;
@@ -66,7 +66,7 @@ void keep_libraries(const Subject& s) {
     if (!name.empty() && name != s.info.path) dlopen(name.c_str(), RTLD_LAZY | RTLD_NOLOAD);
 }
 
-// The growth of most pairs of lives: caches of the host and its libraries fill now and then, and pairs level out what comes and goes.
+// The growth that most pairs of lives show. Caches of the host and its libraries fill now and then; pairs level out fluctuations.
 int64_t steady_growth(const std::vector<size_t>& in_use) {
   std::vector<int64_t> grown;
   for (size_t i = in_use.size() / 3; i + 2 < in_use.size(); ++i) grown.push_back(static_cast<int64_t>(in_use[i + 2] - in_use[i]));
@@ -75,7 +75,7 @@ int64_t steady_growth(const std::vector<size_t>& in_use) {
 }
 
 Outcome descriptor(const Subject& s) {
-  Loaded loaded(s.info);  // compares all else
+  Loaded loaded(s.info);  // compares all other fields
   if (s.info.license != loaded.descriptor().license)
     return failed(format("its descriptor says license \"{}\", its manifest \"{}\"", loaded.descriptor().license, s.info.license));
   return pass();
@@ -112,7 +112,7 @@ Outcome hundred_lives(const Subject& s) {
   return pass(format("{} lives", kLives));
 }
 
-// A copy is another object to the loader, as two plugins of one source are.
+// A copy is another object to the loader, like two plugins of one source.
 Outcome two_copies(const Subject& s) {
   PluginInfo copy = s.info;
   copy.path = (fs::path(s.scratch) / fs::path(s.info.path).filename()).string();
@@ -125,7 +125,7 @@ Outcome two_copies(const Subject& s) {
   use(s, a);
   use(s, b);
   first.shutdown();
-  use(s, b);  // what was the first one's is gone
+  use(s, b);  // the state of the first one is gone
   second.shutdown();
   return pass();
 }

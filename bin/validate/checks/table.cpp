@@ -1,4 +1,4 @@
-// The function table: filled, and missing functions are normal.
+// Checks of the function table: it is filled, and missing functions are normal.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -11,7 +11,7 @@
 namespace corral::validate {
 namespace {
 
-// A table that ends with its page; reading on is a crash.
+// A table at the end of a page: reading past it crashes.
 class CutTable {
  public:
   CutTable(const void* table, uint64_t size) {
@@ -58,7 +58,7 @@ Outcome filled(const Subject& s) {
   return pass(format("{} functions", size / 8 - 1));
 }
 
-// A crash ends this process and is the failure.
+// A crash ends this process, which is the failure.
 Outcome prefixes(const Subject& s) {
   const Kind* kind = find_kind(s.info.kind);
   if (!kind) return skip("this Corral knows no use of a plugin of kind " + s.info.kind);

@@ -34,20 +34,20 @@ std::vector<Held> random_tensors(std::mt19937_64& random, const std::string& fil
   return all;
 }
 
-// A format names what stands beside a weight as its programs do.
+// A format names the state beside a weight as its programs do.
 bool is_same(const TensorInfo& found, const TensorInfo& written) {
   if (written.part.empty()) return found.part.empty() && found.name == written.name;
   return found.part == written.part && found.of == written.of && found.role == written.role;
 }
 
-// A weight in F32 is its own master, which a format may write out.
+// Counts the masters that a format may add: a weight in F32 is its own master.
 size_t masters_added(const TensorList& list, const std::vector<Held>& tensors) {
   return static_cast<size_t>(std::count_if(list.tensors.begin(), list.tensors.end(), [&](const TensorInfo& t) {
     return t.role == "master" && std::none_of(tensors.begin(), tensors.end(), [&](const Held& h) { return is_same(t, h.info); });
   }));
 }
 
-// Throws where the folder can be opened.
+// Throws if the folder can be opened.
 void expect_refused(const CheckpointFormat& format_, const std::string& folder, const std::string& state) {
   try {
     format_.open(folder);
@@ -58,7 +58,7 @@ void expect_refused(const CheckpointFormat& format_, const std::string& folder, 
   fail_check("it opens a checkpoint {}", state);
 }
 
-// Writes in pieces, the last first: the second half of each tensor by the last part.
+// Writes in pieces, the last first; the last part writes the second half of each tensor.
 void write_parts(const CheckpointFormat& format_, const std::string& folder, CheckpointWriteRequest request,
                  const std::vector<Held>& tensors, uint32_t parts) {
   fs::create_directories(folder);
@@ -126,13 +126,13 @@ Outcome whole_models(const Subject& s) {
   return pass();
 }
 
-// Every kind of value, and texts that look like others.
+// Every kind of value, and strings that look like other kinds.
 constexpr const char* kConfiguration =
     R"({"model": {"text": "a \"b\" \\ c: #d\n\te", "caf\u00e9": "\ud83e\udd99", "like": ["1e5", "true", "null", "~", "0x10", "1_000", "yes", ""],)"
     R"( "numbers": [0, -1, 9007199254740993, 1e-05, 0.1, -2.5e+30, 1e+16, 3.0], "nothing": null, "flags": [true, false], "none": {},)"
     R"( "section": {"deep": {"deeper": [[1], {"x": "y"}]}, "- odd: key": 1}}})";
 
-// Is all of `written` in `found`, value for value? Where not, `at` is the place. More may be there.
+// True if `found` contains all of `written`, value for value; it may contain more. Otherwise `at` names the place.
 bool holds(const nlohmann::json& found, const nlohmann::json& written, std::string& at) {
   if (!written.is_object()) return found == written && found.type() == written.type();
   if (!found.is_object()) return false;
@@ -161,7 +161,7 @@ Outcome keeps_the_configuration(const Subject& s) {
   return pass();
 }
 
-// Two moments of each weight, and a master of those that are not in F32.
+// Adds two moments of each weight, and a master of each weight that is not in F32.
 std::vector<Held> with_state_beside(std::vector<Held> tensors, std::mt19937_64& random) {
   for (size_t w = 0, weights = tensors.size(); w < weights; ++w)
     for (const char* role : {"exp_avg", "exp_avg_sq", "master"}) {
@@ -179,7 +179,7 @@ std::vector<Held> with_state_beside(std::vector<Held> tensors, std::mt19937_64& 
   return tensors;
 }
 
-// As a save does it: beside the weights where the format has a place there, and else in a folder of its own.
+// Saves like a run: beside the weights if the format supports that, else in a folder of its own.
 Outcome keeps_the_optimizer(const Subject& s) {
   Loaded loaded(s.info);
   const CheckpointFormat f(loaded.init(), s.options());

@@ -6,19 +6,19 @@
 #include <memory>
 #include <thread>
 
+#include "bin/validate/check.h"
 #include "corral/collective.h"
 #include "corral/error.h"
-#include "bin/validate/check.h"
 
 namespace corral::validate {
 namespace {
 
 constexpr uint32_t kRanks = 3;
 
-// The ranks of this process: as many as a check asks for, or its own where a library decides who takes part.
+// The ranks of this process: as many as a check asks for, or this process's own if a library decides on the members.
 struct Ranks {
   std::vector<CollectiveHandle> all;
-  uint32_t count = 0;  // of the run
+  uint32_t count = 0;  // of ranks in the run
 };
 
 Ranks join(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
@@ -39,7 +39,7 @@ Ranks join(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
   return ranks;
 }
 
-// Of the members of `who`, each of which waits for the others.
+// Communicators of the members `who`; each member waits for the others.
 std::vector<CommunicatorHandle> communicators(const Ranks& ranks, const std::vector<uint32_t>& who) {
   std::vector<std::unique_ptr<CommunicatorHandle>> made(ranks.all.size());
   std::vector<std::exception_ptr> errors(ranks.all.size());
@@ -68,7 +68,7 @@ std::vector<uint32_t> everyone(uint32_t count) {
   return ranks;
 }
 
-// Small whole numbers, which every type holds.
+// Small whole numbers, which every type represents exactly.
 double given(uint32_t rank, uint64_t i) { return static_cast<double>((rank * 7 + i * 5) % 11); }
 
 template <class T>
@@ -96,7 +96,7 @@ double reduced(uint32_t reduction, uint32_t n, uint64_t i) {
   return result;
 }
 
-// An exchange by its definition: how much each rank gives and gets, and what it gets.
+// The definition of an exchange: how much each rank gives and gets, and the values that it gets.
 struct Definition {
   const char* name;
   uint32_t kind, reduction;
@@ -119,7 +119,7 @@ constexpr Definition kDefinitions[] = {
      [](uint32_t, uint32_t rank, uint64_t count, uint64_t i) { return given(static_cast<uint32_t>(i / count), rank * count + i % count); }},
 };
 
-// Begins it on every rank, then ends it on every one: what waits for another rank in `start` never comes to the end.
+// Starts the exchange on every rank, then finishes it on every one. An exchange that waits for another rank in `start` never finishes.
 template <class T>
 std::string fault_of(const Definition& d, const std::vector<CommunicatorHandle>& members, uint32_t first, uint32_t n, DType dtype,
                      uint64_t count) {
@@ -149,7 +149,7 @@ std::string fault_of_all(const std::vector<CommunicatorHandle>& members, uint32_
   return "";
 }
 
-// Each rank sends to the next of those that are here.
+// Each rank sends to the next of the members.
 std::string fault_of_ring(const std::vector<CommunicatorHandle>& members) {
   const auto n = static_cast<uint32_t>(members.size());
   constexpr uint64_t kCount = 100;
@@ -198,7 +198,7 @@ Outcome groups(const Subject& s) {
     const Ranks ranks = join(s, plugin);
     if (!ranks.all[0].info().on_host) return skip("it exchanges device memory: a device and several processes are needed");
     if (ranks.all.size() < kRanks) return skip("its library decides the ranks, and this process is one");
-    // Both live at once, as the dimensions of a mesh do.
+    // Several communicators are live at once, as for the dimensions of a mesh.
     const auto outer = communicators(ranks, {0, 2}), all = communicators(ranks, everyone(kRanks)), alone = communicators(ranks, {1});
     for (const auto& [members, name] : {std::pair{&outer, "ranks 0 and 2"}, {&all, "all ranks"}, {&alone, "rank 1 alone"}})
       if (const std::string fault = fault_of_members(*members, 0, static_cast<uint32_t>(members->size())); !fault.empty())

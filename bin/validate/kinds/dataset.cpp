@@ -15,7 +15,7 @@ namespace {
 constexpr int64_t kLength = 8;
 constexpr uint64_t kRows = 30;
 
-// The plugin's own files of these rows where it makes such, else the rows.
+// Converts rows to the plugin's own files if it builds such, else returns the rows.
 std::string own_form(const Subject& s, const std::shared_ptr<const Plugin>& plugin, const std::string& rows) {
   static int number = 0;
   DatasetBuildRequest request;
@@ -31,7 +31,7 @@ std::string own_form(const Subject& s, const std::shared_ptr<const Plugin>& plug
   }
 }
 
-// Rows of ids, which need no tokenizer.
+// Opens rows of ids, which need no tokenizer.
 DatasetHandle open(const Subject& s, const std::shared_ptr<const Plugin>& plugin, bool shuffle) {
   const std::string path = s.scratch + "/data.jsonl";
   std::ofstream file(path);
@@ -77,7 +77,7 @@ Outcome pure(const Subject& s) {
   const auto plugin = loaded.init();
   {
     const DatasetHandle data = open(s, plugin, true);
-    constexpr uint64_t kFrom = 7, kMany = 50;  // beyond the end of the data: the sequence has none
+    constexpr uint64_t kFrom = 7, kMany = 50;  // beyond the end of the data: the sequence of rows does not end
     const Rows all = fetch(data, kFrom, kMany);
     if (fetch(data, kFrom, kMany) != all) return failed("the same rows are others the second time");
     Rows other;

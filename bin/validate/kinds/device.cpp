@@ -26,7 +26,7 @@ void exercise(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
   if (!c.failures.empty()) fail_check("{}", c.failures.front());
 }
 
-// An operation that the device does not offer is its own choice; what it offers must be right.
+// A device may offer any choice of operations; the offered ones must be right.
 Outcome operations(const Subject& s) {
   Loaded loaded(s.info);
   const auto plugin = loaded.init();
@@ -36,7 +36,7 @@ Outcome operations(const Subject& s) {
   {
     const auto device = open(s, plugin);
     for (const graph::OpDef* op : graph::all_ops()) {
-      if (op->exchange) continue;  // between ranks: no device alone does it
+      if (op->exchange) continue;  // an exchange between ranks: a device alone cannot run it
       const validate::Conformance c = validate::check_operation(device, *op);
       runs += c.runs;
       largest = std::max(largest, c.largest_error);
@@ -126,7 +126,7 @@ Outcome recording(const Subject& s) {
   return pass();
 }
 
-// From a record to a later one the device's clock goes forward, and no faster than the host's.
+// Between two records the device's clock advances, and not faster than the host's.
 Outcome clock(const Subject& s) {
   Loaded loaded(s.info);
   const auto plugin = loaded.init();
@@ -154,7 +154,7 @@ Outcome clock(const Subject& s) {
   return pass();
 }
 
-// Of an operation that every model has: y = silu(gate) up.
+// Kernels of an operation that every model has: y = silu(gate) up.
 Outcome kernels(const Subject& s) {
   Loaded loaded(s.info);
   const auto plugin = loaded.init();
@@ -182,7 +182,7 @@ Outcome kernels(const Subject& s) {
   return pass(said);
 }
 
-// Made where a node is prepared and run.
+// Choices are made when a node is prepared and run.
 Outcome choices(const Subject& s) {
   Loaded loaded(s.info);
   const auto plugin = loaded.init();

@@ -45,7 +45,7 @@ Outcome weight_maps_cover(const Subject& s) {
     } catch (const Unsupported&) {
       continue;
     } catch (const Error& e) {
-      // A dialect that it does not have is refused by name.
+      // An unknown dialect must be refused by name.
       if (e.exit_code() != 2 || std::string(e.what()).find(dialect) == std::string::npos) throw;
     }
   }

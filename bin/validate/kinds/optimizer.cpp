@@ -11,7 +11,7 @@
 namespace corral::validate {
 namespace {
 
-// Every parameter that has a gradient is written in the update phase, and no other; so is the norm of the gradients.
+// Checks that the update phase writes every parameter with a gradient, no other, and the norm of the gradients.
 std::string updates(const Graph&, const Graph& after) {
   std::set<TensorId> written;
   for (const Node& n : after.nodes)
@@ -61,7 +61,7 @@ Outcome step_values(const Subject& s) {
   return pass();
 }
 
-// Parameters and everything that is saved, after the update of `before`'s gradients with `planted` in the tensor named so.
+// Returns parameters and saved state after the update of `before`'s gradients, with the value `planted` in the tensor `name`.
 std::vector<std::vector<double>> updated(const Graph& g, const StepValues& values, const std::string& name, double planted) {
   graph::Interpreter run(g);
   std::mt19937_64 random(1);

@@ -19,7 +19,7 @@ constexpr Pass kPass{random_forward,
                      },
                      something_is_trained};
 
-// What is added can be merged, and initialized.
+// Checks that the added parameters can be merged and initialized.
 void exercise(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
   exercise_pass(kPass, s, plugin);
   auto random = s.random();

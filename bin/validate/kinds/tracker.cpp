@@ -14,7 +14,7 @@ namespace {
 void exercise(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
   TrackerOpen open;
   open.options = s.options();
-  open.run_dir = s.scratch + "/run-XXXXXX";  // no run is tracked twice
+  open.run_dir = s.scratch + "/run-XXXXXX";  // a run is tracked only once
   if (!mkdtemp(open.run_dir.data())) fail_environment("{} cannot be made", open.run_dir);
   open.run_name = "validate";
   open.config = "train { seed: 1 }";
