@@ -35,7 +35,7 @@ void require_space(const fs::path& parent, const fs::path& path, uint64_t bytes)
 class Locked {
  public:
   explicit Locked(const fs::path& folder) : file_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
-    // A file system without locks is no reason to refuse.
+    // A file system may lack locks: that alone does not refuse the folder.
     taken_ = file_ >= 0 && ::flock(file_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   }
   ~Locked() {

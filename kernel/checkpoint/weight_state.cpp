@@ -27,7 +27,7 @@ Names holders(const WeightMap& map, const Names& parameters) {
   return externals;
 }
 
-// What the map says of these alone, with the padding beside them.
+// The entries of the map that concern these parameters, and their padding.
 WeightMap part_of(const WeightMap& map, const Names& parameters) {
   const Names externals = holders(map, parameters);
   WeightMap part = map;

@@ -1,4 +1,4 @@
-// What the configuration needs to know of plugins; whoever knows where plugins lie provides it, without loading one.
+// The descriptions of plugins that the configuration needs. The owner of the plugin folders provides them, without loading a plugin.
 #pragma once
 
 #include <map>

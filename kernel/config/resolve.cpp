@@ -60,7 +60,7 @@ class Resolver {
   }
 
  private:
-  // What one of the levels sets; the same key twice on a level must have one value.
+  // The settings of one level; a key that appears twice on it must have one value.
   struct Level {
     std::string name;
     std::vector<Assignment> set;

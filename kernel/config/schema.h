@@ -57,7 +57,7 @@ class Schema {
 
   // The values of a plugin's options, encoded as its message Options. `lookup` gives the value of a key.
   std::string encode(const Section& section, const std::string& plugin, const std::map<std::string, Value>& values) const;
-  // The reverse: the value of every key of the plugin's options. Throws corral::Error (4) for bytes that are no Options of the plugin.
+  // The reverse: the value of every key of the plugin's options. Throws corral::Error (4) for bytes that are not Options of the plugin.
   std::map<std::string, Value> decode(const Section& section, const std::string& plugin, const std::string& bytes) const;
 
  private:

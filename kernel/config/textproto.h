@@ -22,7 +22,7 @@ struct Node {
   std::vector<Literal> values;
   std::vector<Node> children;
   int line = 0;
-  std::string comment;  // what follows the value on its line
+  std::string comment;  // the text behind the value on its line
 };
 
 // `file` is for messages. Throws corral::Error (2) naming file, line and what was expected.

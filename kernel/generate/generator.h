@@ -27,7 +27,7 @@ struct Speed {
 };
 
 struct Events {
-  // A token that is no end token; false ends this text.
+  // A token that is not an end token; false ends this text.
   std::function<bool(size_t prompt, int32_t id)> token;
   std::function<void(size_t prompt, Finish)> finished;
 };
@@ -60,7 +60,7 @@ class Generator {
     runtime::TensorRef tokens, positions, first_key, last, logits;
   };
   std::vector<Program> programs_;
-  size_t prepare_;  // what holds for all texts
+  size_t prepare_;  // the nodes that depend on parameters only
   std::vector<Slot> slots_;
   std::vector<float> logits_;
   std::vector<int32_t> tokens_, positions_, first_key_, last_;

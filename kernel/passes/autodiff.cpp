@@ -42,7 +42,7 @@ class Autodiff {
  private:
   void find_what_needs_gradients() {
     needed_.resize(g_.tensors.size());
-    // What is kept over the step, such as a norm, is a constant for the gradient whatever it was made of.
+    // A tensor that is kept over the step, such as a norm, is a constant for the gradient.
     std::vector<bool> constant(g_.tensors.size());
     constant[0] = true;
     for (const State& s : g_.states) {
@@ -93,8 +93,8 @@ class Autodiff {
     for (size_t k = parts.size(); k-- > 0;) differentiate(parts[k], again[k], where + ", " + op_of(g_, parts[k]) + " of its body");
   }
 
-  // What the parts of a node hand to each other is not kept: the backward phase makes it again. Gives back the parts over tensors that are
-  // there then.
+  // Returns the parts of a node over tensors that exist in the backward phase. Values between the parts are not kept: that phase computes
+  // them again.
   std::vector<Node> repeat(const Node& n, const std::vector<Node>& parts) {
     std::unordered_map<TensorId, TensorId> copies;
     const auto present = [&](TensorId t) {
@@ -113,7 +113,7 @@ class Autodiff {
         const auto [copy, added] = copies.emplace(t, static_cast<TensorId>(g_.tensors.size()));
         if (added) {
           g_.tensors.push_back(Tensor(g_.tensors[t]));
-          part.accumulate &= ~(1u << k);  // what it adds to is outside, where the sum is kept
+          part.accumulate &= ~(1u << k);  // the sum that it adds to is kept outside
         }
         t = copy->second;
       }
@@ -146,7 +146,7 @@ class Autodiff {
       const TensorId t = n.outputs[k];
       output_gradients.push_back(t < contributions_.size() ? sum(t) : 0);
       any = any || output_gradients.back();
-      // What it was added to has the same gradient.
+      // The tensor that it was added to has the same gradient.
       if (output_gradients.back() && n.accumulate >> k & 1) contribute(t, output_gradients.back(), false);
     }
     std::vector<bool> needed;
@@ -170,7 +170,7 @@ class Autodiff {
       if (call.gradients[k] && needed[k]) contribute(n.inputs[k], call.gradients[k], only_use(call.gradients, k, output_gradients));
   }
 
-  // Outputs of the nodes from `emitted` on that are no gradient of a needed input, where the operation can do without them.
+  // Removes outputs of the nodes from `emitted` on that are not gradients of a needed input, if the operation can do without them.
   void leave_out_unneeded(size_t emitted, const std::vector<TensorId>& gradients, const std::vector<bool>& needed) {
     std::unordered_set<TensorId> used;
     for (size_t k = 0; k < gradients.size(); ++k)

@@ -1,4 +1,4 @@
-// What one rank does, as a list of actions on streams. An action runs after earlier ones of its stream and after those that it waits for.
+// The work of one rank as a list of actions on streams. An action runs after earlier ones of its stream and after those that it waits for.
 #pragma once
 
 #include <cstdint>

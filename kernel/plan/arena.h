@@ -26,7 +26,7 @@ struct Arena {
 
   std::vector<uint32_t> slots;  // by graph
 
-  // What slots share has the same offset in each of them.
+  // A tensor that slots share has the same offset in each of them.
   uint64_t offset(size_t graph, TensorId t, size_t slot = 0) const {
     return offsets[graph][slot * (offsets[graph].size() / slots[graph]) + t];
   }

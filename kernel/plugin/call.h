@@ -39,7 +39,7 @@ class MarkCall {
 // Where true, what is lent for a call is worthless after it: requests are overwritten, and a sink that is used then ends the process with a
 // line that says so. On in debug builds and in validation.
 extern bool enforce_lifetimes;
-// What was lent is kept a while; frees it now.
+// Frees the lent memory that is kept for a while after its call.
 void free_lent();
 
 // A request as it is lent: a copy that is overwritten after the call where lifetimes are enforced.

@@ -36,7 +36,7 @@ class DatasetHandle {
   // there is no target, and 1 elsewhere unless the dataset gives others. Safe from any thread.
   void fetch(uint64_t part, uint64_t first_row, uint64_t rows, int32_t* tokens, int32_t* targets, int32_t* positions, int32_t* first_key,
              float* weights) const;
-  // What the samples train; throws Unsupported where the dataset does not tell them apart.
+  // A report of the targets that samples train. Throws Unsupported if the dataset does not tell samples apart.
   SampleReport inspect(const SampleQuery& query) const {
     const std::string bytes = query.encode();
     return decode_reply<SampleReport>(plugin(), "inspect",

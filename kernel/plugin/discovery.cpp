@@ -105,7 +105,7 @@ void examine_into(PluginInfo& info, Libraries& libraries) {
   check_libraries(facts, path.parent_path().string(), libraries);
 }
 
-// What its place says of a plugin whose manifest cannot be read: KIND/NAME/NAME.so.
+// Reads kind and name from the path KIND/NAME/NAME.so of a plugin whose manifest cannot be read.
 void guess_from_place(PluginInfo& info) {
   const fs::path path = info.path;
   if (info.name.empty()) info.name = printable(path.stem().string());

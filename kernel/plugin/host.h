@@ -1,5 +1,4 @@
-// What the host offers to plugins (corral_host), and what it keeps for them: the sentence of the error that a thread's call is about to
-// report.
+// The services of the host for plugins (corral_host), and the sentence of the error that a thread's call is about to report.
 #pragma once
 
 #include <cstdint>

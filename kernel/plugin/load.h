@@ -8,10 +8,10 @@
 
 namespace corral {
 
-// What is wrong with a descriptor, as a sentence; "" where it may be used. `info` is what the manifest says of the plugin.
+// The fault of a descriptor, as a sentence; "" if it may be used. `info` comes from the manifest.
 std::string fault_of(const corral_plugin_descriptor& descriptor, const PluginInfo& info);
 
-// Throws Error: 2 where the file is no such plugin or lacks a symbol, 3 where the loader refuses it, 4 where the plugin breaks its
+// Throws Error: 2 where the file is not such a plugin or lacks a symbol, 3 where the loader refuses it, 4 where the plugin breaks its
 // contract, and what init says.
 std::shared_ptr<const Plugin> load_plugin_file(const PluginInfo& info);
 

@@ -1,4 +1,4 @@
-// What this machine has of what a shared object needs: processor level, libraries, versions of their symbols. Loads nothing.
+// The parts of this machine that a shared object needs: processor level, libraries, versions of their symbols. Loads nothing.
 #pragma once
 
 #include <cstdint>

@@ -26,7 +26,7 @@ class Registry {
   // `name` may be the path of a shared object (it has a slash or ends in .so). Null where there is none; the result lives as long as the
   // registry.
   const PluginInfo* look_up(const std::string& kind, const std::string& name);
-  // Throws Error (2) naming the nearest where there is none, where it is no plugin or of another kind.
+  // Throws Error (2) naming the nearest where there is none, where it is not a plugin or of another kind.
   const PluginInfo& find(const std::string& kind, const std::string& name);
   // Throws besides: Error (2) for a newer ABI, Error (3) where this machine cannot run it, with the reason.
   std::shared_ptr<const Plugin> load(const std::string& kind, const std::string& name);

@@ -69,7 +69,7 @@ class Session {
   void write_bytes(const TensorRef& to, uint64_t offset, const void* from, uint64_t bytes);
   void read_bytes(const TensorRef& from, uint64_t offset, void* to, uint64_t bytes);
   void wait() { executor_.wait(); }
-  // What is queued here is behind all programs before and before all programs behind.
+  // The stream for copies: work that is queued on it runs after all earlier programs and before all later ones.
   const DeviceStream& stream() const { return executor_.stream(); }
 
  private:

@@ -14,9 +14,6 @@
 namespace {
 namespace fs = std::filesystem;
 
-// Folders whose comments keep the rules. Deleted when it would name the whole tree.
-const std::vector<std::string> kDone{".ci", "packaging", "plugins", "recipes", "tests"};
-
 const std::vector<std::vector<std::string>> kHeadless{{"what"}, {"whose"}, {"those", "that"}, {"that", "of"}};
 
 struct Word {
@@ -163,10 +160,6 @@ std::vector<std::string> findings(const std::string& file, const std::string& te
   return found;
 }
 
-bool is_done(const std::string& file) {
-  return std::any_of(kDone.begin(), kDone.end(), [&](const std::string& done) { return file == done || file.starts_with(done + "/"); });
-}
-
 TEST(Words, EverySentenceOfACommentNamesItsNounFirst) {
   const fs::path top = CORRAL_SOURCE_DIR;
   size_t read = 0;
@@ -174,7 +167,7 @@ TEST(Words, EverySentenceOfACommentNamesItsNounFirst) {
     const std::string file = path.lexically_relative(top).string(), name = path.filename().string(), extension = path.extension().string();
     const bool slash = std::set<std::string>{".h", ".cpp", ".c", ".cu", ".proto"}.contains(extension);
     const bool hash = std::set<std::string>{".cmake", ".in", ".py", ".sh", ".textproto"}.contains(extension) || name == "CMakeLists.txt";
-    if (!is_done(file) || (!slash && !hash && !extension.empty())) return;
+    if (!slash && !hash && !extension.empty()) return;
     std::ifstream in(path, std::ios::binary);
     const std::string text(std::istreambuf_iterator<char>(in), {});
     if (!slash && !hash && !text.starts_with("#!")) return;
@@ -188,7 +181,7 @@ TEST(Words, EverySentenceOfACommentNamesItsNounFirst) {
       else if (entry->is_regular_file())
         look_at(entry->path());
   look_at(top / "CMakeLists.txt");
-  EXPECT_GT(read, 2u);
+  EXPECT_GT(read, 500u);
 }
 
 TEST(Words, AHeadlessSentenceIsFoundInEveryKindOfComment) {

@@ -13,7 +13,7 @@ void exchange(std::span<const RefCall> ranks) {
   require_ranks(ranks);
   const size_t parts = ranks.size();
   const Shape &x = ranks[0].shape("x"), &y = ranks[0].shape("y");
-  Shape piece = x;  // what one rank sends to another
+  Shape piece = x;  // one rank sends it to another
   piece[static_cast<size_t>(ranks[0].integer("to"))] /= static_cast<int64_t>(parts);
   std::vector<double> sent(static_cast<size_t>(elements(piece)));
   for (size_t from = 0; from < parts; ++from)
