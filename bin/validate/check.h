@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <random>
 #include <span>
 #include <string>
@@ -33,6 +34,15 @@ inline Outcome pass(std::string measured = "") { return {Outcome::kPass, std::mo
 inline Outcome failed(std::string reason) { return {Outcome::kFail, std::move(reason)}; }
 inline Outcome warn(std::string reason) { return {Outcome::kWarn, std::move(reason)}; }
 inline Outcome skip(std::string reason) { return {Outcome::kSkip, std::move(reason)}; }
+
+// A check whose work needs the plugin initialized once. A plugin that passes is shut down when nothing is left that the work made of it.
+template <Outcome (*Work)(const Subject&, const std::shared_ptr<const Plugin>&)>
+Outcome with_plugin(const Subject& s) {
+  Loaded loaded(s.info);
+  Outcome outcome = Work(s, loaded.init());
+  if (outcome.status == Outcome::kPass) loaded.shutdown();
+  return outcome;
+}
 
 struct Check {
   const char* id;                  // "symbols.one-export"

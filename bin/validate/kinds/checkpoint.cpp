@@ -112,9 +112,8 @@ void exercise(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
   round_trip(CheckpointFormat(plugin, s.options()), folder, model_request(), random_tensors(random, ""));
 }
 
-Outcome whole_models(const Subject& s) {
-  Loaded loaded(s.info);
-  const CheckpointFormat f(loaded.init(), s.options());
+Outcome whole_models(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
+  const CheckpointFormat f(plugin, s.options());
   auto random = s.random();
   const auto tensors = random_tensors(random, "");
   CheckpointWriteRequest request = model_request();
@@ -122,7 +121,6 @@ Outcome whole_models(const Subject& s) {
   request.max_shard_bytes = 4096;
   round_trip(f, s.scratch + "/shards", request, tensors);
   if (f.probe(s.scratch + "/one").confidence == 0) return failed("it does not recognize what it wrote");
-  loaded.shutdown();
   return pass();
 }
 
@@ -145,9 +143,8 @@ bool holds(const nlohmann::json& found, const nlohmann::json& written, std::stri
   return true;
 }
 
-Outcome keeps_the_configuration(const Subject& s) {
-  Loaded loaded(s.info);
-  const CheckpointFormat f(loaded.init(), s.options());
+Outcome keeps_the_configuration(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
+  const CheckpointFormat f(plugin, s.options());
   auto random = s.random();
   CheckpointWriteRequest request = model_request();
   request.config = kConfiguration;
@@ -157,7 +154,6 @@ Outcome keeps_the_configuration(const Subject& s) {
   std::string at;
   if (info.config_is_section && !holds(nlohmann::json::parse(info.config, nullptr, false), nlohmann::json::parse(request.config), at))
     return failed("the configuration comes back with another value of " + at);
-  loaded.shutdown();
   return pass();
 }
 
@@ -180,9 +176,8 @@ std::vector<Held> with_state_beside(std::vector<Held> tensors, std::mt19937_64& 
 }
 
 // Saves like a run: beside the weights if the format supports that, else in a folder of its own.
-Outcome keeps_the_optimizer(const Subject& s) {
-  Loaded loaded(s.info);
-  const CheckpointFormat f(loaded.init(), s.options());
+Outcome keeps_the_optimizer(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
+  const CheckpointFormat f(plugin, s.options());
   auto random = s.random();
   const std::vector<Held> weights = random_tensors(random, ""), all = with_state_beside(weights, random);
   std::vector<Held> apart(all.begin() + static_cast<std::ptrdiff_t>(weights.size()), all.end());
@@ -202,36 +197,30 @@ Outcome keeps_the_optimizer(const Subject& s) {
     round_trip(f, folder, request, all);
   } catch (const Unsupported&) {
     if (!fs::is_empty(folder)) return failed("it has no place for an optimizer's state, but left something in the folder");
-    loaded.shutdown();
     return pass("in a folder of its own");
   }
   const CheckpointInfo info = f.open(folder).info();
   if (info.optimizer_steps != "7")
     return failed(format("of an optimizer's state after 7 updates it says that \"{}\" are behind it{}", info.optimizer_steps,
                          info.optimizer_refusal.empty() ? "" : ": " + info.optimizer_refusal));
-  loaded.shutdown();
   return pass("beside the weights");
 }
 
-Outcome writes_in_parts(const Subject& s) {
-  Loaded loaded(s.info);
-  const CheckpointFormat f(loaded.init(), s.options());
+Outcome writes_in_parts(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
+  const CheckpointFormat f(plugin, s.options());
   auto random = s.random();
   const std::string folder = s.scratch + "/parts";
   try {
     round_trip(f, folder, model_request(), random_tensors(random, ""), 2);
   } catch (const Unsupported&) {
     if (!fs::is_empty(folder)) return failed("it does not write in parts, but left something in the folder");
-    loaded.shutdown();
     return pass("in one part");
   }
-  loaded.shutdown();
   return pass("in several parts");
 }
 
-Outcome refuses_cut_files(const Subject& s) {
-  Loaded loaded(s.info);
-  const CheckpointFormat f(loaded.init(), s.options());
+Outcome refuses_cut_files(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
+  const CheckpointFormat f(plugin, s.options());
   auto random = s.random();
   const std::string folder = s.scratch + "/cut";
   round_trip(f, folder, model_request(), random_tensors(random, ""));
@@ -242,19 +231,18 @@ Outcome refuses_cut_files(const Subject& s) {
     fs::resize_file(largest, size);
     expect_refused(f, folder, format("whose file {} is cut to {} bytes", largest.filename().string(), size));
   }
-  loaded.shutdown();
   return pass();
 }
 
 constexpr Check kChecks[] = {
-    {"checkpoint.round-trip", "what it writes, whole or in shards, it reads back bit for bit", whole_models},
+    {"checkpoint.round-trip", "what it writes, whole or in shards, it reads back bit for bit", with_plugin<whole_models>},
     {"checkpoint.configuration", "the model's configuration comes back with the same bytes, or as a section with the same values",
-     keeps_the_configuration},
+     with_plugin<keeps_the_configuration>},
     {"checkpoint.optimizer", "an optimizer's state comes back bit for bit, beside its weights or from a folder of its own",
-     keeps_the_optimizer},
+     with_plugin<keeps_the_optimizer>},
     {"checkpoint.parts", "a checkpoint of two parts is one once it is committed, or is refused before anything is written",
-     writes_in_parts},
-    {"checkpoint.cut-files", "it refuses a checkpoint whose file is cut off", refuses_cut_files},
+     with_plugin<writes_in_parts>},
+    {"checkpoint.cut-files", "it refuses a checkpoint whose file is cut off", with_plugin<refuses_cut_files>},
 };
 
 }  // namespace

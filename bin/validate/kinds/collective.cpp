@@ -176,63 +176,48 @@ std::string fault_of_members(const std::vector<CommunicatorHandle>& members, uin
   return fault;
 }
 
-Outcome exchanges(const Subject& s) {
-  Loaded loaded(s.info);
-  const auto plugin = loaded.init();
+Outcome exchanges(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
   uint32_t count = 0;
-  {
-    const Ranks ranks = join(s, plugin);
-    if (!ranks.all[0].info().on_host) return skip("it exchanges device memory: a device and several processes are needed");
-    count = ranks.count;
-    if (const std::string fault = fault_of_members(communicators(ranks, everyone(count)), ranks.all[0].info().rank, count); !fault.empty())
-      return failed(fault);
-  }
-  loaded.shutdown();
+  const Ranks ranks = join(s, plugin);
+  if (!ranks.all[0].info().on_host) return skip("it exchanges device memory: a device and several processes are needed");
+  count = ranks.count;
+  if (const std::string fault = fault_of_members(communicators(ranks, everyone(count)), ranks.all[0].info().rank, count); !fault.empty())
+    return failed(fault);
   return pass(format("{} ranks", count));
 }
 
-Outcome groups(const Subject& s) {
-  Loaded loaded(s.info);
-  const auto plugin = loaded.init();
-  {
-    const Ranks ranks = join(s, plugin);
-    if (!ranks.all[0].info().on_host) return skip("it exchanges device memory: a device and several processes are needed");
-    if (ranks.all.size() < kRanks) return skip("its library decides the ranks, and this process is one");
-    // Several communicators are live at once, as for the dimensions of a mesh.
-    const auto outer = communicators(ranks, {0, 2}), all = communicators(ranks, everyone(kRanks)), alone = communicators(ranks, {1});
-    for (const auto& [members, name] : {std::pair{&outer, "ranks 0 and 2"}, {&all, "all ranks"}, {&alone, "rank 1 alone"}})
-      if (const std::string fault = fault_of_members(*members, 0, static_cast<uint32_t>(members->size())); !fault.empty())
-        return failed(format("in a communicator of {}: {}", name, fault));
-  }
-  loaded.shutdown();
+Outcome groups(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
+  const Ranks ranks = join(s, plugin);
+  if (!ranks.all[0].info().on_host) return skip("it exchanges device memory: a device and several processes are needed");
+  if (ranks.all.size() < kRanks) return skip("its library decides the ranks, and this process is one");
+  // Several communicators are live at once, as for the dimensions of a mesh.
+  const auto outer = communicators(ranks, {0, 2}), all = communicators(ranks, everyone(kRanks)), alone = communicators(ranks, {1});
+  for (const auto& [members, name] : {std::pair{&outer, "ranks 0 and 2"}, {&all, "all ranks"}, {&alone, "rank 1 alone"}})
+    if (const std::string fault = fault_of_members(*members, 0, static_cast<uint32_t>(members->size())); !fault.empty())
+      return failed(format("in a communicator of {}: {}", name, fault));
   return pass();
 }
 
-Outcome says_where(const Subject& s) {
-  Loaded loaded(s.info);
-  const auto plugin = loaded.init();
-  {
-    const Ranks ranks = join(s, plugin);
-    for (size_t i = 0; i < ranks.all.size(); ++i) {
-      const CollectiveInfo info = ranks.all[i].info();
-      if (info.rank >= info.ranks) return failed(format("it says that it is rank {} of {}", info.rank, info.ranks));
-      if (ranks.all.size() > 1 && (info.rank != i || info.ranks != kRanks))
-        return failed(format("opened as rank {} of {}, it says that it is rank {} of {}", i, kRanks, info.rank, info.ranks));
-    }
-    const auto members = communicators(ranks, everyone(ranks.count));
-    float value = 1;
-    const corral_exchange exchange = all_reduce(DType::F32, CORRAL_REDUCE_SUM, &value, &value, 1);
-    try {
-      if (ranks.all[0].info().on_host) {
-        members[0].enqueue(exchange, nullptr);
-        return failed("it exchanges host memory, but takes an exchange for a stream");
-      }
-      members[0].start(exchange).finish();
-      return failed("it exchanges device memory, but takes an exchange without a stream");
-    } catch (const Unsupported&) {
-    }
+Outcome says_where(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
+  const Ranks ranks = join(s, plugin);
+  for (size_t i = 0; i < ranks.all.size(); ++i) {
+    const CollectiveInfo info = ranks.all[i].info();
+    if (info.rank >= info.ranks) return failed(format("it says that it is rank {} of {}", info.rank, info.ranks));
+    if (ranks.all.size() > 1 && (info.rank != i || info.ranks != kRanks))
+      return failed(format("opened as rank {} of {}, it says that it is rank {} of {}", i, kRanks, info.rank, info.ranks));
   }
-  loaded.shutdown();
+  const auto members = communicators(ranks, everyone(ranks.count));
+  float value = 1;
+  const corral_exchange exchange = all_reduce(DType::F32, CORRAL_REDUCE_SUM, &value, &value, 1);
+  try {
+    if (ranks.all[0].info().on_host) {
+      members[0].enqueue(exchange, nullptr);
+      return failed("it exchanges host memory, but takes an exchange for a stream");
+    }
+    members[0].start(exchange).finish();
+    return failed("it exchanges device memory, but takes an exchange without a stream");
+  } catch (const Unsupported&) {
+  }
   return pass();
 }
 
@@ -245,9 +230,9 @@ void exercise(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
 }
 
 constexpr Check kChecks[] = {
-    {"collective.place", "it says which rank it is, and offers exchanges either of the host or of a device", says_where},
-    {"collective.exchanges", "every exchange gives each rank what its definition says, and begins without waiting", exchanges},
-    {"collective.groups", "communicators of some ranks know these ranks alone", groups},
+    {"collective.place", "it says which rank it is, and offers exchanges either of the host or of a device", with_plugin<says_where>},
+    {"collective.exchanges", "every exchange gives each rank what its definition says, and begins without waiting", with_plugin<exchanges>},
+    {"collective.groups", "communicators of some ranks know these ranks alone", with_plugin<groups>},
 };
 
 }  // namespace

@@ -72,77 +72,62 @@ void exercise(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
   fetch(data, 0, 3);
 }
 
-Outcome pure(const Subject& s) {
-  Loaded loaded(s.info);
-  const auto plugin = loaded.init();
-  {
-    const DatasetHandle data = open(s, plugin, true);
-    constexpr uint64_t kFrom = 7, kMany = 50;  // beyond the end of the data: the sequence of rows does not end
-    const Rows all = fetch(data, kFrom, kMany);
-    if (fetch(data, kFrom, kMany) != all) return failed("the same rows are others the second time");
-    Rows other;
-    std::thread([&] { other = fetch(data, kFrom, kMany); }).join();
-    if (other != all) return failed("the same rows are others in another thread");
-    for (uint64_t row = kMany; row-- > 0;) {
-      const Rows one = fetch(data, kFrom + row, 1);
-      for (size_t i = 0; i < one.tokens.size(); ++i)
-        if (one.tokens[i] != all.tokens[row * one.tokens.size() + i])
-          return failed(format("row {} alone is another one than among others", kFrom + row));
-    }
-    if (fetch(open(s, plugin, true), kFrom, kMany) != all) return failed("the same data opened again has other rows");
-    for (const std::vector<int32_t>* array : {&all.tokens, &all.positions, &all.first_key})
-      for (const int32_t v : *array)
-        if (v < 0) return failed(format("a place was not filled, or holds {}", v));
-    for (const float weight : all.weights)
-      if (!(weight >= 0 && std::isfinite(weight))) return failed(format("a target has the weight {}: expected 0 or more", weight));
+Outcome pure(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
+  const DatasetHandle data = open(s, plugin, true);
+  constexpr uint64_t kFrom = 7, kMany = 50;  // beyond the end of the data: the sequence of rows does not end
+  const Rows all = fetch(data, kFrom, kMany);
+  if (fetch(data, kFrom, kMany) != all) return failed("the same rows are others the second time");
+  Rows other;
+  std::thread([&] { other = fetch(data, kFrom, kMany); }).join();
+  if (other != all) return failed("the same rows are others in another thread");
+  for (uint64_t row = kMany; row-- > 0;) {
+    const Rows one = fetch(data, kFrom + row, 1);
+    for (size_t i = 0; i < one.tokens.size(); ++i)
+      if (one.tokens[i] != all.tokens[row * one.tokens.size() + i])
+        return failed(format("row {} alone is another one than among others", kFrom + row));
   }
-  loaded.shutdown();
+  if (fetch(open(s, plugin, true), kFrom, kMany) != all) return failed("the same data opened again has other rows");
+  for (const std::vector<int32_t>* array : {&all.tokens, &all.positions, &all.first_key})
+    for (const int32_t v : *array)
+      if (v < 0) return failed(format("a place was not filled, or holds {}", v));
+  for (const float weight : all.weights)
+    if (!(weight >= 0 && std::isfinite(weight))) return failed(format("a target has the weight {}: expected 0 or more", weight));
   return pass();
 }
 
-Outcome file_order(const Subject& s) {
-  Loaded loaded(s.info);
-  const auto plugin = loaded.init();
-  {
-    const DatasetHandle data = open(s, plugin, false);
-    try {
-      data.inspect({});
-      return skip("its rows are samples, not the file's tokens one after the other");
-    } catch (const Unsupported&) {
-    }
-    // One token of a stream may be a target only.
-    const uint64_t whole = std::min(kRows, data.info().parts.at(0).rows);
-    if (whole + 1 < kRows) return failed(format("of {} rows of ids it has {}", kRows, whole));
-    const Rows rows = fetch(data, 0, whole);
-    for (size_t i = 0; i < rows.tokens.size(); ++i)
-      if (rows.tokens[i] != static_cast<int32_t>(i)) return failed(format("token {} of the file is {}, not {}", i, rows.tokens[i], i));
+Outcome file_order(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
+  const DatasetHandle data = open(s, plugin, false);
+  try {
+    data.inspect({});
+    return skip("its rows are samples, not the file's tokens one after the other");
+  } catch (const Unsupported&) {
   }
-  loaded.shutdown();
+  // One token of a stream may be a target only.
+  const uint64_t whole = std::min(kRows, data.info().parts.at(0).rows);
+  if (whole + 1 < kRows) return failed(format("of {} rows of ids it has {}", kRows, whole));
+  const Rows rows = fetch(data, 0, whole);
+  for (size_t i = 0; i < rows.tokens.size(); ++i)
+    if (rows.tokens[i] != static_cast<int32_t>(i)) return failed(format("token {} of the file is {}, not {}", i, rows.tokens[i], i));
   return pass();
 }
 
-Outcome texts(const Subject& s) {
-  Loaded loaded(s.info);
-  const auto plugin = loaded.init();
+Outcome texts(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
   uint64_t most = 0, promised = 0;
-  {
-    const DatasetHandle data = open(s, plugin, true);
-    promised = data.info().texts;
-    const Rows rows = fetch(data, 0, kRows);
-    for (uint64_t row = 0; row < kRows; ++row) {
-      const auto begin = rows.first_key.begin() + static_cast<std::ptrdiff_t>(row) * kLength;
-      most = std::max<uint64_t>(most, std::set<int32_t>(begin, begin + kLength).size());
-    }
+  const DatasetHandle data = open(s, plugin, true);
+  promised = data.info().texts;
+  const Rows rows = fetch(data, 0, kRows);
+  for (uint64_t row = 0; row < kRows; ++row) {
+    const auto begin = rows.first_key.begin() + static_cast<std::ptrdiff_t>(row) * kLength;
+    most = std::max<uint64_t>(most, std::set<int32_t>(begin, begin + kLength).size());
   }
-  loaded.shutdown();
   if (promised == 0) return skip("it does not say how many texts a row contains");
   return most <= promised ? pass() : failed(format("a row contains {} texts, and it says {} at most", most, promised));
 }
 
 constexpr Check kChecks[] = {
-    {"dataset.pure", "a row is a function of its number, whatever is fetched beside it, again or in another thread", pure},
-    {"dataset.texts", "a row contains no more texts than the plugin says", texts},
-    {"dataset.order", "without shuffling, rows come in the order of the file", file_order},
+    {"dataset.pure", "a row is a function of its number, whatever is fetched beside it, again or in another thread", with_plugin<pure>},
+    {"dataset.texts", "a row contains no more texts than the plugin says", with_plugin<texts>},
+    {"dataset.order", "without shuffling, rows come in the order of the file", with_plugin<file_order>},
 };
 
 }  // namespace

@@ -12,9 +12,8 @@ using checkpoint::parameters_of;
 
 constexpr int64_t kRows = 2, kLength = 16;
 
-Outcome emits(const Subject& s) {
-  Loaded loaded(s.info);
-  const ModelHandle model(loaded.init());
+Outcome emits(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
+  const ModelHandle model(plugin);
   const Graph g = model.emit(s.options(), kRows, kLength);
   graph::verify(g);
   for (const char* name : {"tokens", "targets"}) {
@@ -29,13 +28,11 @@ Outcome emits(const Subject& s) {
   const Graph other = model.emit(s.options(), 1, 1);
   graph::verify(other);
   if (parameters_of(other).size() != parameters_of(g).size()) return failed("its parameters depend on the size of the batch");
-  loaded.shutdown();
   return pass(format("{} nodes, {} parameters", g.nodes.size(), parameters_of(g).size()));
 }
 
-Outcome weight_maps_cover(const Subject& s) {
-  Loaded loaded(s.info);
-  const ModelHandle model(loaded.init());
+Outcome weight_maps_cover(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
+  const ModelHandle model(plugin);
   const auto parameters = parameters_of(model.emit(s.options(), 1, 2));
   std::string dialects;
   for (const char* dialect : std::initializer_list<const char*> CORRAL_DIALECTS) {
@@ -50,13 +47,11 @@ Outcome weight_maps_cover(const Subject& s) {
     }
   }
   if (dialects.empty()) return failed("it has a weight map of no dialect");
-  loaded.shutdown();
   return pass(dialects);
 }
 
-Outcome knows_its_own_configuration(const Subject& s) {
-  Loaded loaded(s.info);
-  const ModelHandle model(loaded.init());
+Outcome knows_its_own_configuration(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
+  const ModelHandle model(plugin);
   ConfigRequest request;
   request.dialect = "hf";
   request.options = s.options();
@@ -75,7 +70,6 @@ Outcome knows_its_own_configuration(const Subject& s) {
   } catch (const Error& e) {
     if (e.exit_code() != 2) throw;
   }
-  loaded.shutdown();
   return pass();
 }
 
@@ -95,9 +89,9 @@ void exercise(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
 }
 
 constexpr Check kChecks[] = {
-    {"model.emit", "it emits a graph that can run, with the inputs and the output of its contract", emits},
-    {"model.weight-map", "its weight maps cover every element of every parameter once", weight_maps_cover},
-    {"model.config", "it recognizes the configuration that it writes, and none of nobody", knows_its_own_configuration},
+    {"model.emit", "it emits a graph that can run, with the inputs and the output of its contract", with_plugin<emits>},
+    {"model.weight-map", "its weight maps cover every element of every parameter once", with_plugin<weight_maps_cover>},
+    {"model.config", "it recognizes the configuration that it writes, and none of nobody", with_plugin<knows_its_own_configuration>},
 };
 
 }  // namespace

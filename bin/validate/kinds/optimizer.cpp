@@ -40,11 +40,10 @@ std::set<std::string> port_names(const Graph& g) {
   return names;
 }
 
-Outcome step_values(const Subject& s) {
+Outcome step_values(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
   auto random = s.random();
   const Graph before = random_training(random);
-  Loaded loaded(s.info);
-  const OptimizerHandle optimizer(loaded.init());
+  const OptimizerHandle optimizer(plugin);
   std::set<std::string> wanted = port_names(optimizer.transform(before, s.options()));
   for (const std::string& known : port_names(before)) wanted.erase(known);
   std::vector<std::string> first;
@@ -57,7 +56,6 @@ Outcome step_values(const Subject& s) {
     first.push_back(values.encode());
   }
   if (first.front() != first.back()) return failed("the second answer for a step is another one");
-  loaded.shutdown();
   return pass();
 }
 
@@ -77,10 +75,9 @@ std::vector<std::vector<double>> updated(const Graph& g, const StepValues& value
   return kept;
 }
 
-Outcome keeps_what_is_not_finite_out(const Subject& s) {
+Outcome keeps_what_is_not_finite_out(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
   auto random = s.random();
-  Loaded loaded(s.info);
-  const OptimizerHandle optimizer(loaded.init());
+  const OptimizerHandle optimizer(plugin);
   const Graph g = optimizer.transform(random_training(random), s.options());
   const StepValues values = optimizer.step_values(s.options(), 9, 100);
   Graph untouched = g;
@@ -93,14 +90,11 @@ Outcome keeps_what_is_not_finite_out(const Subject& s) {
   for (const std::string& name : numbers)
     for (const double planted : {std::nan(""), HUGE_VAL})
       if (updated(g, values, name, planted) != before) return failed(format("a step with {} in {} changes what is saved", planted, name));
-  loaded.shutdown();
   return pass();
 }
 
-Outcome defaults_are_accepted(const Subject& s) {
-  Loaded loaded(s.info);
-  OptimizerHandle(loaded.init()).check(s.options(), 100);
-  loaded.shutdown();
+Outcome defaults_are_accepted(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
+  OptimizerHandle(plugin).check(s.options(), 100);
   return pass();
 }
 
@@ -116,10 +110,10 @@ constexpr Check kChecks[] = {
      [](const Subject& s) { return keeps_unknown(kPass, s); }},
     {"optimizer.random-graphs", "in random graphs it updates each parameter that has a gradient, and no other",
      [](const Subject& s) { return random_graphs(kPass, s); }},
-    {"optimizer.step-values", "it gives a value for each input that it added, the same for the same step", step_values},
+    {"optimizer.step-values", "it gives a value for each input that it added, the same for the same step", with_plugin<step_values>},
     {"optimizer.not-finite", "a step whose loss, weights or gradients are NaN or infinite changes no parameter and no state that is saved",
-     keeps_what_is_not_finite_out},
-    {"optimizer.defaults", "it accepts its own defaults", defaults_are_accepted},
+     with_plugin<keeps_what_is_not_finite_out>},
+    {"optimizer.defaults", "it accepts its own defaults", with_plugin<defaults_are_accepted>},
     {"optimizer.damaged-requests", "damaged requests are refused with a reason",
      [](const Subject& s) {
        return damaged_requests(

@@ -4,8 +4,8 @@
 #include <map>
 #include <set>
 
-#include "corral/error.h"
 #include "bin/validate/pass_checks.h"
+#include "corral/error.h"
 
 namespace corral::validate {
 namespace {
@@ -66,22 +66,20 @@ std::string fault_of_stages(const Graph& g, const Placement& placement) {
   return "";
 }
 
-Outcome places(const Subject& s) {
+Outcome places(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
   constexpr uint64_t kGraphs = 50;
-  Loaded loaded(s.info);
-  const ParallelHandle plugin(loaded.init());
+  const ParallelHandle parallel(plugin);
   size_t cuts = 0;
   for (uint64_t i = 0; i < kGraphs; ++i) {
     std::mt19937_64 random(s.seed + i);
     const ParallelRequest request = request_of(random_differentiated(random), s.options());
-    const Placement placement = plugin.place(request);
+    const Placement placement = parallel.place(request);
     cuts += placement.cuts.size();
     std::string fault = fault_of_cuts(request.graph, placement);
     if (fault.empty()) fault = fault_of_stages(request.graph, placement);
-    if (fault.empty() && placement.encode() != plugin.place(request).encode()) fault = "the second answer to a request is another one";
+    if (fault.empty() && placement.encode() != parallel.place(request).encode()) fault = "the second answer to a request is another one";
     if (!fault.empty()) return failed(format("{} (again with --seed {})", fault, s.seed + i));
   }
-  loaded.shutdown();
   return pass(format("{} cuts in {} graphs from seed {}", cuts, kGraphs, s.seed));
 }
 
@@ -92,7 +90,7 @@ corral_status call_bare(const Plugin& plugin, const std::string& request) {
 }
 
 constexpr Check kChecks[] = {
-    {"parallel.place", "cuts name tensors, axes and dimensions that are there, and stages run each chunk once", places},
+    {"parallel.place", "cuts name tensors, axes and dimensions that are there, and stages run each chunk once", with_plugin<places>},
     {"parallel.unknown", "nodes, attributes and fields that it does not know come through",
      [](const Subject& s) { return keeps_unknown(kLower, s); }},
     {"parallel.random-graphs", "random graphs come out of lower as graphs that can run",

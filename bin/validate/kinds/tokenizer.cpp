@@ -55,44 +55,38 @@ void exercise(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
   tokenizer.files();
 }
 
-Outcome round_trips(const Subject& s) {
-  Loaded loaded(s.info);
+Outcome round_trips(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
   try {
-    exercise(s, loaded.init());
+    exercise(s, plugin);
   } catch (const Unsupported& e) {
     return skip(std::string("it cannot train a tokenizer, and there is no file of one here: ") + e.what());
   }
-  loaded.shutdown();
   return pass();
 }
 
-Outcome bad_ids(const Subject& s) {
-  Loaded loaded(s.info);
-  const TokenizerMethod method(loaded.init());
-  {
-    const TokenizerHandle tokenizer = method.open(train(s, method), s.options());
-    for (const int32_t id : {-1, static_cast<int32_t>(tokenizer.info().num_ids), INT32_MAX, INT32_MIN}) try {
-        tokenizer.decode({id});
-        return failed(format("it decodes the id {}, which there is not", id));
-      } catch (const Error& e) {
-        if (e.exit_code() != 2) throw;
-      }
-    int32_t one = 0;
-    uint64_t count = 0;
-    const std::string_view text = kTexts[0];
-    const corral_status status = status_of_call(tokenizer.plugin(), &corral_tokenizer::encode, "encode", tokenizer.get(), text.data(),
-                                                text.size(), uint64_t{CORRAL_PLAIN_TEXT}, &one, uint64_t{1}, &count);
-    if (status == CORRAL_OK && count != 1) return failed("it writes beyond the capacity of the caller's array");
-    if (status != CORRAL_OK && status != CORRAL_NO_SPACE)
-      return failed(format("where there is no room for the ids it answers with status {}", status));
-  }
-  loaded.shutdown();
+Outcome bad_ids(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
+  const TokenizerMethod method(plugin);
+  const TokenizerHandle tokenizer = method.open(train(s, method), s.options());
+  for (const int32_t id : {-1, static_cast<int32_t>(tokenizer.info().num_ids), INT32_MAX, INT32_MIN}) try {
+      tokenizer.decode({id});
+      return failed(format("it decodes the id {}, which there is not", id));
+    } catch (const Error& e) {
+      if (e.exit_code() != 2) throw;
+    }
+  int32_t one = 0;
+  uint64_t count = 0;
+  const std::string_view text = kTexts[0];
+  const corral_status status = status_of_call(tokenizer.plugin(), &corral_tokenizer::encode, "encode", tokenizer.get(), text.data(),
+                                              text.size(), uint64_t{CORRAL_PLAIN_TEXT}, &one, uint64_t{1}, &count);
+  if (status == CORRAL_OK && count != 1) return failed("it writes beyond the capacity of the caller's array");
+  if (status != CORRAL_OK && status != CORRAL_NO_SPACE)
+    return failed(format("where there is no room for the ids it answers with status {}", status));
   return pass();
 }
 
 constexpr Check kChecks[] = {
-    {"tokenizer.round-trip", "what it trains encodes text to ids that decode to the same text", round_trips},
-    {"tokenizer.bad-ids", "it refuses ids that there are not, and too little room", bad_ids},
+    {"tokenizer.round-trip", "what it trains encodes text to ids that decode to the same text", with_plugin<round_trips>},
+    {"tokenizer.bad-ids", "it refuses ids that there are not, and too little room", with_plugin<bad_ids>},
 };
 
 }  // namespace
