@@ -23,18 +23,37 @@ void parse_side(std::string_view side, std::vector<std::string>& names, std::vec
                 std::vector<bool>& optional) {
   for (const std::string& operand : split(side, ',')) {
     const size_t colon = operand.find(':');
-    const std::vector<std::string> name = split(operand.substr(0, colon), ' ');
+    const std::vector<std::string> name = words(operand.substr(0, colon));
     if (colon == std::string::npos || name.size() != 1) fail_bug("malformed axes at \"{}\"", operand);
     const bool may_miss = name[0].back() == '?';
     names.push_back(may_miss ? name[0].substr(0, name[0].size() - 1) : name[0]);
     optional.push_back(may_miss);
-    axes.push_back(split(operand.substr(colon + 1), ' '));
+    axes.push_back(words(operand.substr(colon + 1)));
   }
 }
 
 }  // namespace
 
 std::vector<std::string> factors_of(std::string_view axis) { return split(axis, '*'); }
+
+std::vector<std::string> words(std::string_view text) { return split(text, ' '); }
+
+std::vector<std::string> axis_names(const std::vector<std::string>& axes, size_t rank) {
+  std::vector<std::string> names;
+  for (const std::string& axis : axes) {
+    if (axis != "...")
+      names.push_back(axis);
+    else
+      for (size_t i = 0; i + axes.size() < rank + 1; ++i) names.push_back("..." + std::to_string(i));
+  }
+  return names;
+}
+
+std::vector<std::string> cut_factors(const std::vector<std::string>& axes, size_t rank) {
+  std::vector<std::string> names = axis_names(axes, rank);
+  for (std::string& axis : names) axis = factors_of(axis)[0];
+  return names;
+}
 
 Operands parse_axes(std::string_view text) {
   const size_t arrow = text.find("->");

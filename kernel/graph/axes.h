@@ -22,6 +22,15 @@ struct Operands {
 // The factors of an axis.
 std::vector<std::string> factors_of(std::string_view axis);
 
+// The words of a list that blanks separate.
+std::vector<std::string> words(std::string_view text);
+
+// The axes of an operand that has `rank` of them; the leading ones are named "...0", "...1" and so on.
+std::vector<std::string> axis_names(const std::vector<std::string>& axes, size_t rank);
+
+// The same, where each axis is named by its outermost factor: a cut of the axis is a cut of this factor.
+std::vector<std::string> cut_factors(const std::vector<std::string>& axes, size_t rank);
+
 // Throws a bug where the text is malformed.
 Operands parse_axes(std::string_view axes);
 

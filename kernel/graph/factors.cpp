@@ -3,19 +3,11 @@
 #include <algorithm>
 #include <cstdlib>
 #include <map>
-#include <sstream>
 
 #include "kernel/graph/print.h"
 
 namespace corral::graph {
 namespace {
-
-std::vector<std::string> words(const std::string& text) {
-  std::vector<std::string> result;
-  std::istringstream from(text);
-  for (std::string word; from >> word;) result.push_back(word);
-  return result;
-}
 
 bool is_number(const std::string& name) { return name.find_first_not_of("0123456789") == std::string::npos; }
 
@@ -35,7 +27,6 @@ class Solver {
  public:
   Solver(const OpDef& def, const Attrs& attrs, const std::string& where) : def_(def), attrs_(attrs), where_(where) {}
 
-  // The axes of one operand, with "..." written out.
   void add(const std::string& operand, const std::vector<std::string>& axes, const Shape& shape, bool output) {
     const auto rest = std::find(axes.begin(), axes.end(), "...");
     const bool any_rank = rest != axes.end();
@@ -46,16 +37,12 @@ class Solver {
     if (any_rank)
       same_leading(operand,
                    Shape(shape.begin() + static_cast<ptrdiff_t>(before), shape.begin() + static_cast<ptrdiff_t>(before + leading)));
-    std::vector<std::vector<std::string>> written;
-    for (size_t i = 0; i < axes.size(); ++i) {
-      if (i != before) written.push_back(factors_of(axes[i]));
-      for (size_t k = 0; i == before && k < leading; ++k) written.push_back({"..." + std::to_string(k)});
+    const std::vector<std::string> names = axis_names(axes, shape.size());
+    std::vector<std::vector<std::string>>& factors = operands_.emplace_back();
+    for (size_t i = 0; i < names.size(); ++i) {
+      factors.push_back(factors_of(names[i]));
+      axes_.push_back({operand, names[i], factors.back(), shape[i], output});
     }
-    for (size_t i = 0; i < written.size(); ++i)
-      axes_.push_back({operand,
-                       i >= before && i < before + leading ? written[i][0] : axes[i < before ? i : i - leading + (any_rank ? 1 : 0)],
-                       written[i], shape[i], output});
-    operands_.push_back(written);
   }
 
   // Axes whose factors are known but for one give that one, until none is left; then every axis is the product of its factors.
@@ -176,7 +163,8 @@ CallFactors factors_of(const OpDef& def, const Attrs& attrs, const Operands& ope
 
 bool may_cut(const OpDef& def, const std::string& factor) {
   const bool fixed = factor == "one" || factor == "two" || is_number(factor) || attribute_of(def, factor);
-  return !fixed && (" " + def.whole + " ").find(" " + factor + " ") == std::string::npos;
+  const std::vector<std::string> whole = words(def.whole);
+  return !fixed && std::find(whole.begin(), whole.end(), factor) == whole.end();
 }
 
 }  // namespace corral::graph

@@ -6,7 +6,6 @@
 #include "kernel/graph/factors.h"
 #include "kernel/graph/verify.h"
 #include "kernel/graph/words.h"
-#include "kernel/partition/axes.h"
 #include "kernel/partition/layout.h"
 
 namespace corral::partition {
@@ -120,11 +119,8 @@ class Checker {
   };
 
   std::vector<std::string> axes_of(const std::vector<std::string>& axes, TensorId t) const {
-    return axis_names(axes, g_.tensors[t].shape.size());
+    return graph::cut_factors(axes, g_.tensors[t].shape.size());
   }
-
-  // h*d is the axis of heads with features each: a cut of it is a cut of the heads.
-  static std::string cut_factor(const std::string& axis) { return axis.substr(0, axis.find('*')); }
 
   void operation(const Node& n, const OpDef& def, const std::string& mesh) const {
     const graph::Operands& o = def.operands(graph::attributes_of(g_, n));
@@ -140,7 +136,7 @@ class Checker {
         partial.push_back(o.inputs[i]);
       }
       if (share.kind != Kind::kCut) continue;
-      const CutAxis own{cut_factor(axes_of(o.input_axes[i], n.inputs[i])[share.axis]), share.order, o.inputs[i]};
+      const CutAxis own{axes_of(o.input_axes[i], n.inputs[i])[share.axis], share.order, o.inputs[i]};
       if (cut && (cut->name != own.name || cut->order != own.order))
         fail_bug("{}: \"{}\" cuts axis {} of {} and axis {} of {}", at_, mesh, cut->name, cut->operand, own.name, own.operand);
       if (!cut) cut = own;
@@ -162,8 +158,7 @@ class Checker {
     for (size_t i = 0; i < n.inputs.size(); ++i) {
       if (n.inputs[i] == 0 || share_of(g_, n.inputs[i], mesh).kind == Kind::kCut) continue;
       for (const std::string& axis : axes_of(o.input_axes[i], n.inputs[i]))
-        if (cut_factor(axis) == cut.name)
-          fail_bug("{}: \"{}\" cuts axis {} of {}, but not of {}", at_, mesh, cut.name, cut.operand, o.inputs[i]);
+        if (axis == cut.name) fail_bug("{}: \"{}\" cuts axis {} of {}, but not of {}", at_, mesh, cut.name, cut.operand, o.inputs[i]);
     }
   }
 
@@ -174,9 +169,10 @@ class Checker {
     if (cut) fail_bug("{}: over \"{}\" {} is a partial sum and another operand is cut", at_, mesh, all);
     // Operands of an entry are partial together: a + b is linear in both, and not in one of them.
     for (const std::string& entry : def.linear_in) {
+      const std::vector<std::string> named = graph::words(entry);
       std::vector<std::string> together;
       for (size_t i = 0; i < n.inputs.size(); ++i)
-        if (n.inputs[i] != 0 && (" " + entry + " ").find(" " + o.inputs[i] + " ") != std::string::npos) together.push_back(o.inputs[i]);
+        if (n.inputs[i] != 0 && std::find(named.begin(), named.end(), o.inputs[i]) != named.end()) together.push_back(o.inputs[i]);
       if (together == partial) return;
     }
     fail_bug("{}: over \"{}\" {} is a partial sum, in which it is not linear", at_, mesh, all);
@@ -187,7 +183,7 @@ class Checker {
     if (!cut) return {};
     const std::vector<std::string> axes = axes_of(o.output_axes[k], n.outputs[k]);
     for (size_t a = 0; a < axes.size(); ++a)
-      if (cut_factor(axes[a]) == cut->name) return {.kind = Kind::kCut, .axis = static_cast<uint32_t>(a), .order = cut->order};
+      if (axes[a] == cut->name) return {.kind = Kind::kCut, .axis = static_cast<uint32_t>(a), .order = cut->order};
     Share owed{.kind = Kind::kPartial};
     if (const auto reduction = def.reduces.find(o.outputs[k]); reduction != def.reduces.end())
       owed.reduction = static_cast<Reduction>(number_of(graph::kReductionWords, reduction->second));

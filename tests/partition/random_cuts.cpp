@@ -9,7 +9,6 @@
 #include "kernel/graph/factors.h"
 #include "kernel/graph/uses.h"
 #include "kernel/graph/words.h"
-#include "kernel/partition/axes.h"
 #include "kernel/partition/layout.h"
 
 namespace corral {
@@ -142,11 +141,8 @@ class Cutter {
     return to;
   }
 
-  // Of each axis the outermost factor, which is what a cut of the axis cuts.
   std::vector<std::string> axes(const std::vector<std::string>& names, TensorId t) const {
-    std::vector<std::string> factors = partition::axis_names(names, whole_.tensors[t].shape.size());
-    for (std::string& axis : factors) axis = graph::factors_of(axis)[0];
-    return factors;
+    return graph::cut_factors(names, whole_.tensors[t].shape.size());
   }
 
   bool fits(const Node& n, const OpDef& def, const graph::Operands& o, const Choice& c) const {

@@ -4,10 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 #include <map>
 #include <set>
-#include <sstream>
 
 #include "kernel/graph/cases.h"
 #include "kernel/graph/factors.h"
@@ -164,11 +162,6 @@ std::vector<Factor> factors_of_case(const OpDef& def, const Case& c, const CaseR
       for (const Factor& f : axis)
         if (f.extent >= 2 && std::find(all.begin(), all.end(), f) == all.end()) all.push_back(f);
   return all;
-}
-
-std::vector<std::string> words(const std::string& text) {
-  std::istringstream from(text);
-  return {std::istream_iterator<std::string>(from), {}};
 }
 
 bool floating(const CaseOperand& in) {

@@ -2,7 +2,6 @@
 
 #include "kernel/graph/cases.h"
 #include "kernel/graph/factors.h"
-#include "kernel/partition/axes.h"
 #include "kernel/partition/partition.h"
 #include "kernel/passes/autodiff.h"
 #include "tests/unit/passes_fused_model.h"
@@ -56,9 +55,9 @@ TEST(Partition, RefusesAxesThatDoNotDescribeTheOperands) {
 }
 
 TEST(Partition, NamesLeadingAxesByTheirPlace) {
-  EXPECT_EQ(partition::axis_names({"...", "k"}, 3), (std::vector<std::string>{"...0", "...1", "k"}));
-  EXPECT_EQ(partition::axis_names({"...", "k"}, 1), std::vector<std::string>{"k"});
-  EXPECT_EQ(partition::axis_names({"n", "k"}, 2), (std::vector<std::string>{"n", "k"}));
+  EXPECT_EQ(graph::axis_names({"...", "k"}, 3), (std::vector<std::string>{"...0", "...1", "k"}));
+  EXPECT_EQ(graph::axis_names({"...", "k"}, 1), std::vector<std::string>{"k"});
+  EXPECT_EQ(graph::axis_names({"n", "k"}, 2), (std::vector<std::string>{"n", "k"}));
 }
 
 TEST(Partition, OfOneRankChangesNothing) {
