@@ -12,8 +12,6 @@
 namespace corral::plan {
 namespace {
 
-uint64_t aligned(uint64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
-
 uint64_t size_of(const Graph& g, TensorId t) { return aligned(bytes_of(g.tensors[t].dtype, elements(g.tensors[t].shape))); }
 
 // Bytes of a state where it is placed: within a group, or alone.
@@ -38,9 +36,8 @@ constexpr std::array kKinds{"parameters", "gradients", "masters", "moments", "ca
 
 class Planner {
  public:
-  // States that outlive a step, from the bottom up; groups first.
-  void place_states(const Graph& g, std::vector<uint64_t>& offsets) {
-    const std::vector<bool> made = made_anew(g);
+  // States that outlive a step, from the bottom up; groups first. `made`: states that do not, here and below.
+  void place_states(const Graph& g, const std::vector<bool>& made, std::vector<uint64_t>& offsets) {
     std::vector<StateKind> kinds(g.tensors.size());
     for (const State& s : g.states) kinds[s.tensor] = s.kind;
     for (const Group& group : g.groups) {
@@ -59,8 +56,7 @@ class Planner {
   }
 
   // All else, above the states.
-  void place_rest(const Graph& g, const Schedule& schedule, std::vector<uint64_t>& offsets) {
-    const std::vector<bool> made = made_anew(g);
+  void place_rest(const Graph& g, const Schedule& schedule, const std::vector<bool>& made, std::vector<uint64_t>& offsets) {
     std::vector<bool> outlives(g.tensors.size()), is_state(g.tensors.size());
     for (const State& s : g.states) is_state[s.tensor] = true;
     for (const Group& group : g.groups) is_state[group.tensor] = true;
@@ -88,6 +84,7 @@ class Planner {
     // Gradients that are stored among activations count with what they take beyond these.
     const uint64_t activations = std::min(activations_, with_made_);
     by_kind_[static_cast<size_t>(StateKind::GRADIENT)] += with_made_ - activations;
+    arena.states = top_;
     arena.total = top_ + with_made_;
     uint64_t workspace = 0;
     for (const uint64_t bytes : workspaces) {
@@ -148,15 +145,17 @@ class Planner {
 Arena plan_arena(const std::vector<Scheduled>& graphs, const std::vector<uint64_t>& workspaces) {
   Planner planner;
   Arena arena;
+  std::vector<std::vector<bool>> made;
   for (const auto& [graph, schedule] : graphs) {
     check(*graph, *schedule);
     arena.slots.push_back(schedule->slots);
-    planner.place_states(*graph, arena.offsets.emplace_back(schedule->slots * graph->tensors.size(), Arena::kAbsent));
+    planner.place_states(*graph, made.emplace_back(made_anew(*graph)),
+                         arena.offsets.emplace_back(schedule->slots * graph->tensors.size(), Arena::kAbsent));
   }
   for (size_t i = 0; i < graphs.size(); ++i) {
     const auto& [graph, schedule] = graphs[i];
     std::vector<uint64_t>& offsets = arena.offsets[i];
-    planner.place_rest(*graph, *schedule, offsets);
+    planner.place_rest(*graph, *schedule, made[i], offsets);
     const size_t tensors = graph->tensors.size();
     const std::vector<bool> shared = shared_by_slots(*graph);
     for (size_t at = tensors; at < offsets.size(); ++at)

@@ -10,6 +10,7 @@
 namespace corral::plan {
 
 constexpr uint64_t kAlignment = 64;
+constexpr uint64_t aligned(uint64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
 struct MemoryClass {
   std::string name;  // parameters, gradients, masters, moments, caches, statistics, activations, workspace
@@ -21,6 +22,7 @@ struct Arena {
   // By graph, then slot * tensors + tensor; kAbsent where a tensor is not used.
   std::vector<std::vector<uint64_t>> offsets;
   std::vector<uint64_t> workspaces;  // offset by stream
+  uint64_t states = 0;               // bytes from the bottom up that outlive a step
   uint64_t total = 0;                // bytes
   std::vector<MemoryClass> classes;
 

@@ -47,7 +47,6 @@ size_t Executor::add(const Graph& g, const plan::Schedule& schedule, const Bindi
       fail_bug("executor: a copy between tensors of different sizes");
     if (a.kind != ActionKind::kRun && a.kind != ActionKind::kCopy && !exchange_)
       fail_bug("executor: an exchange with other ranks where there is none");
-    step.waits = a.waits;
     if (waited_for[i]) step.done = device_->open_event();
     p.streams = std::max(p.streams, a.stream + 1);
     p.steps.push_back(std::move(step));
@@ -62,15 +61,15 @@ void Executor::run(size_t program) {
   for (uint32_t s = 1; s < p.streams; ++s) reached_[0].await(streams_[s]);
   for (Step& step : p.steps) {
     const DeviceStream& stream = streams_[step.action.stream];
-    for (const uint32_t w : step.waits) p.steps[w].done.await(stream);
-    perform(step, p.runs > 0);
+    for (const uint32_t w : step.action.waits) p.steps[w].done.await(stream);
+    perform(step, p.ran);
     if (step.done) step.done.record(stream);
   }
   for (uint32_t s = 1; s < p.streams; ++s) {
     reached_[s].record(streams_[s]);
     reached_[s].await(streams_[0]);
   }
-  p.runs = 1;
+  p.ran = true;
 }
 
 void Executor::perform(Step& step, bool again) {

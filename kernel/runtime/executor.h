@@ -52,14 +52,13 @@ class Executor {
     plan::Action action;
     std::vector<Launch> launches;    // of kRun
     std::vector<TensorRef> tensors;  // of all others
-    std::vector<uint32_t> waits;     // steps
     DeviceEvent done;                // where a later step waits for this one
     DeviceRecording recording;
   };
   struct Program {
     std::vector<Step> steps;
     uint32_t streams = 1;
-    uint32_t runs = 0;
+    bool ran = false;
   };
   void perform(Step& step, bool again);
   void launch(Step& step, bool again);

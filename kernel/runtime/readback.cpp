@@ -11,7 +11,7 @@ Readback::Readback(const Session& session, std::vector<TensorRef> tensors) : ses
   for (const TensorRef& t : tensors_) {
     if (!t.address) fail_bug("readback: a tensor without memory");
     offsets_.push_back(bytes);
-    bytes += (t.bytes() + plan::kAlignment - 1) / plan::kAlignment * plan::kAlignment;
+    bytes += plan::aligned(t.bytes());
   }
   window_ = session.device().allocate(bytes, CORRAL_MEMORY_HOST);
   event_ = session.device().open_event();

@@ -53,11 +53,7 @@ void Session::allocate() {
   for (const uint64_t offset : plan_.workspaces) workspaces.push_back(arena_.data() + offset);
   executor_ = Executor(*device_, std::move(workspaces), exchange_);
   staging_ = Staging(device_, plan_.total);
-  const auto zero = [&](const TensorRef& t) { device_->zero(t.address, t.bytes(), stream()); };
-  for (size_t i = 0; i < graphs_.size(); ++i) {
-    for (const State& s : graphs_[i].graph.states) zero(tensor(i, s.tensor, 0));
-    for (const Group& group : graphs_[i].graph.groups) zero(tensor(i, group.tensor, 0));
-  }
+  device_->zero(arena_.data(), plan_.states, stream());
 }
 
 size_t Session::program(std::string_view name, const std::function<bool(const Node&)>& chosen) {

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernel/plan/arena.h"
+
 namespace corral::runtime {
 namespace {
-constexpr uint64_t kAlignment = 64;
-uint64_t aligned(uint64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+using plan::aligned;
+using plan::kAlignment;
 }  // namespace
 
 Staging::Staging(std::shared_ptr<const DeviceHandle> device, uint64_t largest)
