@@ -14,9 +14,9 @@ namespace {
 
 class Recompute {
  public:
-  // `repeats`: may this forward node run once more?
-  Recompute(Graph& g, const std::function<bool(const Node&)>& repeats)
-      : g_(g), uses_(g), kept_(g.tensors.size()), repeats_(g.nodes.size()) {
+  // `uses`: of the graph as it is now. `repeats`: may this forward node run once more?
+  Recompute(Graph& g, const graph::Uses& uses, const std::function<bool(const Node&)>& repeats)
+      : g_(g), uses_(uses), kept_(g.tensors.size()), repeats_(g.nodes.size()) {
     for (const Port& p : g_.outputs) kept_[p.tensor] = true;
     for (const State& s : g_.states) kept_[s.tensor] = true;
     for (size_t i = 0; i < g_.nodes.size(); ++i) repeats_[i] = g_.nodes[i].phase == Phase::FORWARD && repeats(g_.nodes[i]);
@@ -67,7 +67,7 @@ class Recompute {
   }
 
   Graph& g_;
-  const graph::Uses uses_;            // of the graph as it came
+  const graph::Uses& uses_;
   std::vector<bool> kept_, repeats_;  // by tensor; by node
   std::unordered_map<TensorId, TensorId> copies_;
 };
@@ -88,12 +88,13 @@ std::vector<bool> crossing(const Graph& g, const graph::Uses& uses) {
 
 Graph recompute(Graph g, const std::string& granularity, int64_t num_layers) {
   if (granularity == "none") return g;
+  const graph::Uses uses(g);
   if (granularity == "selective") {
     const auto cheap = [&](uint32_t op) {
       const graph::OpDef* def = graph::try_op(g.names[op]);
       return def && def->cheap;
     };
-    Recompute(g, [&](const Node& n) {
+    Recompute(g, uses, [&](const Node& n) {
       if (n.body.empty()) return cheap(n.op);
       return std::all_of(n.body.begin(), n.body.end(), [&](const BodyNode& part) { return cheap(part.op); });
     }).run();
@@ -102,8 +103,8 @@ Graph recompute(Graph g, const std::string& granularity, int64_t num_layers) {
   if (granularity != "full")
     fail("recompute.granularity = \"{}\": no such granularity{}", granularity, did_you_mean(granularity, {"none", "selective", "full"}));
   if (num_layers < 0) fail("recompute.num_layers = {}: expected 0 (all) or more", num_layers);
-  const std::vector<bool> handed_on = crossing(g, graph::Uses(g));
-  Recompute(g, [&](const Node& n) {
+  const std::vector<bool> handed_on = crossing(g, uses);
+  Recompute(g, uses, [&](const Node& n) {
     const int64_t layer = graph::layer_of(g.names[n.scope]);
     if (layer < 0 || (num_layers > 0 && layer >= num_layers)) return false;
     return std::none_of(n.outputs.begin(), n.outputs.end(), [&](TensorId t) { return handed_on[t]; });
