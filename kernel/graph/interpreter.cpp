@@ -82,16 +82,17 @@ std::vector<double>& Interpreter::named(std::string_view tensor_name) {
 }
 
 void Interpreter::run(const std::function<bool(const Node&)>& chosen) {
-  const auto run_one = [&](const Node& n) {
-    ReferenceRun one = begin(n);
-    find_op(op_of(g_, n)).reference(one.call());
-    finish(n, one);
-  };
   for (const Node& n : g_.nodes) {
     if (!chosen(n)) continue;
     if (n.body.empty()) run_one(n);
     for (const Node& part : body_of(n)) run_one(part);
   }
+}
+
+void Interpreter::run_one(const Node& n) {
+  ReferenceRun one = begin(n);
+  find_op(op_of(g_, n)).reference(one.call());
+  finish(n, one);
 }
 
 ReferenceRun Interpreter::begin(const Node& n) const {

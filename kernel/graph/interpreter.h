@@ -46,7 +46,9 @@ class Interpreter {
     run([](const Node&) { return true; });
   }
 
-  // One operation of the kernel, in steps: several ranks run a conversion together between the two.
+  // Runs one operation of the kernel.
+  void run_one(const Node& n);
+  // The same in two steps: several ranks run a conversion together between them.
   ReferenceRun begin(const Node& n) const;
   void finish(const Node& n, const ReferenceRun& run);
 

@@ -54,12 +54,7 @@ void RankInterpreter::run(const std::function<bool(const Node&)>& chosen) {
 
 void RankInterpreter::run_to_conversion(size_t rank, Progress& p) {
   const Graph& g = graphs_[rank];
-  for (; p.waits() && !op(g, p.waits()->node).exchange; ++p.next) {
-    const Node& n = p.waits()->node;
-    ReferenceRun one = values_[rank]->begin(n);
-    op(g, n).reference(one.call());
-    values_[rank]->finish(n, one);
-  }
+  for (; p.waits() && !op(g, p.waits()->node).exchange; ++p.next) values_[rank]->run_one(p.waits()->node);
 }
 
 // Lets the group of a rank run the conversion at which all of them are; false where one of them is elsewhere.
