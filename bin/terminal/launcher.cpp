@@ -45,20 +45,17 @@ bool started_by(const Launcher& launcher) {
 
 Launch launch_of_environment() {
   for (const Launcher& launcher : kLaunchers)
-    if (started_by(launcher)) return {*number_in(launcher.ranks), number_in(launcher.rank).value_or(0), launcher.ranks};
+    if (started_by(launcher)) return {*number_in(launcher.ranks), number_in(launcher.rank).value_or(0), launcher.ranks, launcher.one_alone};
   return {};
 }
 
 void require_collective(const Launch& launch, const job::Host& host, const std::string& wanted) {
-  std::string alone;
-  for (const Launcher& launcher : kLaunchers)
-    if (launch.variable == launcher.ranks) alone = launcher.one_alone;
   const std::vector<std::string> installed = host.available("collective");
   if (wanted.empty() && installed.empty())
     fail(
         "{} = {}: this process is one of several, and no collective plugin is installed by which they could work together\n"
         "       install the package of one (corral plugins lists what there is), or start one process: {}",
-        launch.variable, launch.ranks, alone);
+        launch.variable, launch.ranks, launch.one_alone);
   const std::string& name = wanted.empty() ? installed[0] : wanted;
   const CollectiveInfo info = CollectiveHandle::open(host.plugins.load("collective", name), {}).info();
   if (info.ranks != launch.ranks)
@@ -66,7 +63,7 @@ void require_collective(const Launch& launch, const job::Host& host, const std::
         "{} = {}, but the collective {} sees {} rank{}: the launcher has not told its library of the others\n"
         "       srun does so by --mpi=pmix or --mpi=pmi2; an mpirun has to come from the MPI that the plugin was built with",
         launch.variable, launch.ranks, name, info.ranks, info.ranks == 1 ? "" : "s");
-  fail("{} = {}: this program works on one rank so far; start one process: {}", launch.variable, launch.ranks, alone);
+  fail("{} = {}: this program works on one rank so far; start one process: {}", launch.variable, launch.ranks, launch.one_alone);
 }
 
 }  // namespace corral::cli

@@ -10,7 +10,8 @@ namespace corral::cli {
 
 struct Launch {
   uint64_t ranks = 1, rank = 0;
-  std::string variable = "";  // environment variable with the number of ranks; "" if the process was started alone
+  std::string variable = "";   // environment variable with the number of ranks; "" if the process was started alone
+  std::string one_alone = "";  // how this launcher starts a single process
   bool first() const { return rank == 0; }
 };
 
