@@ -1,5 +1,4 @@
 // A checkpoint format of one file per part, with the request as their index. $CORRAL_TEST_FAULT says how it breaks its contract.
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -10,15 +9,11 @@
 #include "corral/error.h"
 #include "corral/graph.h"
 #include "faulty_checkpoint.wire.h"
+#include "tests/abi/faulty.h"
 
 namespace {
 using namespace corral;
 using options::faulty_checkpoint::Options;
-
-bool fault(const std::string& name) {
-  const char* chosen = std::getenv("CORRAL_TEST_FAULT");
-  return chosen && name == chosen;
-}
 
 std::string content(const std::string& path) {
   std::ifstream file(path, std::ios::binary);

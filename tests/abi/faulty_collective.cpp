@@ -1,24 +1,15 @@
 // A collective over ranks in one process, each in a thread of its own or all in one. $CORRAL_TEST_FAULT says how it breaks its contract.
 #include <algorithm>
 #include <condition_variable>
-#include <cstdlib>
 #include <map>
 #include <mutex>
 
 #include "corral/collective.h"
 #include "corral/graph.h"
+#include "tests/abi/faulty.h"
 
 namespace {
 using namespace corral;
-
-struct NoOptions {
-  static NoOptions decode(const std::string&) { return {}; }
-};
-
-bool fault(const std::string& name) {
-  const char* chosen = std::getenv("CORRAL_TEST_FAULT");
-  return chosen && name == chosen;
-}
 
 template <class T>
 void reduce(uint32_t reduction, T* to, const T* from, uint64_t count) {

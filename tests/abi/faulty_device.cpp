@@ -2,21 +2,12 @@
 // $CORRAL_TEST_FAULT says how it breaks its contract.
 #include <bit>
 #include <cmath>
-#include <cstdlib>
 
 #include "corral/device.h"
+#include "tests/abi/faulty.h"
 
 namespace {
 using namespace corral;
-
-struct NoOptions {
-  static NoOptions decode(const std::string&) { return {}; }
-};
-
-bool fault(const std::string& name) {
-  const char* chosen = std::getenv("CORRAL_TEST_FAULT");
-  return chosen && name == chosen;
-}
 
 double read(DType type, const void* at, int64_t i) {
   if (type == DType::F32) return static_cast<const float*>(at)[i];

@@ -1,21 +1,12 @@
 // Plain Adam, which breaks a promise of optimizers where $CORRAL_TEST_FAULT says which.
-#include <cstdlib>
 #include <string_view>
 
 #include "corral/graph.h"
 #include "corral/optimizer.h"
+#include "tests/abi/faulty.h"
 
 namespace {
 using namespace corral;
-
-struct NoOptions {
-  static NoOptions decode(const std::string&) { return {}; }
-};
-
-bool fault(std::string_view name) {
-  const char* chosen = std::getenv("CORRAL_TEST_FAULT");
-  return chosen && chosen == name;
-}
 
 class Faulty final : public Optimizer<NoOptions> {
   Graph transform(Graph g, const NoOptions&) override {

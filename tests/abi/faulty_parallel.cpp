@@ -5,18 +5,10 @@
 
 #include "corral/graph.h"
 #include "corral/parallel.h"
+#include "tests/abi/faulty.h"
 
 namespace {
 using namespace corral;
-
-struct NoOptions {
-  static NoOptions decode(const std::string&) { return {}; }
-};
-
-bool fault(const std::string& name) {
-  const char* chosen = std::getenv("CORRAL_TEST_FAULT");
-  return chosen && name == chosen;
-}
 
 TensorCut cut(uint32_t tensor, const std::string& dimension, uint32_t axis) {
   TensorCut c;

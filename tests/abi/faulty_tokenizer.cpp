@@ -2,13 +2,10 @@
 #include <thread>
 
 #include "corral/tokenizer.h"
+#include "tests/abi/faulty.h"
 
 namespace {
 using namespace corral;
-
-struct NoOptions {
-  static NoOptions decode(const void*, uint64_t) { return {}; }
-};
 
 class Faulty final : public Tokenizer<NoOptions> {
   Probe probe(const std::string&) override { return {}; }

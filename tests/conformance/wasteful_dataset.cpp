@@ -5,12 +5,9 @@
 #include <cstdlib>
 
 #include "corral/dataset.h"
+#include "tests/abi/faulty.h"
 
 namespace {
-
-struct NoOptions {
-  static NoOptions decode(const std::string&) { return {}; }
-};
 
 // Each block is stored in a volatile pointer, so that the compiler cannot remove its allocation.
 void waste() {
@@ -48,8 +45,8 @@ class Rows final : public corral::DatasetInstance {
   uint64_t length_;
 };
 
-class Wasteful final : public corral::Dataset<NoOptions> {
-  std::unique_ptr<corral::DatasetInstance> open(const NoOptions&, const corral::DatasetRequest& request, corral::Encoder) override {
+class Wasteful final : public corral::Dataset<corral::NoOptions> {
+  std::unique_ptr<corral::DatasetInstance> open(const corral::NoOptions&, const corral::DatasetRequest& request, corral::Encoder) override {
     return std::make_unique<Rows>(request.seq_length);
   }
 };

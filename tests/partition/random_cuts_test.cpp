@@ -13,6 +13,7 @@
 #include "kernel/graph/verify.h"
 #include "kernel/partition/layout.h"
 #include "kernel/partition/stage.h"
+#include "tests/partition/without_conversion.h"
 #include "tests/unit/canonical_graph.h"
 
 namespace corral {
@@ -95,14 +96,8 @@ TEST(RandomCuts, AreRefusedWithoutAnyOfTheirConversions) {
     for (size_t i = 0; i < rank.nodes.size(); ++i) {
       if (!find_attribute(rank, rank.nodes[i], "mesh")) continue;
       ++dropped;
-      Graph g = rank;
-      const TensorId x = g.nodes[i].inputs[0], y = g.nodes[i].outputs[0];
-      g.nodes.erase(g.nodes.begin() + static_cast<ptrdiff_t>(i));
-      for (Node& n : g.nodes)
-        for (auto* operands : {&n.inputs, &n.outputs}) std::replace(operands->begin(), operands->end(), y, x);
-      for (Port& p : g.outputs)
-        if (p.tensor == y) p.tensor = x;
-      EXPECT_THROW(partition::verify(g, partition::Stage::kPartitioned), Error) << "seed " << seed << ", " << graph::where(rank, i);
+      EXPECT_THROW(partition::verify(without_conversion(rank, i), partition::Stage::kPartitioned), Error)
+          << "seed " << seed << ", " << graph::where(rank, i);
     }
   }
   EXPECT_GT(dropped, 500u);

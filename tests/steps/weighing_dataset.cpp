@@ -1,11 +1,8 @@
 // A dataset with weights: targets of even sequences have the weight 0.5; those of odd ones keep the weight that the host wrote.
 #include "corral/dataset.h"
+#include "tests/abi/faulty.h"
 
 namespace {
-
-struct NoOptions {
-  static NoOptions decode(const std::string&) { return {}; }
-};
 
 class Rows final : public corral::DatasetInstance {
  public:
@@ -26,8 +23,8 @@ class Rows final : public corral::DatasetInstance {
   uint64_t length_;
 };
 
-class Weighing final : public corral::Dataset<NoOptions> {
-  std::unique_ptr<corral::DatasetInstance> open(const NoOptions&, const corral::DatasetRequest& request, corral::Encoder) override {
+class Weighing final : public corral::Dataset<corral::NoOptions> {
+  std::unique_ptr<corral::DatasetInstance> open(const corral::NoOptions&, const corral::DatasetRequest& request, corral::Encoder) override {
     return std::make_unique<Rows>(request.seq_length);
   }
 };

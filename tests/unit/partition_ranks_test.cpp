@@ -10,6 +10,7 @@
 #include "kernel/partition/check.h"
 #include "kernel/partition/stage.h"
 #include "kernel/passes/autodiff.h"
+#include "tests/partition/without_conversion.h"
 
 namespace corral {
 namespace {
@@ -293,11 +294,7 @@ TEST_P(HandCut, IsRefusedAndWrongWithoutAnyOfItsConversions) {
   for (size_t i = 0; i < rank.nodes.size(); ++i) {
     if (!find_attribute(rank, rank.nodes[i], "mesh")) continue;
     ++dropped;
-    Graph g = rank;
-    const TensorId x = g.nodes[i].inputs[0], y = g.nodes[i].outputs[0];
-    g.nodes.erase(g.nodes.begin() + static_cast<ptrdiff_t>(i));
-    for (Node& n : g.nodes)
-      for (auto* operands : {&n.inputs, &n.outputs}) std::replace(operands->begin(), operands->end(), y, x);
+    const Graph g = without_conversion(rank, i);
     EXPECT_THROW(partition::check_layouts(g), Error) << graph::where(rank, i);
     try {
       EXPECT_GT(train(GetParam(), g), 1e-3) << graph::where(rank, i);
