@@ -13,10 +13,10 @@ namespace corral::job {
 
 struct RunStart {
   config::RunConfig config;
-  std::optional<ModelSource> weights;        // a new run begins with these
-  bool with_state = false;                   // continue at their step and load the optimizer state too
-  std::optional<checkpoint::Found> resumed;  // checkpoint in this run's directory to resume from
-  std::vector<RunLock> locks;                // of the directories that exist already
+  std::optional<ModelSource> weights{};        // a new run begins with these
+  bool with_state = false;                     // continue at their step and load the optimizer state too
+  std::optional<checkpoint::Found> resumed{};  // checkpoint in this run's directory to resume from
+  std::vector<RunLock> locks{};                // of the directories that exist already
 };
 
 // Throws Error (2) if the directory has another run, or has none to resume; (3) if a living process runs in it.
