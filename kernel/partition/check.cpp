@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "kernel/graph/conversion.h"
 #include "kernel/graph/factors.h"
 #include "kernel/graph/verify.h"
 #include "kernel/graph/words.h"
@@ -142,6 +143,7 @@ class Checker {
       if (!cut) cut = own;
     }
     if (cut) require_cut(n, def, o, *cut, mesh);
+    if (cut && cut->order == Order::ZIGZAG) require_whole_pieces(n, def, o, *cut, mesh);
     if (!partial.empty()) require_linear(def, o, n, partial, cut.has_value(), mesh);
     for (size_t k = 0; k < n.outputs.size(); ++k)
       if (n.outputs[k] != 0) give(n.outputs[k], output(n, def, o, k, cut, !partial.empty()), mesh);
@@ -160,6 +162,18 @@ class Checker {
       for (const std::string& axis : axes_of(o.input_axes[i], n.inputs[i]))
         if (axis == cut.name) fail_bug("{}: \"{}\" cuts axis {} of {}, but not of {}", at_, mesh, cut.name, cut.operand, o.inputs[i]);
     }
+  }
+
+  // A rank has two pieces of a cut in zigzag order: each must be whole, as its shape says of both together only.
+  void require_whole_pieces(const Node& n, const OpDef& def, const graph::Operands& o, const CutAxis& cut, const std::string& mesh) const {
+    std::vector<const Shape*> shapes;
+    for (const TensorId t : n.inputs) shapes.push_back(t ? &g_.tensors[t].shape : nullptr);
+    for (const graph::ShapeFactors& operand : graph::factors_of(def, graph::attributes_of(g_, n), o, shapes, {}, at_).inputs)
+      for (const std::vector<graph::Factor>& axis : operand)
+        for (const graph::Factor& factor : axis)
+          if (factor.name == cut.name && factor.extent % graph::pieces(cut.order) != 0)
+            fail_bug("{}: \"{}\" cuts axis {} of {} in zigzag order, but {} of it on a rank are not two equal pieces", at_, mesh, cut.name,
+                     cut.operand, factor.extent);
   }
 
   void require_linear(const OpDef& def, const graph::Operands& o, const Node& n, const std::vector<std::string>& partial, bool cut,

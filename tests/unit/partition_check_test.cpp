@@ -58,6 +58,14 @@ INSTANTIATE_TEST_SUITE_P(
              "input x: %1 x f32[2]{[4] data 2 axis 0}\ninput y: %2 y f32[2]{[4] data 2 axis 0 zigzag}\nforward\n"
              "%3 f32[2]{[4] data 2 axis 0} = add(%1, %2)\n",
              "cuts axis ...0 of a and axis ...0 of b"},
+        Part{"ZigzagWithinAHead",
+             "input x: %1 x f32[1 2 8]{[1 2 16] tensor 2 axis 2 zigzag}\ninput positions: %2 positions i32[1 2]\nforward\n"
+             "%3 f32[1 2 8]{[1 2 16] tensor 2 axis 2 zigzag} = rope(%1, %2) head_dim=8 frequencies=(1.0 0.1 0.01 0.001)\n",
+             "\"tensor\" cuts axis h of x in zigzag order, but 1 of it on a rank are not two equal pieces"},
+        Part{"ZigzagOfHeads",
+             "input x: %1 x f32[1 2 8]{[1 2 16] tensor 2 axis 2 zigzag}\ninput positions: %2 positions i32[1 2]\nforward\n"
+             "%3 f32[1 2 8]{[1 2 16] tensor 2 axis 2 zigzag} = rope(%1, %2) head_dim=4 frequencies=(1.0 0.1)\n",
+             nullptr},
         Part{"TwoAxesOverOneDimension",
              "input x: %1 x f32[2 6]{[4 6] tensor 2 axis 0}\nstate %2 w f32[5 6]{[10 6] tensor 2 axis 0} parameter\nforward\n"
              "%3 f32[2 5]{[4 5] tensor 2 axis 0} = product(%1, %2) role=fprop\n",
