@@ -12,7 +12,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 double since(Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); }
 
-// The smallest that takes all, unless more than half of it were padding; never the one that decodes.
+// The smallest prefill program with room for all tokens, unless more than half of it were padding.
 size_t prefill_size(size_t tokens) {
   constexpr size_t kSmallest = std::size(Generator::kSizes) - 2;
   size_t size = 0;
@@ -94,7 +94,7 @@ void Generator::advance(size_t size_index, bool prompts_only) {
   last_.assign(slots_.size(), 0);
   for (size_t b = 0; b < slots_.size(); ++b) {
     Slot& s = slots_[b];
-    // A text that already decodes waits while another's prompt is read.
+    // A text that decodes waits while the prompt of another is read.
     if (!s.busy || (prompts_only && s.ids.size() > s.prompt_length)) continue;
     const size_t count = std::min(size, s.ids.size() - s.done);
     for (size_t i = 0; i < count; ++i) {
@@ -119,7 +119,7 @@ void Generator::choose(Sampler& sampler, const Limits& limits, const Events& eve
   const size_t vocabulary = logits_.size() / slots_.size();
   for (size_t b = 0; b < slots_.size(); ++b) {
     Slot& s = slots_[b];
-    // Only a slot whose tokens were all read in this pass has new logits.
+    // A slot has new logits only if all its tokens are read by now.
     if (!s.busy || s.done != s.ids.size() || positions_[b * (positions_.size() / slots_.size())] < 0) continue;
     const size_t made = s.ids.size() - s.prompt_length;
     const int32_t id = sampler.next({logits_.data() + b * vocabulary, vocabulary}, s.ids, s.prompt, made);

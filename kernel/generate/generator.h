@@ -16,31 +16,31 @@ enum class Finish { kStop, kLength };  // an end token or the caller; the most t
 struct Limits {
   uint64_t max_new_tokens = 0;
   std::set<int32_t> end_ids;
-  // A text goes on from what its slot's cache holds of its beginning since the text before: a chat reads each turn once.
+  // A text resumes from the tokens that its slot's cache already contains: a chat reads each turn once.
   bool keep_cache = false;
 };
 
 struct Speed {
   uint64_t prompt_tokens = 0, new_tokens = 0;
   double prompt_seconds = 0, decode_seconds = 0;
-  uint64_t decoded = 0;  // tokens of decode_seconds: the first of each text comes from its prompt
+  uint64_t decoded = 0;  // tokens generated in decode_seconds, without the first of each text, which prefill gives
 };
 
 struct Events {
-  // A token that is not an end token; false ends this text.
+  // Receives each token that is not an end token. Returning false ends this text.
   std::function<bool(size_t prompt, int32_t id)> token;
   std::function<void(size_t prompt, Finish)> finished;
 };
 
 class Generator {
  public:
-  // Token positions of a prefill program; the last one decodes.
+  // Token positions of each program; the last program decodes, the others prefill.
   static constexpr int64_t kSizes[] = {256, 64, 16, 1};
 
-  // Of an allocated session that has the graph "generation.SIZE" of each size.
+  // `session` is allocated and has the graph "generation.SIZE" of each size.
   explicit Generator(runtime::Session& session);
 
-  // Texts come in the order in which they end. A prompt has at least one token, and fits the cache with its continuation.
+  // Reports texts in the order in which they end. A prompt has at least one token, and fits the cache together with its continuation.
   Speed run(const std::vector<std::vector<int32_t>>& prompts, const Sampling& sampling, const Limits& limits, const Events& events);
 
  private:
@@ -50,7 +50,7 @@ class Generator {
     std::vector<int32_t> ids;  // prompt and continuation
     size_t done = 0;           // of ids, in the cache
   };
-  // Feeds each slot up to `size` of its next tokens; afterwards logits_ is of the last one of each.
+  // Feeds each slot up to `size` of its next tokens; logits_ then belong to the last token of each slot.
   void advance(size_t size_index, bool prompts_only);
   void choose(Sampler& sampler, const Limits& limits, const Events& events, Speed& speed);
 

@@ -37,7 +37,7 @@ void Sampler::penalize(std::span<const int32_t> before) {
   }
 }
 
-// Each limit looks at what the one before it left, likeliest first; the likeliest always stays.
+// Each limit applies to the tokens that the previous one kept, most probable first. The most probable token is always kept.
 void Sampler::cut() {
   const auto likelier = [](const Choice& a, const Choice& b) { return a.logit != b.logit ? a.logit > b.logit : a.id < b.id; };
   std::sort(choices_.begin(), choices_.end(), likelier);

@@ -1,4 +1,4 @@
-// The next token from a row of logits.
+// Samples the next token from the logits of one token position.
 #pragma once
 
 #include <cstdint>
@@ -8,11 +8,11 @@
 namespace corral::generate {
 
 struct Sampling {
-  double temperature = 0;         // 0: the likeliest token
-  int64_t top_k = 0;              // only so many likeliest; 0: all
-  double top_p = 1;               // only the likeliest that together have this probability
-  double min_p = 0;               // only those with this share of the likeliest one's probability
-  double repetition_penalty = 1;  // divides the positive logits of tokens that stood before, multiplies the negative ones
+  double temperature = 0;         // 0 always takes the most probable token
+  int64_t top_k = 0;              // number of most probable tokens that are kept; 0: all
+  double top_p = 1;               // keeps the most probable tokens that together reach this probability
+  double min_p = 0;               // keeps tokens with at least this share of the highest probability
+  double repetition_penalty = 1;  // divides positive logits of earlier tokens, multiplies negative ones
   uint64_t seed = 0;
 };
 
@@ -20,8 +20,8 @@ class Sampler {
  public:
   explicit Sampler(const Sampling& sampling) : sampling_(sampling) {}
 
-  // `before`: prompt and continuation so far. `stream` and `place` key the random number, so that a text does not depend on what is
-  // generated beside it.
+  // `before` is the prompt and the continuation so far. `stream` and `place` key the random number, so that a text does not depend on texts
+  // that are generated beside it.
   int32_t next(std::span<const float> logits, std::span<const int32_t> before, uint64_t stream, uint64_t place);
 
  private:

@@ -1,4 +1,4 @@
-// Attention and its gradient share these: shapes, and the keys that a token position sees.
+// Shared by attention and its gradient: shapes, and the keys that a token position sees.
 #pragma once
 
 #include <algorithm>
@@ -7,7 +7,7 @@
 
 namespace corral::graph {
 
-// B sequences of T queries and S keys; H = heads D features of a query, G = groups D of a key; heads / groups heads share a key.
+// B sequences of T queries and S keys. A query has H = heads x D features, a key G = groups x D; heads / groups heads share a key.
 struct AttentionSizes {
   size_t T, S, H, G, D, heads, heads_of_group;
   explicit AttentionSizes(const RefCall& op)

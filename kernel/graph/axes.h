@@ -16,7 +16,7 @@ struct Operands {
   std::vector<std::string> inputs, outputs;
   std::vector<std::vector<std::string>> input_axes, output_axes;
   std::vector<bool> optional;          // inputs that may be absent
-  std::vector<bool> optional_outputs;  // outputs that may be absent, and are not computed then
+  std::vector<bool> optional_outputs;  // outputs that may be absent; an absent one is not computed
 };
 
 // The factors of an axis.
@@ -31,7 +31,7 @@ std::vector<std::string> axis_names(const std::vector<std::string>& axes, size_t
 // The same, where each axis is named by its outermost factor: a cut of the axis is a cut of this factor.
 std::vector<std::string> cut_factors(const std::vector<std::string>& axes, size_t rank);
 
-// Throws a bug where the text is malformed.
+// Throws a bug if the text is malformed.
 Operands parse_axes(std::string_view axes);
 
 // Axes by the value of the attribute `role`; "" where the operation has no role. Parsed once, when the definition is made.
@@ -42,7 +42,7 @@ class AxesOfRoles {
   }
   auto begin() const { return roles_.begin(); }
   auto end() const { return roles_.end(); }
-  // Null where there is no such role.
+  // Null if there is no such role.
   const Operands* find(std::string_view role) const {
     for (const auto& [name, operands] : roles_)
       if (name == role) return &operands;

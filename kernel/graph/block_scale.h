@@ -1,4 +1,4 @@
-// How the scales of a quantized tensor follow from its largest numbers. All in float32, as processors that have these formats do it.
+// Computes the scales of a quantized tensor from its largest values, in float32, as processors with these formats do.
 #pragma once
 
 #include <algorithm>
@@ -10,8 +10,8 @@
 
 namespace corral::graph {
 
-constexpr size_t kPowerBlock = 32;  // numbers that share a power of two
-constexpr size_t kTile = 16;        // numbers of a row, or rows and columns, that share an E4M3 scale
+constexpr size_t kPowerBlock = 32;  // elements that share a power of two
+constexpr size_t kTile = 16;        // elements of a row, or rows and columns of a square, that share an E4M3 scale
 
 inline float largest_in(std::span<const double> x) {
   float largest = 0;

@@ -20,7 +20,7 @@ DType type_of(const OpDef& def, const Case& c, const std::string& operand, DType
 
 bool whole_numbers(DType dtype) { return dtype == DType::I32 || dtype == DType::I64; }
 
-// To nearest even by hand: the standard has no bfloat16.
+// Rounds to nearest even by hand, as the standard library has no bfloat16.
 uint16_t bf16_bits(float value) {
   const auto bits = std::bit_cast<uint32_t>(value);
   if (std::isnan(value)) return static_cast<uint16_t>(bits >> 16 | 0x40);

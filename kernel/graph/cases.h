@@ -1,4 +1,4 @@
-// The cases of an operation, made into numbers: what a test gives to a device or to finite differences, and what should come back.
+// Turns the cases of an operation into tensors: inputs for a device or for finite differences, and the expected outputs.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace corral::graph {
 
-// One operand, whole or absent. Values are such that its type holds them exactly.
+// One operand, present or absent. Its type represents the values exactly.
 struct CaseOperand {
   bool present = false;
   TensorType type;
@@ -23,13 +23,13 @@ struct CaseRun {
 // Random inputs of the case and the reference's outputs. Operands that may have any floating type get `floating`, F32 or BF16.
 CaseRun run_case(const OpDef& def, const Case& c, uint64_t seed = 1, DType floating = DType::F32);
 
-// The outputs again, after inputs were changed.
+// Computes the outputs again after inputs were changed.
 void run_case_again(const OpDef& def, const Case& c, CaseRun& run);
 
-// The nearest value that the type holds; all but F16.
+// The nearest value of the type; for all types except F16.
 double rounded(double value, DType dtype);
 
-// Between the numbers of a CaseOperand or TensorType and the bytes of a tensor: all types but F16, an even number of F4_E2M1.
+// Convert between values and the bytes of a tensor, for all types except F16. F4_E2M1 needs an even number of elements.
 std::vector<unsigned char> to_bytes(const std::vector<double>& values, DType dtype);
 std::vector<double> from_bytes(const std::vector<unsigned char>& bytes, DType dtype);
 

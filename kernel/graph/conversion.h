@@ -1,5 +1,5 @@
-// Shared by the conversions of layout: an axis cut into as many parts as a mesh dimension has ranks, part r on rank r. The partition alone
-// puts them, into a finished step: no gradient flows through.
+// Shared by the conversions of layout: an axis is cut into as many parts as the mesh dimension has ranks. Only the partition adds
+// conversions, to a finished step, so they have no gradient.
 #pragma once
 
 #include <cmath>
@@ -18,7 +18,7 @@ inline int64_t parts_of(const NodeCall& op) {
   return parts;
 }
 
-// In which order the ranks have the parts of an axis; contiguous where the attribute is absent.
+// The order in which ranks have the parts of an axis; contiguous if the attribute is absent.
 inline Order order_of(const NodeCall& op, std::string_view attr = "order") {
   const std::string& order = op.text(attr);
   for (size_t i = 0; i < kOrderWords.size(); ++i)
@@ -49,7 +49,7 @@ struct AxisView {
   }
 };
 
-// F(place in the part, place in the whole) for each number of part `part` of `parts` of a tensor that is whole along `axis`.
+// Calls f(index in the part, index in the whole) for each element of part `part` of `parts` of a tensor along `axis`.
 template <class F>
 void each_of_part(const Shape& whole, int64_t axis, size_t parts, size_t part, Order order, F f) {
   const AxisView v(whole, axis);
@@ -61,14 +61,14 @@ void each_of_part(const Shape& whole, int64_t axis, size_t parts, size_t part, O
       for (size_t i = 0; i < run; ++i) f(in_part++, o * v.extent * v.inner + chunks[piece] * run + i);
 }
 
-// For a reference of one rank alone.
+// For a reference that sees one rank only.
 inline void exchange_alone(const RefCall& op) { op.def.exchange({&op, 1}); }
 
 inline void require_ranks(std::span<const RefCall> ranks) {
   if (static_cast<int64_t>(ranks.size()) != parts_of(ranks[0])) fail_bug("{}: its reference needs all ranks", ranks[0].where());
 }
 
-// sum, max or log_sum_exp of what the ranks have at one place.
+// The sum, max or log_sum_exp over the ranks of one element.
 inline double reduced(std::span<const RefCall> ranks, size_t place) {
   const std::string& reduction = ranks[0].text("reduction");
   double largest = -HUGE_VAL, sum = 0;

@@ -45,7 +45,7 @@ class Solver {
     }
   }
 
-  // Axes whose factors are known but for one give that one, until none is left; then every axis is the product of its factors.
+  // An axis with one unknown factor gives that factor; repeats until none is left. Then every axis is the product of its factors.
   void solve() {
     for (bool found = true; found;) {
       found = false;
@@ -77,7 +77,7 @@ class Solver {
     bool output;
   };
 
-  // Null: not known yet.
+  // Null if it is not known yet.
   const int64_t* extent(const std::string& factor) const {
     if (const auto known = extents_.find(factor); known != extents_.end()) return &known->second.extent;
     if (factor == "one" || factor == "two") return &extents_.emplace(factor, Known{factor == "one" ? 1 : 2, ""}).first->second.extent;

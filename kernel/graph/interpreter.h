@@ -1,4 +1,4 @@
-// Runs a graph in float64 through the reference of each operation: slow, and what everything else is compared with.
+// Runs a graph in float64 by the reference of each operation. It is slow, and everything else is compared with it.
 #pragma once
 
 #include <functional>
@@ -21,7 +21,7 @@ class ReferenceRun {
   // The same for a reference that also fills `rounded`.
   RefCall call_rounded();
 
-  // New vectors, those of in-place operations too; that of an absent in-place input is empty. Zero before the reference ran.
+  // New vectors, also for in-place operations; empty if the in-place input is absent. They are zero before the reference runs.
   std::vector<std::vector<double>> outputs;
   std::vector<std::vector<double>> rounded;  // RefCall::rounded of each output
 
@@ -40,7 +40,7 @@ class Interpreter {
   // Values of an input or state; unset ones are zero.
   std::vector<double>& operator[](TensorId id) { return values_[id]; }
   std::vector<double>& named(std::string_view tensor_name);
-  // Runs the nodes that `chosen` takes, in order.
+  // Runs the nodes that `chosen` accepts, in order.
   void run(const std::function<bool(const Node&)>& chosen);
   void run_all() {
     run([](const Node&) { return true; });
@@ -48,12 +48,12 @@ class Interpreter {
 
   // Runs one operation of the kernel.
   void run_one(const Node& n);
-  // The same in two steps: several ranks run a conversion together between them.
+  // The same in two steps, as several ranks run a conversion together between the two.
   ReferenceRun begin(const Node& n) const;
   void finish(const Node& n, const ReferenceRun& run);
 
  private:
-  // The values of a tensor, and of a group those of its members.
+  // The values of a tensor; for a group, the values of its members.
   std::vector<double> value(TensorId t) const;
   void assign(TensorId t, const std::vector<double>& values);
   const Graph& g_;
@@ -61,7 +61,7 @@ class Interpreter {
   std::vector<std::vector<double>> values_;
 };
 
-// One node on given inputs. `rounded`, where given, gets what RefCall::rounded says of each output.
+// Runs one node on given inputs. If `rounded` is given, it receives RefCall::rounded of each output.
 std::vector<std::vector<double>> run_reference(const OpDef& def, const Attrs& attrs, const std::vector<TensorType>& input_types,
                                                std::vector<std::vector<double>> inputs, const std::vector<bool>& present,
                                                std::vector<std::vector<double>>* rounded = nullptr);

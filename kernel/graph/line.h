@@ -1,4 +1,4 @@
-// One line of a graph's text, taken word by word.
+// Reads one line of a graph's text word by word.
 #pragma once
 
 #include <cstdint>
@@ -13,21 +13,21 @@ class Line {
  public:
   Line(std::string_view text, size_t number) : rest_(text), number_(number) {}
 
-  // The next character, without blanks before it; 0 at the end.
+  // The next character after blanks, or 0 at the end.
   char next();
   bool ends() { return next() == 0; }
-  // Is this next? Then it is taken.
+  // Consumes this text if it is next. Returns whether it was.
   bool take(char c);
   bool is(std::string_view word);
   bool take(std::string_view word);
   void need(char c);
   void end();
 
-  // A word, or anything in quotes.
+  // Consumes a word, or a text in quotes.
   bool has_name();
   bool has_type();  // a word before a bracket
   std::string name(const char* expected);
-  // Everything up to a blank, a bracket or a comma.
+  // Consumes everything up to a blank, a bracket or a comma.
   std::string_view word();
   template <class T>
   T integer(const char* expected) {
@@ -36,7 +36,7 @@ class Line {
   template <class T>
   T number(std::string_view word, const char* expected);
 
-  // Takes one of the words that are the names of an enumeration's values.
+  // Consumes one of the names of an enumeration's values.
   template <class E, class Words>
   bool choice(E& value, const Words& words) {
     for (size_t i = 0; i < words.size(); ++i)
@@ -44,7 +44,7 @@ class Line {
     return false;
   }
 
-  // The same, where nothing else may be next.
+  // The same; throws if another text is next.
   template <class E, class Words>
   void choice_of(E& value, const Words& words) {
     if (choice(value, words)) return;

@@ -9,7 +9,7 @@
 namespace corral::graph {
 namespace {
 
-// A sign, an exponent and a fraction. Below 2^lowest the steps stay as they are above it.
+// A format of sign, exponent and fraction. Below 2^lowest the steps are those above it.
 struct Format {
   DType dtype;
   int bits, fraction, lowest;
@@ -52,7 +52,7 @@ uint8_t code_of(double value, DType dtype) {
   if (std::isnan(value)) return 0x7f;
   const double size = std::fabs(value);
   const int exponent = size == 0 ? f.lowest : std::max(std::ilogb(size), f.lowest);
-  // The fraction's leading one raises the exponent by one where there is one.
+  // If the fraction has a leading one, it raises the exponent by one.
   const int code = ((exponent - f.lowest) << f.fraction) + static_cast<int>(size / std::exp2(exponent) * (1 << f.fraction));
   return static_cast<uint8_t>(code | (std::signbit(value) ? 1 << (f.bits - 1) : 0));
 }

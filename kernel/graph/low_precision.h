@@ -10,11 +10,11 @@ namespace corral::graph {
 bool is_low_precision(DType dtype);
 double largest_of(DType dtype);
 
-// The nearest value of the format; beyond the largest it is that one, of infinity too. A NaN stays one, but in E2M1, which has none: 6.
-// F8_E8M0 holds powers of two from 2^-127 to 2^127 only.
+// The nearest value of the format. Values beyond the largest, and infinity, become the largest. A NaN stays NaN, except in E2M1, which has
+// no NaN and gives 6. F8_E8M0 has the powers of two from 2^-127 to 2^127 only.
 double round_to_low(double value, DType dtype);
 
-// Between a value that the format holds and its code.
+// Convert between a value of the format and its code.
 uint8_t code_of(double value, DType dtype);
 double value_of(uint8_t code, DType dtype);
 

@@ -21,21 +21,21 @@ struct Mesh {
     return all;
   }
 
-  // Null where the mesh has no such dimension.
+  // Null if the mesh has no such dimension.
   const MeshDimension* find(std::string_view name) const {
     for (const MeshDimension& d : dimensions)
       if (d.name == name) return &d;
     return nullptr;
   }
 
-  // Where a rank is in a dimension of the mesh.
+  // The coordinate of a rank in a dimension of the mesh.
   size_t coordinate(size_t rank, std::string_view name) const {
     for (size_t i = dimensions.size(); i-- > 0; rank /= dimensions[i].ranks)
       if (dimensions[i].name == name) return rank % dimensions[i].ranks;
     return 0;
   }
 
-  // The ranks that differ from this one in a dimension of the mesh alone, this one among them, by their coordinates.
+  // The ranks that differ from this one in this dimension only, and this one, in the order of their coordinates.
   std::vector<size_t> group(size_t rank, std::string_view name) const {
     size_t step = 1, i = dimensions.size();
     while (i-- > 0 && dimensions[i].name != name) step *= dimensions[i].ranks;

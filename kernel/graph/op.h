@@ -33,7 +33,7 @@ struct AttrDef {
 
 using Attrs = std::vector<NamedAttribute>;
 
-// The view of a node that every rule gets.
+// A node as every rule sees it.
 class NodeCall {
  public:
   NodeCall(const OpDef& def, const Attrs& attrs, std::string where);
@@ -61,7 +61,7 @@ class ShapeCall : public NodeCall {
   const Shape& operator[](std::string_view name) const { return type(name).shape; }
   DType dtype(std::string_view name) const { return type(name).dtype; }
   bool has(std::string_view name) const { return inputs_[index(operands.inputs, name)] != nullptr; }
-  // Fails with the operand's shape where `good` is false.
+  // Throws an Error with the operand's shape if `good` is false.
   void require(bool good, std::string_view operand, std::string_view sentence) const;
 
  private:
@@ -69,7 +69,7 @@ class ShapeCall : public NodeCall {
   std::vector<const TensorType*> inputs_;
 };
 
-// Emits backward nodes.
+// The view of a gradient rule; it emits backward nodes.
 class GradCall : public NodeCall {
  public:
   using Emit = std::function<std::vector<TensorId>(const std::string& op, const std::vector<TensorId>& inputs, const Attrs& attrs)>;
@@ -88,7 +88,7 @@ class GradCall : public NodeCall {
   std::vector<TensorId> gradients;
 
  private:
-  // A node may leave out absent operands at its end.
+  // Absent operands at the end of a node may be missing.
   static TensorId present(const std::vector<TensorId>& operands, size_t i) { return i < operands.size() ? operands[i] : 0; }
   const Node& node_;
   std::vector<TensorId> output_gradients_;
@@ -96,7 +96,7 @@ class GradCall : public NodeCall {
   Emit emit_;
 };
 
-// Runs in float64; integers are whole numbers in float64 too.
+// The view of a reference. Values are float64; integers are stored as whole numbers.
 class RefCall : public NodeCall {
  public:
   struct Value {
@@ -113,8 +113,8 @@ class RefCall : public NodeCall {
   bool has(std::string_view name) const { return inputs_[index(operands.inputs, name)] != nullptr; }
   bool writes(std::string_view name) const { return outputs_[index(operands.outputs, name)] != nullptr; }
   const Shape& shape(std::string_view name) const;
-  // Where a device may round an intermediate factor to the type of its operands: of each number of the output, the sum of the magnitudes
-  // of the products that have such a factor. Empty where nobody asks.
+  // For error bounds: a device may round an intermediate factor to the type of its operands. By element of the output, the sum of the
+  // magnitudes of the products with such a factor. Empty if the caller does not ask for it.
   std::span<double> rounded(std::string_view output) const {
     return rounded_.empty() ? std::span<double>() : rounded_[index(operands.outputs, output)];
   }
@@ -127,8 +127,8 @@ class RefCall : public NodeCall {
 // Does an id number one of `count` elements? Any other id means "no element".
 inline bool is_id(double id, size_t count) { return id >= 0 && id < static_cast<double>(count); }
 
-// One case of the tests: shapes by input name; an input without one is absent. Values are drawn from [low, high) where `ranges` has the
-// input, from [-1, 1) otherwise; `values` gives them outright. `types` of inputs that are of a format of eight or four bits.
+// One case of the tests. `shapes` by input name; an input without a shape is absent. Values come from `values`, or are drawn from [low,
+// high) of `ranges`, or from [-1, 1). `types` names the types of inputs in a format of eight or four bits.
 struct Case {
   std::map<std::string, Shape> shapes{};
   Attrs attrs{};
@@ -142,15 +142,16 @@ enum class TypeClass { kFloating, kLow, kFloatingOrLow };  // kLow: a format of 
 struct OpDef {
   std::string name{};
   AxesOfRoles axes{};
-  // The parts of operands that ranks may have, and what such ranks owe. Tests cut every factor of every case by these.
+  // The rules for cuts: the parts of operands that ranks may have, and the reductions that they then owe. Tests cut every factor of every
+  // case.
   std::string whole{};  // factors that may not be cut, separated by spaces; numbers and attributes never are
-  // output -> sum, max or log_sum_exp: completes what ranks give of it that cut a factor which it lacks; a sum where it is not here
+  // output -> sum, max or log_sum_exp: the reduction that completes an output without the factor that ranks cut. Default: sum.
   std::map<std::string, std::string> reduces{};
-  // Inputs in which the outputs are linear: a partial sum may stay one through the operation. An entry of several, such as "a b", is linear
-  // in all of them together.
+  // Inputs in which the outputs are linear, so that a partial sum stays one through the operation. An entry of several inputs, such as "a
+  // b", is linear in all of them together.
   std::vector<std::string> linear_in{};
-  std::map<std::string, std::string> ids{};    // input that numbers elements of a factor -> that factor: of a part it needs local_ids
-  std::map<std::string, std::string> first{};  // input [1] that says where a factor begins -> that factor; absent: at 0
+  std::map<std::string, std::string> ids{};  // input of ids of a factor's elements -> that factor; if it is cut, the input needs local_ids
+  std::map<std::string, std::string> first{};  // input [1] with the first element of a factor -> that factor; absent: 0
   std::vector<AttrDef> attrs{};
   std::map<std::string, DType> types{};  // of operands that have one type only
   std::map<std::string, TypeClass>
@@ -158,7 +159,7 @@ struct OpDef {
   std::vector<TensorType> (*shape)(const ShapeCall&) = nullptr;
   void (*gradient)(GradCall&) = nullptr;  // null: no gradient flows through
   void (*reference)(const RefCall&) = nullptr;
-  // A conversion between ranks: the reference for all ranks of a mesh dimension in their order, and no operation of a device.
+  // For a conversion between ranks, which no device runs: the reference for all ranks of a mesh dimension in their order.
   void (*exchange)(std::span<const RefCall> ranks) = nullptr;
   bool cuts = false;                             // the output's leading axes may be a fraction or a multiple of the input's
   bool cheap = false;                            // recomputing it costs less than keeping its output
@@ -171,15 +172,15 @@ struct OpDef {
   const Operands& operands(const Attrs& attributes) const;
 };
 
-// The definition; throws naming `where` and the nearest where there is none.
+// Finds the definition. Throws naming `where` and the nearest name if there is none.
 const OpDef& find_op(std::string_view name, const std::string& where = "");
 // The same, or null.
 const OpDef* try_op(std::string_view name);
 std::span<const OpDef* const> all_ops();
 
-// May a tensor of this type be this operand?
+// True if a tensor of this type may be this operand.
 bool takes(const OpDef& def, const std::string& operand, DType dtype);
-// Is the type of this output the one that the shape rule gives, and no other?
+// True if this output must have the type that the shape rule gives.
 bool has_inferred_type(const OpDef& def, const std::string& output);
 
 // Types of the outputs; throws Error naming operation, scope, operand and shape.

@@ -33,7 +33,7 @@ std::string quoted(const std::string& name) {
   return text + '"';
 }
 
-// The shortest digits that are read as the same number; with a point, an exponent or a word, as an integer has none.
+// The shortest digits that read back as the same number, with a point or an exponent to tell it from an integer.
 std::string number_text(double number) {
   std::array<char, 32> digits;
   std::string text(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr);
@@ -48,7 +48,7 @@ std::string list_text(const std::vector<T>& list) {
   return text + ")";
 }
 
-// A graph is looked at when something is wrong with it: every number may point nowhere.
+// A graph is printed when something is wrong with it, so any number in it may be out of range.
 class Printer {
  public:
   Printer(const Graph& g, std::ostream& out) : g_(g), out_(out), shown_(g.tensors.size()) {}

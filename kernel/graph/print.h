@@ -8,7 +8,7 @@
 
 namespace corral::graph {
 
-// Leaves out what a graph has without meaning: the numbers of names, and fields that this Corral does not know.
+// The numbers of names, and fields that this Corral does not know, are not printed.
 void print(const Graph& g, std::ostream& out);
 std::string text_of(const Graph& g);
 

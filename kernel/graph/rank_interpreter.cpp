@@ -13,7 +13,7 @@ std::string mesh_of(const Graph& g, const Node& n) {
   return mesh ? mesh->text : "";
 }
 
-// The operation and attributes about which the ranks of a group must agree.
+// The operation and the attributes in which the ranks of a group must agree.
 std::string agreement(const Graph& g, const Node& n) {
   std::string text = op_of(g, n);
   for (const NamedAttribute& a : attributes_of(g, n))
@@ -57,7 +57,7 @@ void RankInterpreter::run_to_conversion(size_t rank, Progress& p) {
   for (; p.waits() && !op(g, p.waits()->node).exchange; ++p.next) values_[rank]->run_one(p.waits()->node);
 }
 
-// Lets the group of a rank run the conversion at which all of them are; false where one of them is elsewhere.
+// Runs the conversion that all ranks of the group have reached. Returns false if one of them is elsewhere.
 bool RankInterpreter::meet(size_t rank, std::vector<Progress>& all) {
   const Step* first = all[rank].waits();
   if (!first || !op(graphs_[rank], first->node).exchange) return false;

@@ -1,4 +1,4 @@
-// Runs the graphs of many ranks in one process, in float64 and in lockstep: what a partition is compared with the whole graph by.
+// Runs the graphs of many ranks in one process, in float64 and in lockstep, to compare a partition with the whole graph.
 #pragma once
 
 #include <functional>
@@ -12,7 +12,7 @@ namespace corral::graph {
 
 class RankInterpreter {
  public:
-  // One graph a rank, in the order of the mesh. Throws Error where their number is not the mesh's.
+  // One graph a rank, in the order of the mesh. Throws Error if their number is not that of the mesh.
   RankInterpreter(std::vector<Graph> graphs, Mesh mesh);
 
   size_t ranks() const { return graphs_.size(); }
@@ -21,9 +21,9 @@ class RankInterpreter {
   // Values of the rank's inputs and states.
   Interpreter& operator[](size_t rank) { return *values_[rank]; }
 
-  // Each rank runs its nodes that `chosen` takes, in order. At a conversion it waits for the other ranks of its group, which are those that
-  // differ from it in the conversion's mesh dimension alone. Throws Error where ranks of a group come to different conversions, or where a
-  // rank waits for one that ended or waits elsewhere: it names each rank, its operation and its node.
+  // Runs the nodes that `chosen` accepts, in order. At a conversion a rank waits for its group: the ranks that differ from it only in the
+  // conversion's mesh dimension. Throws Error if ranks of a group reach different conversions, or if a rank waits for one that has ended or
+  // waits elsewhere; the message names each rank, its operation and its node.
   void run(const std::function<bool(const Node&)>& chosen);
   void run_all() {
     run([](const Node&) { return true; });

@@ -1,4 +1,4 @@
-// Who writes and who reads each tensor of a graph.
+// The writers and the readers of each tensor of a graph.
 #pragma once
 
 #include <cstdint>

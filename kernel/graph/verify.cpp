@@ -83,7 +83,7 @@ class Verifier {
     layout(t);
   }
 
-  // The tensor of a rank is the part that its layout says of the whole one.
+  // A rank's tensor must have the shape of the part that its layout describes.
   void layout(const Tensor& t) const {
     const Layout& l = t.layout;
     if (l.global.empty() && l.cuts.empty() && l.owes.empty()) return;
@@ -163,7 +163,7 @@ class Verifier {
     outputs(n, def, attrs, expected, at);
   }
 
-  // The parts of a node: known operations that name nothing of the graph but the node's inputs and outputs.
+  // The parts of a node's body: known operations on the node's inputs and outputs and on tensors of the body.
   void body(size_t i, const Node& n) {
     std::unordered_map<TensorId, bool> made;  // by the parts so far; whether the first of them added to it
     const auto names = [](const std::vector<TensorId>& list, TensorId t) { return std::find(list.begin(), list.end(), t) != list.end(); };
@@ -249,7 +249,7 @@ class Verifier {
     return at < n.inputs.size() ? n.inputs[at] : 0;
   }
 
-  // A tensor that is not a state has memory for one run only: forward and backward of one micro-batch, or the update.
+  // A tensor that is not a state is live within one run only: forward and backward of one micro-batch, or the update.
   void lives_until(TensorId t, const Node& reader, size_t i) const {
     const size_t made = uses_.last_writer(t, i);
     if (state_[t] || made == Uses::kNone) return;

@@ -1,4 +1,4 @@
-// Is this graph one that can run? A graph comes from a plugin: nothing about it is taken for granted.
+// Checks that a graph can run. A graph may come from a plugin, so nothing about it is assumed.
 #pragma once
 
 #include "corral/graph.h"

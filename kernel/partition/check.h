@@ -1,4 +1,4 @@
-// Do the layouts of a rank's graph hold together?
+// Checks that the layouts of a rank's graph are consistent.
 #pragma once
 
 #include "corral/graph.h"

@@ -10,7 +10,7 @@
 
 namespace corral::partition {
 
-// The share of a tensor that each rank of one mesh dimension has: all the same, each a part of an axis, or each a partial result.
+// The share of a tensor on each rank of one mesh dimension: the same on all, a part of an axis, or a partial result.
 struct Share {
   enum class Kind { kSame, kCut, kPartial };
   Kind kind = Kind::kSame;
@@ -25,14 +25,14 @@ std::string text_of(const Share& share);
 
 Share share_of(const Graph& g, TensorId t, std::string_view mesh);
 
-// The mesh dimensions that the graph's layouts and conversions name, with their ranks. Throws Error where two disagree about these.
+// The mesh dimensions that the graph's layouts and conversions name. Throws Error if two disagree about the number of ranks.
 std::vector<graph::MeshDimension> mesh_of(const Graph& g);
 
-// For each number of the tensor on a rank, its place in the whole tensor.
+// For each element of a rank's tensor, its index in the whole tensor.
 std::vector<size_t> places(const Graph& g, TensorId t, const graph::Mesh& mesh, size_t rank);
 
-// The part of a whole tensor that a rank has, as `places` says. Of a partial result the first rank of each mesh dimension has
-// all, and the others nothing: 0, or -infinity for another reduction than a sum.
+// A rank's part of a whole tensor, by `places`. If the tensor is partial, the first rank of each mesh dimension gets the values and the
+// others the neutral element: 0 of a sum, -infinity of another reduction.
 std::vector<double> part_of(const Graph& g, TensorId t, const graph::Mesh& mesh, size_t rank, std::span<const double> whole);
 
 }  // namespace corral::partition

@@ -1,4 +1,4 @@
-// How far the pipeline has brought a graph, and what a graph must be by then.
+// The stages of a graph in the pipeline, and the demands of each.
 #pragma once
 
 #include "corral/graph.h"
@@ -9,11 +9,11 @@ enum class Stage {
   kModel,           // forward only: what a model emits, with adapters
   kDifferentiated,  // each trained parameter has a gradient of its shape
   kUpdated,         // each trained parameter is written in the update phase
-  kPartitioned,     // one rank's part: its layouts hold together
+  kPartitioned,     // one rank's part, with consistent layouts
 };
 
-// `graph::verify`, and what the stage demands. No stage but the last has layouts and conversions. Throws Error naming stage and node or
-// state.
+// Checks `graph::verify` and the demands of the stage. Only the last stage has layouts and conversions. Throws Error naming stage and node
+// or state.
 void verify(const Graph& g, Stage stage);
 
 }  // namespace corral::partition

@@ -10,8 +10,8 @@ using graph::Uses;
 
 bool sets_to_zero(const Graph& g, const Node& n) { return op_of(g, n) == "fill" && n.when == When::FIRST; }
 
-// F(gradient, node, number of the output) for each gradient of a step that its first use writes, whatever was there before, or adds to.
-// Nodes that set it to 0 aside, where `zeros_aside`.
+// Calls f(gradient, node, number of the output) for each gradient whose first use in a step writes it or adds to it. If `zeros_aside`,
+// nodes that set it to 0 do not count as uses.
 template <class F>
 void each_made_gradient(const Graph& g, bool zeros_aside, F f) {
   const Uses uses(g);

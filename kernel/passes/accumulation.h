@@ -1,16 +1,16 @@
-// Gradients of a step that has one micro-batch: nothing is summed over micro-batches, so no gradient has to be live from the step's begin.
+// Gradients of a step with one micro-batch. Nothing is summed over micro-batches, so a gradient is live from its first term only.
 #pragma once
 
 #include "corral/graph.h"
 
 namespace corral::passes {
 
-// The first node that adds to a gradient writes it instead, and the nodes that set gradients to 0 are gone. For a graph whose step is one
-// micro-batch; the numbers stay bit for bit the same.
+// Lets the first node that adds to a gradient overwrite it, and removes the nodes that set gradients to 0. For a graph whose step has one
+// micro-batch. The numbers stay bit for bit the same.
 Graph write_gradients(Graph g);
 
-// Is this state made anew by each run of the graph before anything reads it? Then it needs memory from there on only.
-// By tensor; of gradients only, anything else may be asked for between steps.
+// By tensor: true for a gradient that each run of the graph overwrites before anything reads it, so that it is live from there on only.
+// Other states may be read between steps.
 std::vector<bool> made_within_step(const Graph& g);
 
 }  // namespace corral::passes

@@ -18,8 +18,8 @@ using graph::TensorType;
 // One term of a gradient.
 struct Contribution {
   TensorId tensor;
-  bool own;     // nothing but this sum reads it
-  size_t made;  // before this node
+  bool own;     // only this sum reads it
+  size_t made;  // it is written before this node
 };
 
 class Autodiff {
@@ -80,7 +80,7 @@ class Autodiff {
   }
 
   void differentiate(size_t i) {
-    // A copy: emitting moves the nodes.
+    // A copy, as emitting moves the nodes.
     const Node n = g_.nodes[i];
     if (n.phase != Phase::FORWARD || op_of(g_, n) == "fill") return;
     const std::string where = graph::where(g_, i);
@@ -113,7 +113,7 @@ class Autodiff {
         const auto [copy, added] = copies.emplace(t, static_cast<TensorId>(g_.tensors.size()));
         if (added) {
           g_.tensors.push_back(Tensor(g_.tensors[t]));
-          part.accumulate &= ~(1u << k);  // the sum that it adds to is kept outside
+          part.accumulate &= ~(1u << k);  // the sum is kept outside of the body
         }
         t = copy->second;
       }
@@ -138,7 +138,7 @@ class Autodiff {
     std::erase_if(g_.nodes, [&](const Node&) { return unread[i++]; });
   }
 
-  // `n` as its gradient rule sees it: `seen` names tensors of the backward phase where `n` names what is gone by then.
+  // The node as its gradient rule sees it: `seen` names tensors of the backward phase instead of tensors that are no longer live then.
   void differentiate(const Node& n, const Node& seen, const std::string& where) {
     std::vector<TensorId> output_gradients;
     bool any = false;
@@ -146,7 +146,7 @@ class Autodiff {
       const TensorId t = n.outputs[k];
       output_gradients.push_back(t < contributions_.size() ? sum(t) : 0);
       any = any || output_gradients.back();
-      // The tensor that it was added to has the same gradient.
+      // The tensor to which this output was added has the same gradient.
       if (output_gradients.back() && n.accumulate >> k & 1) contribute(t, output_gradients.back(), false);
     }
     std::vector<bool> needed;
@@ -184,14 +184,14 @@ class Autodiff {
     }
   }
 
-  // Is this tensor the gradient of one input alone, and of no output? Rules hand gradients through.
+  // True if this tensor is the gradient of one input only and of no output; a rule may pass a gradient on unchanged.
   static bool only_use(const std::vector<TensorId>& gradients, size_t k, const std::vector<TensorId>& output_gradients) {
     return std::count(gradients.begin(), gradients.end(), gradients[k]) == 1 &&
            std::find(output_gradients.begin(), output_gradients.end(), gradients[k]) == output_gradients.end();
   }
 
-  // Parameters collect in their state, anything else in the first contribution where that is nobody else's; what is left is summed when
-  // the node that made the tensor is reached.
+  // Gradients of parameters are summed in their state, others in their first term if nothing else reads it. The remaining terms are summed
+  // when the node that wrote the tensor is reached.
   void contribute(TensorId of, TensorId gradient, bool own) {
     if (const auto state = gradient_state_.find(of); state != gradient_state_.end()) {
       if (!own || !add_to(state->second, gradient, forward_)) b_.node("cast", {gradient}, {state->second}).accumulate = 1;
@@ -202,8 +202,8 @@ class Autodiff {
     if (!added) parts.push_back({gradient, own, g_.nodes.size()});
   }
 
-  // Lets the node that made the gradient add it to `total`, where it may and nothing reads the gradient. `total` is made before node
-  // `made`.
+  // Lets the node that computed the gradient add it to `total`, if its operation can and nothing reads the gradient. `total` is written
+  // before node `made`.
   bool add_to(TensorId total, TensorId gradient, size_t made) {
     for (size_t i = g_.nodes.size(); i-- > made;) {
       Node& maker = g_.nodes[i];
@@ -257,7 +257,7 @@ class Autodiff {
   std::vector<bool> needed_;
   std::vector<std::vector<Contribution>> contributions_;
   std::unordered_map<TensorId, TensorId> gradient_state_;
-  std::vector<size_t> repeats_;  // nodes that make something of a body again
+  std::vector<size_t> repeats_;  // nodes that compute a value of a body again
 };
 
 }  // namespace

@@ -5,8 +5,8 @@
 
 namespace corral::passes {
 
-// Keeps what outputs and in-place updates of states need. Numbers of tensors stay; states and inputs that nothing uses are dropped where
-// `unused_too`.
+// Keeps the nodes that outputs and in-place updates of states need. Tensors keep their numbers. If `unused_too`, states and inputs without
+// uses are removed as well.
 Graph eliminate(Graph g, bool unused_too = false);
 
 }  // namespace corral::passes

@@ -1,4 +1,4 @@
-// Puts what a node consists of in its place.
+// Replaces nodes by their bodies.
 #pragma once
 
 #include <functional>
@@ -9,10 +9,10 @@
 
 namespace corral::passes {
 
-// Each node that has a body and that `chosen` takes becomes the nodes of its body.
+// Replaces each node that has a body, and that `chosen` accepts, by the nodes of its body.
 Graph expand(Graph g, const std::function<bool(const Graph&, const Node&)>& chosen);
 
-// Those whose body holds one of these operations, for passes that look for them.
+// The same for nodes whose body contains one of these operations, for passes that look for these.
 Graph expand_around(Graph g, std::initializer_list<std::string_view> ops);
 
 }  // namespace corral::passes

@@ -7,7 +7,7 @@
 namespace corral::passes {
 namespace {
 
-// Replaces linear_lse by the product itself, of all places or of the one that `last` selects.
+// Replaces linear_lse by the product itself, for all token positions or for the one that `last` selects.
 void replace_loss(Graph& g, bool last_only) {
   for (size_t i = 0; i < g.nodes.size(); ++i) {
     if (op_of(g, g.nodes[i]) != "linear_lse") continue;
@@ -67,7 +67,7 @@ Graph generation(Graph g, int64_t cache_length) {
   const std::vector<Node> nodes = std::move(g.nodes);
   g.nodes.clear();
   GraphBuilder b(g);
-  // A state with what `x` is at each position so far.
+  // Adds a state that contains `x` of each token position so far.
   const auto cached = [&](TensorId x, const char* name) {
     const Shape shape = g.tensors[x].shape;
     State s;
@@ -82,7 +82,7 @@ Graph generation(Graph g, int64_t cache_length) {
       // The cache contains the key of each token position at its position: it sees all up to its own, and padding sees none.
       n.inputs = {n.inputs[0], cached(n.inputs[1], "key"), cached(n.inputs[2], "value"), n.inputs[3], positions};
       n.outputs = {n.outputs[0]};
-      std::erase_if(n.attributes, [&](const Attribute& a) { return g.names[a.name] == "texts"; });  // it speaks of the data
+      std::erase_if(n.attributes, [&](const Attribute& a) { return g.names[a.name] == "texts"; });  // it describes the data of training
     }
     g.nodes.push_back(std::move(n));
   }

@@ -1,18 +1,18 @@
-// From the training forward pass to one that generates: the same graph with cached attention and logits instead of the loss.
+// Turns the forward graph of training into one that generates: with a cache for attention and logits instead of the loss.
 #pragma once
 
 #include "corral/graph.h"
 
 namespace corral::passes {
 
-// The same without dropout, for everything but training.
+// Removes dropout, for everything but training.
 Graph without_dropout(Graph forward);
 
-// The output `logits` f32 [batch, seq, vocabulary] instead of the losses; attention stays as it is.
+// Replaces the losses by the output `logits` f32 [batch, seq, vocabulary]. Attention stays without a cache.
 Graph logits_of_all(Graph forward);
 
-// `logits` f32 [batch, 1, vocabulary] of the place that input `last` i32 [batch] names, over key and value caches of `cache_length` places:
-// states cache.key.SCOPE and cache.value.SCOPE. Places with positions < 0 are padding.
+// Replaces the losses by `logits` f32 [batch, 1, vocabulary] of the token position in the new input `last` i32 [batch], and adds key and
+// value caches of `cache_length` token positions: the states cache.key.SCOPE and cache.value.SCOPE. A position < 0 is padding.
 Graph generation(Graph forward, int64_t cache_length);
 
 }  // namespace corral::passes

@@ -15,7 +15,7 @@ namespace {
 
 constexpr int64_t kParts = 16;
 
-// A node that can be joined with others. Its operands are states that it takes element by element, and scalars.
+// A node that can be joined with others. Its operands are states, used element by element, and scalars.
 struct Joinable {
   size_t node;
   std::vector<TensorId> whole;  // the states, inputs before outputs
@@ -33,7 +33,7 @@ class Grouping {
 
   void run() {
     std::vector<Joinable> all;
-    // In a run of neighbours no node of another operation is between: all of them may as well happen at once.
+    // No node of another operation is between these neighbours, so they may run at once.
     for (size_t i = 0, first = 0; i < g_.nodes.size(); ++i) {
       if (g_.nodes[i].op != g_.nodes[first].op) first = i;
       add_joinable(i, first, all);
@@ -63,13 +63,13 @@ class Grouping {
       if (!add_operand(j, n.inputs[k], o.input_axes[k], true)) return;
     for (size_t k = 0; k < n.outputs.size(); ++k) {
       const bool adds = n.accumulate >> k & 1, is_sum = o.output_axes[k] == std::vector<std::string>{"one"};
-      // Only the first sum of a run may write what the others add to.
+      // Only the first sum of these may overwrite the result; the others add to it.
       if (!add_operand(j, n.outputs[k], o.output_axes[k], is_sum ? adds || i == first : !adds)) return;
     }
     if (!j.whole.empty()) all.push_back(std::move(j));
   }
 
-  // False where a node with this operand cannot be joined.
+  // False if a node with this operand cannot be joined.
   bool add_operand(Joinable& j, TensorId t, const std::vector<std::string>& axes, bool may) const {
     if (!may) return false;
     if (t == 0 || axes == std::vector<std::string>{"one"}) {
@@ -152,9 +152,9 @@ class Grouping {
   GraphBuilder b_;
   std::vector<bool> state_;
   std::vector<StateKind> kind_;
-  int64_t total_ = 0;  // elements of all that is joined first
+  int64_t total_ = 0;  // elements of all states that are joined first
   std::unordered_map<TensorId, size_t> group_of_;
-  std::unordered_set<size_t> gone_;  // nodes that another one does now
+  std::unordered_set<size_t> gone_;  // nodes that a joined node replaces
 };
 
 }  // namespace

@@ -14,7 +14,7 @@ namespace {
 
 class Recompute {
  public:
-  // `uses`: of the graph as it is now. `repeats`: may this forward node run once more?
+  // `uses` are those of the given graph. `repeats` tells by node whether a forward node may run again.
   Recompute(Graph& g, const graph::Uses& uses, const std::function<bool(const Node&)>& repeats)
       : g_(g), uses_(uses), kept_(g.tensors.size()), repeats_(g.nodes.size()) {
     for (const Port& p : g_.outputs) kept_[p.tensor] = true;
@@ -35,8 +35,8 @@ class Recompute {
   }
 
  private:
-  // The tensor that holds the value of `t` in the backward phase. The nodes that write `t`, and those that add to it, are repeated before
-  // its first use there.
+  // The tensor that contains the value of `t` in the backward phase. All nodes that write `t` or add to it are repeated before its first
+  // use there.
   TensorId again(TensorId t, std::vector<Node>& result) {
     if (kept_[t]) return t;
     if (const auto copy = copies_.find(t); copy != copies_.end()) return copy->second;
@@ -72,7 +72,7 @@ class Recompute {
   std::unordered_map<TensorId, TensorId> copies_;
 };
 
-// Tensors that a scope hands to another are kept: by tensor.
+// By tensor: true if a scope passes it to another. These are kept.
 std::vector<bool> crossing(const Graph& g, const graph::Uses& uses) {
   std::vector<bool> result(g.tensors.size());
   for (size_t i = 0; i < g.nodes.size(); ++i) {

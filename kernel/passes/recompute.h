@@ -1,4 +1,5 @@
-// Trades arithmetic for memory: forward values are made again in the backward phase instead of kept.  arXiv:1604.06174, arXiv:2205.05198
+// Trades arithmetic for memory: the backward phase computes forward values again instead of keeping them.  arXiv:1604.06174,
+// arXiv:2205.05198
 #pragma once
 
 #include <string>

@@ -16,7 +16,7 @@ TensorId add_state(GraphBuilder& b, const char* name, DType dtype) {
 
 Graph step_sums(Graph g) {
   const TensorId losses = find_port(g, g.outputs, "losses"), weights = find_port(g, g.inputs, "weights");
-  if (!losses || !weights) return g;  // nothing is trained, which the optimizer says
+  if (!losses || !weights) return g;  // nothing is trained; the optimizer reports that
   std::erase_if(g.outputs, [&](const Port& p) { return p.tensor == losses; });
   std::vector<Node> before = std::move(g.nodes);
   g.nodes.clear();

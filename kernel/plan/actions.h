@@ -1,4 +1,4 @@
-// The work of one rank as a list of actions on streams. An action runs after earlier ones of its stream and after those that it waits for.
+// The work of one rank as a list of actions on streams. An action runs after all earlier actions of its stream and after its `waits`.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ struct Action {
   TensorId from = 0, to = 0;
   uint32_t peer = 0;
   uint32_t stream = 0;
-  uint32_t slot = 0;              // of the micro-batch in flight: its tensors have memory of their own
+  uint32_t slot = 0;              // the micro-batch in flight; each slot has its own memory for activations
   std::vector<uint32_t> waits{};  // earlier actions of other streams, by number
 };
 
@@ -36,10 +36,10 @@ struct Schedule {
 // All nodes of a graph in their order, on one stream.
 Schedule in_order(const Graph& g);
 
-// Throws a bug where an action names a stream, slot or node that is not there, or waits for one that is not before it.
+// Throws a bug if an action names a stream, slot or node that does not exist, or waits for an action that does not precede it.
 void check(const Graph& g, const Schedule& schedule);
 
-// Tensors that all slots share, by tensor: states, and what is made once a step: before the first micro-batch or after the last.
+// By tensor: true if all slots share it. Shared are states, and tensors that are computed once a step (`when` FIRST or LAST).
 std::vector<bool> shared_by_slots(const Graph& g);
 
 // Calls use(tensor, writes) for each operand of the action's operation number `i`: of its node number `i`, where it has nodes.

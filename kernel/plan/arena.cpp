@@ -14,13 +14,13 @@ namespace {
 
 uint64_t size_of(const Graph& g, TensorId t) { return aligned(bytes_of(g.tensors[t].dtype, elements(g.tensors[t].shape))); }
 
-// Bytes of a state where it is placed: within a group, or alone.
+// Bytes of a state in its place: within a group, or alone.
 uint64_t room_of(const Graph& g, TensorId t, bool grouped) {
   return grouped ? bytes_of(g.tensors[t].dtype, group_elements(g, t)) : size_of(g, t);
 }
 
-// True for gradients that each step makes anew: they are placed among its activations. The members of a group are placed so together, and
-// only if no zeros are between them: no step writes these.
+// By tensor: true for gradients that each step makes anew; these are placed among its activations. The members of a group are placed
+// together, and only without padding between them, as no step writes the padding.
 std::vector<bool> made_anew(const Graph& g) {
   std::vector<bool> made = passes::made_within_step(g);
   for (const Group& group : g.groups) {
@@ -36,7 +36,7 @@ constexpr std::array kKinds{"parameters", "gradients", "masters", "moments", "ca
 
 class Planner {
  public:
-  // States that outlive a step, from the bottom up; groups first. `made`: states that do not, here and below.
+  // Places the states that outlive a step from offset 0 up, groups first. `made` marks the states that do not outlive it.
   void place_states(const Graph& g, const std::vector<bool>& made, std::vector<uint64_t>& offsets) {
     std::vector<StateKind> kinds(g.tensors.size());
     for (const State& s : g.states) kinds[s.tensor] = s.kind;
@@ -55,7 +55,7 @@ class Planner {
       if (!made[s.tensor]) place_state(g, s.tensor, s.kind, room_of(g, s.tensor, false), offsets);
   }
 
-  // All else, above the states.
+  // Places all other tensors above the states.
   void place_rest(const Graph& g, const Schedule& schedule, const std::vector<bool>& made, std::vector<uint64_t>& offsets) {
     std::vector<bool> outlives(g.tensors.size()), is_state(g.tensors.size());
     for (const State& s : g.states) is_state[s.tensor] = true;
@@ -79,9 +79,9 @@ class Planner {
     with_made_ = std::max(with_made_, all);
   }
 
-  // Completes an arena that has its offsets.
+  // Sets the totals of an arena whose offsets are known.
   void finish(Arena& arena, const std::vector<uint64_t>& workspaces) {
-    // Gradients that are stored among activations count with what they take beyond these.
+    // Gradients among the activations count with the bytes that they add to them.
     const uint64_t activations = std::min(activations_, with_made_);
     by_kind_[static_cast<size_t>(StateKind::GRADIENT)] += with_made_ - activations;
     arena.states = top_;
@@ -117,7 +117,7 @@ class Planner {
     by_kind_[std::min(static_cast<size_t>(kind), kKinds.size() - 1)] += room;
   }
 
-  // A block for each tensor in each slot, but those that `without` has; one for a group, which lives as long as any of its members.
+  // One block for each tensor in each slot, except the tensors in `without`. A group is one block, live as long as any of its members.
   static std::vector<Block> blocks(const Graph& g, std::vector<std::vector<Life>> lives, const std::vector<bool>& without) {
     for (const Group& group : g.groups) {
       std::vector<Life>& whole = lives[group.tensor];

@@ -1,4 +1,4 @@
-// Where every tensor of a run is stored: one arena over all programs, laid out before the first step.
+// The memory plan of a run: one arena for all graphs, laid out before the first step.
 #pragma once
 
 #include <cstdint>
@@ -19,10 +19,10 @@ struct MemoryClass {
 
 struct Arena {
   static constexpr uint64_t kAbsent = UINT64_MAX;
-  // By graph, then slot * tensors + tensor; kAbsent where a tensor is not used.
+  // Offset by graph, then by slot * tensors + tensor; kAbsent for a tensor that nothing uses.
   std::vector<std::vector<uint64_t>> offsets;
   std::vector<uint64_t> workspaces;  // offset by stream
-  uint64_t states = 0;               // bytes from the bottom up that outlive a step
+  uint64_t states = 0;               // bytes at the begin of the arena that outlive a step
   uint64_t total = 0;                // bytes
   std::vector<MemoryClass> classes;
 
@@ -39,13 +39,13 @@ struct Scheduled {
   const Schedule* schedule;
 };
 
-// States are placed once and shared by name between the graphs. Tensors of different graphs overlap, because one graph runs at a time;
-// within a graph those overlap that the schedule orders (lives.h), and a gradient that a step makes anew is one of them. Members of a
-// group are side by side, and the tensor of the group has the address of the first. `workspaces`:
-// bytes by stream. Throws a bug where graphs disagree about a state.
+// Places all tensors of the graphs. Graphs share states by name. Tensors of different graphs overlap, as one graph runs at a time. Within a
+// graph, tensors overlap if the schedule separates their lives (lives.h); so do gradients that each step makes anew. The members of a group
+// are side by side, and the tensor of the group has the address of the first. `workspaces` contains the bytes of each stream. Throws a bug
+// if graphs disagree about a state.
 Arena plan_arena(const std::vector<Scheduled>& graphs, const std::vector<uint64_t>& workspaces);
 
-// The same, all nodes of each graph in their order on one stream.
+// The same with all nodes of each graph in their order on one stream.
 Arena plan_in_order(const std::vector<const Graph*>& graphs, uint64_t workspace);
 
 }  // namespace corral::plan

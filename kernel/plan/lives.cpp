@@ -15,7 +15,7 @@ Clock later(Clock a, const Clock& b) {
   return a;
 }
 
-// The first node that writes each tensor, where it replaces what is there; no node of a tensor that it updates or adds to.
+// By tensor: the first node that writes it, if that node overwrites it; none if it updates the tensor or adds to it.
 std::vector<uint32_t> beginnings(const Graph& g) {
   constexpr uint32_t kNone = UINT32_MAX;
   std::vector<uint32_t> first(g.tensors.size(), kNone);

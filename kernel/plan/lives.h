@@ -1,4 +1,4 @@
-// When each tensor needs its memory, over the actions of a schedule.
+// The lives of tensors over the actions of a schedule: when each is live.
 #pragma once
 
 #include <array>
@@ -8,15 +8,15 @@
 
 namespace corral::plan {
 
-// By stream: how many of its first operations.
+// A vector clock: by stream, a number of its operations from the begin.
 using Clock = std::array<uint32_t, kMostStreams>;
 
-// From a tensor's first use to its last. On several streams only a wait tells what is before what.
+// The time from a tensor's first use to its last. Between streams only a wait orders two uses.
 struct Life {
   Clock after;  // operations that are done before every use
   Clock until;  // operations that include every use
 
-  // Is every use of this one done before any of the next begins?
+  // True if every use of this life is done before any use of `next` begins.
   bool precedes(const Life& next) const {
     for (size_t s = 0; s < kMostStreams; ++s)
       if (until[s] > next.after[s]) return false;
@@ -26,8 +26,8 @@ struct Life {
   void include(const Life& other);
 };
 
-// Lives of each tensor in each slot, in order: [slot * tensors + tensor]. A life begins where the tensor's first node writes it anew.
-// Inputs and outputs of the graph live throughout; what slots share lives in slot 0.
+// Lives of each tensor in each slot, in order, at [slot * tensors + tensor]. A life begins when a node overwrites the tensor. Inputs and
+// outputs of the graph are live throughout. A shared tensor is live in slot 0 only.
 std::vector<std::vector<Life>> lives_of(const Graph& g, const Schedule& schedule);
 
 }  // namespace corral::plan

@@ -12,8 +12,7 @@ bool meet(const Block& a, const Block& b) {
   return false;
 }
 
-// Puts small blocks that live one after the other into one block, where there are so many that placing each costs time; that may take some
-// bytes more.
+// Joins small blocks whose lives follow each other. Placing each of very many blocks would cost time; joining them may cost some bytes.
 void join_small(std::vector<Block>& blocks, uint64_t smallest) {
   constexpr std::ptrdiff_t kFew = 500;
   const auto is_small = [&](const Block& b) { return b.bytes == smallest && b.lives.size() == 1; };
@@ -36,7 +35,7 @@ void join_small(std::vector<Block>& blocks, uint64_t smallest) {
 
 }  // namespace
 
-// Largest first, each in the smallest gap that is free during its lives.
+// Places the largest block first, each in the smallest gap that is free during its lives.
 uint64_t place(std::vector<Block> blocks, uint64_t smallest, std::vector<uint64_t>& offsets) {
   join_small(blocks, smallest);
   std::stable_sort(blocks.begin(), blocks.end(), [](const Block& a, const Block& b) { return a.bytes > b.bytes; });

@@ -63,7 +63,8 @@ const corral_layout* AbiNode::layout(const Graph& g, TensorId t) {
   return &layouts_.back();
 }
 
-// Only a known operation says of what kind an attribute is. Of others, the value that is set is given, and a zero as both numbers.
+// Only a known operation states the kind of an attribute. For another operation the kind follows from the member that is set; a zero is
+// passed as integer and as number.
 corral_attribute AbiNode::attribute(const Graph& g, const Attribute& a, const graph::OpDef* def) {
   corral_attribute result{CORRAL_SIZE(corral_attribute), g.names[a.name].c_str(), nullptr, nullptr, nullptr, 0};
   if (def) {

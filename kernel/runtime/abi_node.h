@@ -17,7 +17,7 @@ class AbiNode {
   AbiNode(const AbiNode&) = delete;
   AbiNode& operator=(const AbiNode&) = delete;
   const corral_node& get() const { return node_; }
-  // All that a device sees of the node: nodes of one key are prepared once.
+  // Everything that a device sees of the node, as bytes: nodes with equal keys share one prepared kernel.
   std::string key() const;
 
  private:

@@ -22,10 +22,10 @@ class Exchange {
 class Executor {
  public:
   Executor() = default;
-  // `workspaces`: an address for each stream. `exchange` may be null where a rank is alone.
+  // `workspaces` contains one address for each stream. `exchange` may be null if the run has one rank.
   Executor(const DeviceHandle& device, std::vector<void*> workspaces, Exchange* exchange);
 
-  // Names the actions of a schedule, those of its nodes that `chosen` takes; the number is for `run`.
+  // Adds a program: the actions of a schedule, restricted to the nodes that `chosen` accepts. Returns its handle for `run`.
   struct Binding {
     std::function<bool(uint32_t node)> chosen;
     std::function<const PreparedKernel&(uint32_t node)> kernel;
@@ -33,13 +33,13 @@ class Executor {
   };
   size_t add(const Graph& g, const plan::Schedule& schedule, const Binding& binding);
 
-  // Queues a program behind all that is queued on the first stream; later work of that stream runs behind all of the program. Allocates
-  // nothing from the third run on: the second one is recorded where the device offers it.
+  // Queues a program after all work of the first stream; later work of that stream runs after the whole program. The second run is
+  // recorded if the device can record. From the third run on nothing is allocated.
   void run(size_t program);
-  // Actions, of all programs, whose launches are recorded.
+  // Number of actions, over all programs, whose launches are recorded.
   size_t recorded() const;
   const DeviceStream& stream() const { return streams_[0]; }
-  // On the host, for all streams.
+  // Blocks the host until all streams are done.
   void wait() const;
   bool is_open() const { return !streams_.empty(); }
 
@@ -69,7 +69,7 @@ class Executor {
   bool records_ = false;
   std::vector<void*> workspaces_;
   std::vector<DeviceStream> streams_;
-  std::vector<DeviceEvent> reached_;  // by stream: where a program begins on the first one, where it ends on others
+  std::vector<DeviceEvent> reached_;  // by stream: reached when a program begins (first stream) or ends (other streams)
   std::vector<Program> programs_;
 };
 

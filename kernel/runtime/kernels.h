@@ -1,4 +1,4 @@
-// Nodes that a device sees as equal are prepared once: the layers of a model share their kernels.
+// Prepared kernels. Nodes that a device sees as equal share one: the layers of a model share their kernels.
 #pragma once
 
 #include <string>
@@ -14,7 +14,7 @@ class KernelTable {
  public:
   explicit KernelTable(std::shared_ptr<const DeviceHandle> device) : device_(std::move(device)) {}
 
-  // "" where the device takes the node, else the reason why not.
+  // Returns "" if the device supports the node, else the reason why it does not.
   const std::string& unsupported(const Graph& g, const Node& n);
   // Valid as long as this table. Throws naming the operation and the device.
   const PreparedKernel& prepare(const Graph& g, size_t node);

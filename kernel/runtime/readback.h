@@ -9,18 +9,18 @@ namespace corral::runtime {
 
 class Readback {
  public:
-  // For these tensors of an allocated session, which must outlive it. Allocates all that it needs.
+  // Reads these tensors of an allocated session. The session must outlive this object. Allocates everything here, nothing later.
   Readback(const Session& session, std::vector<TensorRef> tensors);
-  // Waits for a copy that is queued: it writes into memory that is freed here.
+  // Waits for a queued copy, as it writes into memory that is freed here.
   ~Readback();
   Readback(const Readback&) = delete;
   Readback& operator=(const Readback&) = delete;
 
-  // Queues a copy of the tensors as they are behind all that is queued now; the copy before is overwritten.
+  // Queues a copy of the tensors after all work that is queued now. Overwrites the previous copy.
   void queue();
-  // True where the device has made the copy.
+  // True once the copy is done.
   bool passed() const { return event_.passed(); }
-  // Waits for the copy, and not for what is queued behind it.
+  // Waits for the copy, but not for work that was queued after it.
   void await();
   // Bytes of the copy of tensor number `tensor`.
   const void* data(size_t tensor) const { return window_.data() + offsets_[tensor]; }

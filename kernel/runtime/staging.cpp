@@ -47,7 +47,7 @@ void Staging::read(void* to, const void* from, uint64_t bytes, const DeviceStrea
     std::memcpy(target, before->data, size_before);
     target += size_before;
   };
-  // One part comes from the device while the one before it is taken.
+  // The device copies one part while the host reads the previous one.
   for (uint64_t at = 0; at < bytes;) {
     const uint64_t n = std::min(bytes - at, ring_.size() / 4);
     const Part& part = next(n);

@@ -8,27 +8,27 @@
 
 namespace corral::runtime {
 
-// A ring of parts, each busy until the event behind its copy has passed. Of a synchronous device: plain copies.
+// A ring of parts; a part is busy until the event after its copy is reached. A synchronous device needs no ring and copies directly.
 class Staging {
  public:
   Staging() = default;
-  // `largest`: the most bytes that one copy will have.
+  // `largest` is the size of the largest copy, in bytes.
   Staging(std::shared_ptr<const DeviceHandle> device, uint64_t largest);
 
   // Queues a copy to the device; `from` may be reused on return.
   void write(void* to, const void* from, uint64_t bytes, const DeviceStream& stream);
-  // Copies from the device what is there after all that is queued.
+  // Copies from the device, after all queued work.
   void read(void* to, const void* from, uint64_t bytes, const DeviceStream& stream);
 
  private:
   static constexpr uint64_t kRing = uint64_t{8} << 20;
-  static constexpr size_t kParts = 64;  // copies on their way
+  static constexpr size_t kParts = 64;  // copies in flight
   struct Part {
     DeviceEvent passed;
     uint64_t begin = 0;  // counted over all laps of the ring
     char* data = nullptr;
   };
-  // Waits until the ring has room for these bytes: at most a quarter of it.
+  // Waits until the ring has room for this many bytes; they are at most a quarter of the ring.
   Part& next(uint64_t bytes);
 
   std::shared_ptr<const DeviceHandle> device_;

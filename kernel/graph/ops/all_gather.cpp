@@ -2,7 +2,7 @@
 
 namespace corral::graph {
 namespace {
-// y = the parts of all ranks side by side along an axis: whole from cut.
+// y = the parts of all ranks side by side along an axis: same from cut.
 
 std::vector<TensorType> shape(const ShapeCall& op) { return {{op.dtype("x"), cut(op, op["x"], "axis", order_of(op), true)}}; }
 

@@ -2,7 +2,7 @@
 
 namespace corral::graph {
 namespace {
-// y = what all ranks have at each place, summed, the largest, or log sum exp: same from partial.
+// y = the sum, max or log_sum_exp of x over all ranks, element by element: same from partial.
 
 std::vector<TensorType> shape(const ShapeCall& op) {
   require_reduction(op);

@@ -5,11 +5,11 @@
 namespace corral::graph {
 namespace {
 // Attention of grouped heads: a token position sees the keys first_key ... last_key as k contains them, and none where last_key is less.
-// arXiv:1706.03762, arXiv:2305.13245.  In training k is made of the same token positions, and last_key is the own one; over a cache
-// last_key is where the own key was written; of a part of the keys it is the last one of that part.
-// lse is the log of the sum of exp(score): what the gradient needs, and what joins parts of the keys.
-// texts: the most texts that a sequence contains, 0 where it is not known. 1 promises that k is made of the token positions of q, first_key
-// is 0 and last_key the own one everywhere.
+// arXiv:1706.03762, arXiv:2305.13245.  In training q and k have the same token positions, and last_key is the query's own one. Over a cache
+// last_key is the index at which its key was written. Over a part of the keys it is the last visible one of that part.
+// lse is the log of the sum of exp(score). The gradient needs it, and it joins the results of several parts of the keys.
+// texts is the most texts that a sequence contains, 0 if unknown. 1 promises that k and q have the same token positions, that first_key is
+// 0 and that last_key is the query's own position everywhere.
 
 std::vector<TensorType> shape(const ShapeCall& op) {
   check_attention(op);

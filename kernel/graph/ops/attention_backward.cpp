@@ -4,7 +4,7 @@
 
 namespace corral::graph {
 namespace {
-// Gradient of attention with the probabilities made anew from lse.  arXiv:2205.14135
+// Gradient of attention; computes the probabilities again from lse.  arXiv:2205.14135
 
 std::vector<TensorType> shape(const ShapeCall& op) {
   check_attention(op);

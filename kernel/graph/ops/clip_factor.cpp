@@ -7,7 +7,7 @@ namespace corral::graph {
 namespace {
 // norm = sqrt(squares) / weight_sum;  factor = min(1, clip / (norm + 1e-6)) / weight_sum, without the minimum where clip is 0.
 // Gradients are weighted sums over targets; the factor makes them the clipped gradient of the mean. A batch without a target divides by 1.
-// finite = 1 if norm, loss_sum and weight_sum are finite, else 0: then the step must change nothing.
+// finite = 1 if norm, loss_sum and weight_sum are finite, else 0; the update then changes nothing.
 
 std::vector<TensorType> shape(const ShapeCall& op) {
   for (const char* each : {"squares", "loss_sum", "weight_sum"}) op.require(op[each] == Shape{1}, each, "needs shape [1]");

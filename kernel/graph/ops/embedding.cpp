@@ -2,7 +2,7 @@
 
 namespace corral::graph {
 namespace {
-// y[b, t] = w[tokens[b, t]], 0 for an id that w has no row of.  The vocabulary is v.
+// y[b, t] = w[tokens[b, t]], or 0 if w has no row for the id.  v is the vocabulary.
 
 std::vector<TensorType> shape(const ShapeCall& op) {
   op.require(op["tokens"].size() == 2, "tokens", "needs two axes, sequences and token positions");

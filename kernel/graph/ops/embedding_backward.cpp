@@ -4,7 +4,7 @@
 
 namespace corral::graph {
 namespace {
-// dw[tokens[b, t]] += dy[b, t] for the ids that w has a row of; of w only the extent is used.
+// dw[tokens[b, t]] += dy[b, t] for each id for which w has a row. Only the shape of w is used.
 
 std::vector<TensorType> shape(const ShapeCall& op) {
   const Shape &dy = op["dy"], &tokens = op["tokens"], &w = op["w"];

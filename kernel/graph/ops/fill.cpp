@@ -2,7 +2,7 @@
 
 namespace corral::graph {
 namespace {
-// y = value, in the shape of x, which is never read
+// y = value, in the shape of x; the values of x are never read
 
 std::vector<TensorType> shape(const ShapeCall& op) { return {{op.dtype("x"), op["x"]}}; }
 

@@ -5,8 +5,8 @@
 
 namespace corral::graph {
 namespace {
-// lse = log of the sum over the vocabulary of exp(x wT); target = the logit of the target, 0 where w has no row of it; largest = the
-// largest logit: a target is hit where both are equal. The logits are never whole.
+// lse = log of the sum over the vocabulary of exp(x wT); target = the logit of the target, 0 if w has no row for it; largest = the
+// largest logit: a prediction is right if target equals it. The logits of all tokens are never stored at once.
 
 std::vector<TensorType> shape(const ShapeCall& op) {
   const Shape& x = op["x"];

@@ -5,8 +5,8 @@
 
 namespace corral::graph {
 namespace {
-// With the probabilities p = exp(x wT - lse) made anew:  dlogits = p dlse + onehot(target) dtarget,  dx = dlogits w,  dw = dlogitsT x.
-// A device whose processor multiplies bfloat16 may round dlogits to it.
+// With the probabilities p = exp(x wT - lse), computed again:  dlogits = p dlse + onehot(target) dtarget,  dx = dlogits w,  dw = dlogitsT
+// x. A device whose processor multiplies bfloat16 may round dlogits to it.
 
 std::vector<TensorType> shape(const ShapeCall& op) {
   const Shape& x = op["x"];
@@ -58,7 +58,7 @@ const OpDef linear_lse_backward{
          {{{"x", {2, 150, 24}}, {"w", {1003, 24}}, {"targets", {2, 150}}, {"lse", {2, 150}}, {"dlse", {2, 150}}, {"dtarget", {2, 150}}},
           {},
           {{"targets", {-1, 1003}}, {"lse", {6, 7}}}},
-         // Places without a target have no gradient, as when an answer is trained and its question is not.
+         // Token positions without a target have no gradient, such as the question when only the answer is trained.
          {{{"x", {2, 150, 24}}, {"w", {2, 24}}, {"targets", {2, 150}}, {"lse", {2, 150}}, {"dlse", {2, 150}}, {"dtarget", {2, 150}}},
           {},
           {{"targets", {-1, 2}}, {"dlse", {0, 0}}}}},

@@ -2,8 +2,8 @@
 
 namespace corral::graph {
 namespace {
-// Ids as a rank knows them that has the elements first ... first + count - 1 of what they number: counted from its own first one, -1 for
-// all others, which operations on ids take for none. A partition puts it before such an input.
+// y = ids - first for ids in first ... first + count - 1, the elements that this rank has; -1 for all others, which operations on ids treat
+// as no id. The partition adds it before an input of ids whose factor is cut.
 
 std::vector<TensorType> shape(const ShapeCall& op) {
   op.require(op["first"] == Shape{1}, "first", "needs shape [1]");

@@ -2,7 +2,7 @@
 
 namespace corral::graph {
 namespace {
-// y[n] = the sum of the squares of row n of w: of a part of its columns, a part of the sum. Its root is the norm of the row.
+// y[n] = the sum of the squares of row n of w. Its root is the norm of the row; over cut columns the sum is partial.
 
 std::vector<TensorType> shape(const ShapeCall& op) {
   op.require(op["w"].size() == 2, "w", "needs two axes");

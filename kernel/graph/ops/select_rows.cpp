@@ -2,7 +2,7 @@
 
 namespace corral::graph {
 namespace {
-// y[b] = x[b, index[b]]: one token position of each sequence, 0 where x has none of this number.
+// y[b] = x[b, index[b]]: one token position of each sequence, or 0 if x does not have it.
 
 std::vector<TensorType> shape(const ShapeCall& op) {
   const Shape& x = op["x"];

@@ -2,7 +2,7 @@
 
 namespace corral::graph {
 namespace {
-// y = part `part` of the `parts` of x along an axis: what a rank keeps of a tensor that all have.
+// y = part `part` of the `parts` of x along an axis: cut from same, without communication.
 
 std::vector<TensorType> shape(const ShapeCall& op) {
   const int64_t part = op.integer("part");

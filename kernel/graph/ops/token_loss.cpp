@@ -2,7 +2,7 @@
 
 namespace corral::graph {
 namespace {
-// The cross entropy of each place, lse - target; 0 where there is no target.
+// y = lse - target, the cross entropy of each token position; 0 if it has no target.
 
 std::vector<TensorType> shape(const ShapeCall& op) {
   op.require(op["target"] == op["lse"], "target", "needs the shape of lse");

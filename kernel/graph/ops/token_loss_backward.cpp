@@ -2,7 +2,7 @@
 
 namespace corral::graph {
 namespace {
-// dlse = dlosses, dtarget = -dlosses; both 0 where there is no target.
+// dlse = dlosses, dtarget = -dlosses; both 0 if there is no target.
 
 std::vector<TensorType> shape(const ShapeCall& op) {
   op.require(op["dlosses"] == op["targets"], "dlosses", "needs the shape of targets");

@@ -4,8 +4,7 @@
 
 namespace corral::graph {
 namespace {
-// The keys or the values of new token positions, written into a cache at their positions. Elsewhere, and for a negative position, which is
-// padding, the cache stays as it is.
+// Writes the keys or the values of new token positions into a cache at their positions. A negative position is padding and is not written.
 
 std::vector<TensorType> shape(const ShapeCall& op) {
   const Shape &x = op["x"], &cache = op["cache"];
