@@ -33,7 +33,7 @@ struct Extent {
   bool hole = false;
 };
 
-// The hole, or the data, that a byte of the file lies in. Data without an end where the file ends, or its system knows no holes.
+// Finds the hole, or the data, that contains a byte of the file. Data without an end if the file ends or its system has no holes.
 Extent extent_at(int file, uint64_t at) {
   const auto next = [&](int whence) { return ::lseek(file, static_cast<off_t>(at), whence); };
   off_t data = next(SEEK_DATA);
@@ -43,7 +43,7 @@ Extent extent_at(int file, uint64_t at) {
   return {hole > static_cast<off_t>(at) ? static_cast<uint64_t>(hole) : UINT64_MAX, false};
 }
 
-// Reads the file to its end; `sync` also brings it to the disk.
+// Reads the file to its end. If `sync`, also syncs it.
 Digest digest(const fs::path& path, bool sync) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file < 0) fail_io("read", path, errno);
@@ -55,7 +55,7 @@ Digest digest(const fs::path& path, bool sync) {
     if (d.size == extent.end) extent = extent_at(file, d.size);
     const uint64_t piece = std::min(kReadBytes, extent.end - d.size);
     if (extent.hole) {
-      // Read, it would fill the memory of the system with pages of zeros.
+      // Reading a hole would fill the system's memory with pages of zeros.
       std::fill(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(piece), 0);
       hash.update(buffer.data(), piece);
       d.size += piece;
@@ -128,7 +128,7 @@ void verify_manifest(const fs::path& folder, uint64_t iteration) {
       damaged(name + " has no size or no hash");
     struct stat status {};
     if (::stat((folder / name).c_str(), &status) != 0 || !S_ISREG(status.st_mode)) fail("{} is missing", name);
-    // The size first: it is free, and tells a cut-off file from a changed one.
+    // Checks the size first: it costs nothing, and distinguishes a truncated file from a changed one.
     const auto size = entry["size"].get<uint64_t>();
     if (static_cast<uint64_t>(status.st_size) != size) fail("{} has {} bytes, expected {}", name, status.st_size, size);
   }

@@ -11,21 +11,21 @@
 namespace corral::checkpoint {
 namespace {
 
-// Calls visit(external, parameter) for boxes of the pair that together are what the parameter's view has in [first, last).
+// Calls visit(external, parameter) for boxes of the pair that together cover the elements of the parameter's view in [first, last).
 template <class F>
 void clip(View external, View parameter, int64_t first, int64_t last, size_t next_axis, F&& visit) {
   int64_t extent = 1;
   for (size_t i = 0; i < parameter.sizes.size(); ++i) extent += (parameter.sizes[i] - 1) * parameter.strides[i];
   if (parameter.offset >= last || parameter.offset + extent <= first) return;
   if (parameter.offset >= first && parameter.offset + extent <= last) return visit(external, parameter);
-  // Views are made so that a stride steps over all that lies inside of it: of the axes left, only the widest one's first and last index can
-  // be cut by a bound.
+  // A stride steps over all elements of the axes inside of it, so a bound can cut only the first and the last index of the widest remaining
+  // axis.
   const size_t axis = next_axis;
   if (axis == parameter.sizes.size()) return;
   const int64_t size = parameter.sizes[axis], stride = parameter.strides[axis], a = external.strides[axis];
   const int64_t inner = extent - (size - 1) * stride;
   const auto at = [&](int64_t place) { return stride > 0 ? std::clamp<int64_t>(place, 0, size) : 0; };
-  // Whole are the indices i with first <= offset + i*stride and offset + i*stride + inner <= last.
+  // Index i is whole if first <= offset + i*stride and offset + i*stride + inner <= last.
   const int64_t begin = at(stride > 0 ? (first - parameter.offset + stride - 1) / stride : 0);
   const int64_t end =
       std::max(begin, at(stride > 0 && last >= parameter.offset + inner ? (last - parameter.offset - inner) / stride + 1 : 0));
@@ -42,7 +42,7 @@ void clip(View external, View parameter, int64_t first, int64_t last, size_t nex
   if (end < size) sub(end, end + 1, axis + 1);
 }
 
-// The pair with its axes by the parameter's stride, the widest first.
+// Sorts the axes of the pair by the parameter's stride, the widest first.
 std::pair<View, View> widest_first(const View& external, const View& parameter) {
   std::vector<size_t> order(parameter.sizes.size());
   std::iota(order.begin(), order.end(), size_t{0});

@@ -15,10 +15,10 @@ namespace corral::checkpoint {
 namespace {
 namespace fs = std::filesystem;
 
-// Without a trailing slash and behind links, so that "beside it" is on the same disk.
+// Resolves links and removes a trailing slash, so that a folder beside it is on the same disk.
 fs::path real_path(const std::string& path) {
   std::error_code error;
-  fs::path whole = fs::weakly_canonical(fs::absolute(path), error);  // a name that is not there yet stays relative otherwise
+  fs::path whole = fs::weakly_canonical(fs::absolute(path), error);  // a name that does not exist yet would stay relative
   if (error || whole.empty()) whole = fs::absolute(path).lexically_normal();
   return whole.has_filename() ? whole : whole.parent_path();
 }
@@ -31,11 +31,11 @@ void require_space(const fs::path& parent, const fs::path& path, uint64_t bytes)
         format("cannot write {}: it takes {}, but its disk has only {} free", path.string(), size_text(bytes), size_text(space.available)));
 }
 
-// A folder that this process writes: the lock goes with the process, however it ends.
+// Locks a folder that this process writes. The lock ends with the process.
 class Locked {
  public:
   explicit Locked(const fs::path& folder) : file_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
-    // A file system may lack locks: that alone does not refuse the folder.
+    // A file system without locks is accepted.
     taken_ = file_ >= 0 && ::flock(file_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   }
   ~Locked() {

@@ -51,7 +51,7 @@ std::vector<fs::path> entries(const std::string& folder) {
   return paths;
 }
 
-// Takes the files out of the folder that belong beside the checkpoints.
+// Moves files that belong beside the checkpoints out of the folder.
 std::vector<std::pair<std::string, std::string>> take_latest(const fs::path& folder) {
   std::vector<std::pair<std::string, std::string>> files;
   for (const fs::path& path : entries(folder)) {
@@ -63,7 +63,7 @@ std::vector<std::pair<std::string, std::string>> take_latest(const fs::path& fol
   return files;
 }
 
-// Gives the finished folder its name in one step. One that is there already, from a run that went on from an earlier state, is exchanged
+// Renames the finished folder in one step. A folder that already has the name, from a run that resumed from an earlier state, is exchanged
 // and removed.
 void take_name(const fs::path& partial, const fs::path& whole) {
   if (::renameat2(AT_FDCWD, partial.c_str(), AT_FDCWD, whole.c_str(), RENAME_NOREPLACE) == 0) return;
@@ -80,7 +80,7 @@ void take_name(const fs::path& partial, const fs::path& whole) {
 void remove_old(const std::string& checkpoints, uint64_t keep) {
   const std::vector<Found> all = list_checkpoints(checkpoints);
   for (size_t i = keep; keep > 0 && i < all.size(); ++i) {
-    // Under a name that no reader takes: a removal that is killed leaves no half checkpoint.
+    // Under a name that readers ignore, so that a killed removal leaves no partial checkpoint.
     const std::string doomed = all[i].path + std::string(kPartial);
     std::error_code error;
     fs::remove_all(doomed, error);

@@ -10,7 +10,7 @@
 namespace corral::checkpoint {
 namespace {
 
-// Axes by stride, the widest first.
+// Sorts axes by stride, the widest first.
 std::vector<size_t> by_stride(const std::vector<int64_t>& strides) {
   std::vector<size_t> order(strides.size());
   std::iota(order.begin(), order.end(), size_t{0});
@@ -18,7 +18,7 @@ std::vector<size_t> by_stride(const std::vector<int64_t>& strides) {
   return order;
 }
 
-// Calls visit(place, count) for each run of elements that are neighbours, in the order of the places.
+// Calls visit(first element, count) for each run of adjacent elements, in ascending order.
 template <class F>
 void for_each_run(const std::vector<int64_t>& sizes, const std::vector<int64_t>& strides, int64_t offset, F&& visit) {
   std::vector<size_t> order = by_stride(strides);
@@ -42,7 +42,7 @@ void for_each_run(const std::vector<int64_t>& sizes, const std::vector<int64_t>&
   }
 }
 
-// Strides that a dense copy of the tile has when its elements stand in the order of the given strides.
+// Strides of a dense copy of the tile whose elements are in the order of the given strides.
 std::vector<int64_t> dense_strides(const std::vector<int64_t>& sizes, const std::vector<int64_t>& strides) {
   std::vector<int64_t> dense(sizes.size(), 0);
   const std::vector<size_t> order = by_stride(strides);
@@ -68,7 +68,8 @@ std::vector<Axis> joined_axes(const View& from, const View& to) {
   return axes;
 }
 
-// The axis to cut a piece along: an outer one of the source, so that runs stay long; where both sides run along different axes, the longer.
+// The axis along which a piece is cut: an outer one of the source, so that runs stay long. If the sides run along different axes, the
+// longer.
 size_t axis_to_cut(const std::vector<Axis>& axes) {
   size_t best = axes.size();
   for (size_t i = 0; i < axes.size(); ++i)
@@ -140,7 +141,7 @@ void check_view(const View& v, const TensorInfo& tensor, const char* role) {
   if (!empty(v) && (!inside || last >= count))
     fail_bug("weight map: view of {} {} at {}, sizes {}, strides {} leaves its shape {}", role, tensor.name, v.offset, shape_text(v.sizes),
              shape_text(v.strides), shape_text(tensor.shape));
-  // Each stride must step over everything inside of it, or two indices could name one element.
+  // Each stride must step over all elements inside of it, or two indices could name one element.
   int64_t extent = 0;
   const std::vector<size_t> order = by_stride(v.strides);
   for (size_t i = order.size(); i-- > 0;) {

@@ -65,7 +65,7 @@ std::vector<std::string> names(const std::vector<TensorInfo>& tensors) {
   return all;
 }
 
-// A tile's bytes as the other side stores them.
+// Converts a tile's bytes to the type of the other side.
 const char* converted(const char* data, DType from, DType to, int64_t count, std::vector<char>& buffer) {
   if (from == to) return data;
   buffer.resize(static_cast<uint64_t>(count) * element_bytes(to));
@@ -73,7 +73,7 @@ const char* converted(const char* data, DType from, DType to, int64_t count, std
   return buffer.data();
 }
 
-// Collects what is to be moved from whichever side to the other, then moves it.
+// Collects the pairs of views that are to be moved, in either direction, then moves them.
 class Mover {
  public:
   Mover(TensorSource& source, TensorSink& sink, uint64_t buffer_bytes)
@@ -121,7 +121,7 @@ class Mover {
     const float number = static_cast<float>(value);
     const uint64_t bytes = element_bytes(type);
     std::vector<char> one(bytes), many(static_cast<uint64_t>(count) * bytes);
-    // All bits of +0 are zero in every type; other values are converted.
+    // +0 has zero bits in every type; other values are converted.
     if (value != 0) convert(DType::F32, &number, type, one.data(), 1);
     for (int64_t i = 0; value != 0 && i < count; ++i) std::memcpy(many.data() + static_cast<uint64_t>(i) * bytes, one.data(), bytes);
     sink_.write(b, static_cast<uint64_t>(first) * bytes, many.data(), many.size());
@@ -134,7 +134,7 @@ class Mover {
   std::vector<std::function<void()>> tasks_;
 };
 
-// Two views of one source hold the same values.
+// Throws unless two views of one source contain the same values.
 void check_equal(TensorSource& source, const View& a, const View& b, uint64_t buffer_bytes) {
   const Numbers numbers = numbered(source.tensors());
   const size_t i = numbers.at(a.tensor), j = numbers.at(b.tensor);

@@ -19,7 +19,7 @@ Names names_of(const std::vector<TensorInfo>& tensors) {
   return names;
 }
 
-// External tensors that hold any of these parameters.
+// External tensors that contain any of these parameters.
 Names holders(const WeightMap& map, const Names& parameters) {
   Names externals;
   for (const WeightEntry& e : map.entries)
@@ -27,7 +27,7 @@ Names holders(const WeightMap& map, const Names& parameters) {
   return externals;
 }
 
-// The entries of the map that concern these parameters, and their padding.
+// The entries of the map for these parameters, and for the padding of their tensors.
 WeightMap part_of(const WeightMap& map, const Names& parameters) {
   const Names externals = holders(map, parameters);
   WeightMap part = map;
@@ -40,7 +40,7 @@ WeightMap part_of(const WeightMap& map, const Names& parameters) {
   return part;
 }
 
-// Tensors of a checkpoint under the names of those that they stand beside.
+// Optimizer state tensors of a checkpoint, under the names of their weights.
 class Beside final : public TensorSource {
  public:
   Beside(const CheckpointReaderHandle& reader, std::vector<TensorInfo> tensors, std::vector<size_t> numbers)

@@ -33,7 +33,7 @@ std::optional<double> to_number(const std::string& text) {
   return value;
 }
 
-// a,b · a b · [a, "b c"]: commas and blanks part, quotes hold together.
+// Splits a list such as a,b or a b or [a, "b c"] at commas and blanks outside quotes.
 std::vector<std::string> split_list(std::string text) {
   if (text.size() >= 2 && text.front() == '[' && text.back() == ']') text = text.substr(1, text.size() - 2);
   std::vector<std::string> items;

@@ -9,7 +9,7 @@
 
 namespace corral::config {
 
-// Bytes as the plugin's folder makes them.
+// The files of a plugin's folder, as bytes.
 struct PluginSchema {
   std::string kind, name;
   std::string descriptor_set;  // serialized FileDescriptorSet with a message `Options`, or empty; comments above fields are their help
@@ -19,12 +19,12 @@ struct PluginSchema {
 class PluginSchemas {
  public:
   virtual ~PluginSchemas() = default;
-  // Null where there is no such plugin. The result lives as long as this object.
+  // Null if there is no such plugin. The result is valid as long as this object.
   virtual const PluginSchema* find(const std::string& kind, const std::string& name) = 0;
   virtual std::vector<std::string> names(const std::string& kind) = 0;
 };
 
-// Folders KIND/NAME that hold options.desc and, where there are sizes, presets.textproto; the first folder that has a plugin wins.
+// Folders KIND/NAME that contain options.desc and, for a plugin with sizes, presets.textproto. The first folder that has a plugin wins.
 class FolderSchemas final : public PluginSchemas {
  public:
   explicit FolderSchemas(std::vector<std::string> folders) : folders_(std::move(folders)) {}

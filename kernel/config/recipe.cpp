@@ -144,7 +144,7 @@ Recipe RecipeFolders::read(const std::string& name) const {
     if (name != kAliases && fs::is_regular_file(path, none)) return parse_recipe(read_text_file(path), path, "recipe");
   }
   const std::vector<std::string> known = names();
-  // Recipes are many and alike: an unknown name without a near one points at the list.
+  // There are many similar recipes, so an unknown name without a near one points to the list.
   const std::string near = nearest(name, known);
   fail("recipe \"{}\": no such recipe\n       {}", name, near.empty() ? "`corral recipes` lists them" : "did you mean \"" + near + "\"?");
 }

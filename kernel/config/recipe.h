@@ -1,4 +1,4 @@
-// Recipe files, and where they are found.
+// Recipe files and their folders.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace corral::config {
 
-// One key and what somebody wrote for it.
+// One key and the value that a user or a file gives it.
 struct Assignment {
   std::string key;
   std::vector<Literal> literals;
@@ -17,7 +17,7 @@ struct Assignment {
   std::string where;  // "a.textproto:12", or empty
 };
 
-// when { key: "peft.plugin" value: NAME set { ... } }: `set` holds where the key has one of the values.
+// when { key: "peft.plugin" value: NAME set { ... } }: `set` applies if the key has one of the values.
 struct When {
   std::string key;
   std::vector<Literal> values;
@@ -37,7 +37,7 @@ struct Alias {
   std::vector<Assignment> set;
 };
 
-// `by` is who set the values; where it is empty, the comment after each value says it (a resolved configuration).
+// `by` names the origin of the values; if it is empty, the comment after each value names it (a resolved configuration).
 Recipe parse_recipe(std::string_view text, const std::string& path, const std::string& by);
 std::vector<Alias> parse_aliases(std::string_view text, const std::string& path);
 
@@ -47,7 +47,7 @@ struct Preset {
   std::vector<Assignment> set;
 };
 
-// depends { key: "head_dim" on: ["hidden_size"] }: a preset's value of the key holds only while nobody sets one of the others.
+// depends { key: "head_dim" on: ["hidden_size"] }: a preset's value of the key applies only while none of the others is set.
 struct Dependence {
   std::string key;
   std::vector<std::string> on;
@@ -64,9 +64,9 @@ class RecipeFolders {
  public:
   explicit RecipeFolders(std::vector<std::string> folders) : folders_(std::move(folders)) {}
   const std::vector<std::string>& folders() const { return folders_; }
-  // Sorted. Throws corral::Error (3) where no folder has any.
+  // Sorted. Throws corral::Error (3) if no folder has any.
   std::vector<std::string> names() const;
-  // A name, or a path that ends in .textproto. Throws corral::Error (2) with the nearest name.
+  // Finds a name, or a path that ends in .textproto. Throws corral::Error (2) with the nearest name.
   Recipe read(const std::string& name) const;
   std::vector<Alias> aliases() const;
 

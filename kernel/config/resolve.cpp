@@ -1,4 +1,4 @@
-// How the values of a run come together: defaults, model size, recipe, its `when` blocks, packing, --config, flags; later ones win.
+// Resolves the values of a run: defaults, model size, recipe, its `when` blocks, packing, --config, flags. Later ones win.
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -12,7 +12,7 @@ namespace {
 
 std::string last_part(const std::string& key) { return key.substr(key.rfind('.') + 1); }
 
-// seq_length means train.seq_length; otherwise the nearest spelling.
+// A suggestion for an unknown key: seq_length means train.seq_length; otherwise the nearest spelling.
 std::string nearest_key(const std::string& key, const std::vector<std::string>& keys) {
   for (const std::string& candidate : keys)
     if (last_part(candidate) == last_part(key)) return candidate;
@@ -66,7 +66,7 @@ class Resolver {
     std::vector<Assignment> set;
   };
 
-  // The highest assignment of a key, or null; `level` gets where it is.
+  // The highest assignment of a key, or null. Sets `level` to its level.
   const Assignment* highest(const std::string& key, size_t* level = nullptr) const {
     for (size_t i = levels_.size(); i-- > 0;)
       for (const Assignment& a : levels_[i].set)
@@ -154,7 +154,7 @@ class Resolver {
     }
   }
 
-  // A user may name a plugin that is not installed only where a recipe or an alias speaks of it, or as a path.
+  // A plugin that is not installed may be named only if a recipe or an alias names it, or as a path.
   void require_known(const Section& section, const std::string& name, const Assignment& a) const {
     if (name.find('/') != std::string::npos) return;
     std::vector<std::string> known = config_.installed_.at(section.kind);
@@ -173,7 +173,7 @@ class Resolver {
     fail("{} = \"{}\": no such {} plugin is installed{}{}", section.selector, name, section.kind, did_you_mean(name, known), set_by(a));
   }
 
-  // With packing the packed length and batch stand where the recipe has the plain ones.
+  // With packing, the packed length and batch replace the plain ones of the recipe.
   void apply_packing() {
     if (chosen("data.packed") != "true") return;
     Level level{"packing", {}};
@@ -182,7 +182,7 @@ class Resolver {
       size_t at = 0;
       const Assignment* a = highest(from, &at);
       if (!a || chosen(from) == "0") continue;
-      // A resolved configuration has the plain keys as the run had them, from whoever set them.
+      // A resolved configuration already has the plain keys with the values of the run.
       if (at == 0 && !sources_.resolved.empty()) continue;
       Assignment packed = *a;
       packed.key = to;
@@ -218,7 +218,7 @@ class Resolver {
     }
   }
 
-  // Without what depends on a key that someone sets: a size's head_dim is none of a model with another hidden_size.
+  // Leaves out values that depend on a key that is set: a size's head_dim does not fit a model with another hidden_size.
   std::vector<Assignment> still_holding(const std::vector<Assignment>& set, const std::vector<Dependence>& depends) const {
     std::vector<Assignment> kept;
     for (const Assignment& a : set) {
@@ -274,7 +274,7 @@ class Resolver {
     return std::any_of(missing_.begin(), missing_.end(), [&](const std::string& prefix) { return key.rfind(prefix, 0) == 0; });
   }
 
-  // The user chose another plugin than the recipe had in mind: what the recipe says of its own one is left out.
+  // If the user chose another plugin than the recipe, the recipe's options of its own plugin are left out.
   void drop(const Assignment& a, const std::string& prefix) {
     const Section& section = *section_of(prefix);
     dropped_.insert(a.where + a.key);
@@ -369,7 +369,7 @@ class Resolver {
   std::map<std::string, const PluginSchema*> sizes_from_;  // by section
   std::map<std::string, size_t> selector_level_;           // the level that chose a section's plugin
   std::vector<std::string> missing_;                       // prefixes of keys whose plugin is not installed
-  std::set<std::string> dropped_;                          // place and key
+  std::set<std::string> dropped_;                          // prefix and key
 };
 
 RunConfig resolve(const Sources& sources, const RecipeFolders& recipes, PluginSchemas& plugins) {

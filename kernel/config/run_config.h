@@ -1,4 +1,4 @@
-// The configuration of a run: every key's value and who set it.
+// The configuration of a run: the value of every key and its origin.
 #pragma once
 
 #include <map>
@@ -30,17 +30,17 @@ class RunConfig {
   // The last line of an error about this key: "\n       set by --set, after recipe NAME".
   std::string set_by(const std::string& key) const;
 
-  // A value that follows from something else, such as model.vocab_size from the tokenizer; replaces what is there.
+  // Sets a value that follows from something else, such as model.vocab_size from the tokenizer. Replaces the previous value.
   void set(const std::string& key, Value value, const std::string& from);
 
-  // Takes a plugin's encoded options, such as what a checkpoint says of its model, for every key that no flag set.
+  // Sets every key that no flag set from a plugin's encoded options, such as those that a checkpoint states for its model.
   void absorb(const std::string& kind, const std::string& options, const std::string& from);
 
-  // The plugin that is chosen for a kind; "" for none. Where `required`, none or one that is not installed is refused, naming the key.
+  // The plugin that is chosen for a kind; "" for none. If `required`, a missing or uninstalled plugin is refused, naming the key.
   std::string plugin(const std::string& kind, bool required = false) const;
-  // Those of a kind of which there may be several; one that is not installed is refused.
+  // The plugins of a kind of which a run may have several. One that is not installed is refused.
   std::vector<std::string> plugins(const std::string& kind) const;
-  // Its options, encoded as its message Options. `name` is needed only where a kind has several plugins at once (tracker).
+  // The options of the chosen plugin, encoded as its message Options. `name` is needed only for a kind with several plugins (tracker).
   std::string options(const std::string& kind, const std::string& name = "") const;
 
   const std::string& recipe() const { return recipe_; }                 // "" for none
@@ -48,7 +48,7 @@ class RunConfig {
   std::vector<std::pair<std::string, Setting>> settings() const;        // in the schema's order
   const Schema& schema() const { return *schema_; }
 
-  // config.textproto: every value, and after it who set it.
+  // The text of config.textproto: every value, followed by its origin.
   std::string to_textproto() const;
 
  private:
@@ -66,10 +66,10 @@ class RunConfig {
   std::vector<std::string> notices_;
 };
 
-// Where values come from, lowest first: defaults, the recipe, --config files, flags.
+// The sources of values, lowest first: defaults, the recipe, --config files, flags.
 struct Sources {
   std::string recipe;                     // a name, a path, or "" for none
-  std::string resolved;                   // instead of a recipe: the config.textproto of a run
+  std::string resolved;                   // the config.textproto of a run, instead of a recipe
   std::vector<std::string> config_files;  // merged over it
   std::vector<Assignment> flags;          // shorthands and --set
 };
@@ -77,7 +77,7 @@ struct Sources {
 // Throws corral::Error (2) for an unknown recipe, key, plugin or size, a value of a wrong type, and a key that one level sets twice.
 RunConfig resolve(const Sources& sources, const RecipeFolders& recipes, PluginSchemas& plugins);
 
-// KEY=VALUE of --set. Throws corral::Error (2) where there is no =.
+// Splits KEY=VALUE of --set. Throws corral::Error (2) if there is no =.
 Assignment parse_assignment(const std::string& text, const std::string& by);
 
 }  // namespace corral::config

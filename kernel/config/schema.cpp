@@ -75,7 +75,7 @@ Range range_of(const pb::FieldDescriptor& field) {
   return range;
 }
 
-// Type and default; false for types that no option may have.
+// Sets type and default. Returns false for a type that no option may have.
 bool describe(const pb::FieldDescriptor& from, Field& to) {
   switch (from.cpp_type()) {
     case pb::FieldDescriptor::CPPTYPE_BOOL:
@@ -161,7 +161,7 @@ void put_all(pb::Message& message, const std::string& prefix, const std::map<std
     }
     const auto found = values.find(key);
     if (found == values.end()) continue;
-    // The host's value may be of another type where an option has the name of a host's key.
+    // An option with the name of a host's key may have another type than that key.
     if (found->second.index() != initial_index(field)) fail_bug("{}: the plugin's option has another type than the key of that name", key);
     if (field.is_repeated()) {
       for (const std::string& item : std::get<std::vector<std::string>>(found->second))
@@ -235,7 +235,7 @@ struct Schema::Descriptors {
   pb::DescriptorPool pool;
   const pb::Descriptor* options = nullptr;
 
-  // The message `name` of the set's last file; `who` is for messages.
+  // Finds the message `name` in the set's last file. `who` is for messages.
   Descriptors(const std::string& bytes, const std::string& name, const std::string& who) {
     pb::FileDescriptorSet files;
     if (!files.ParseFromString(bytes) || files.file_size() == 0) fail_bug("{}: its options are no descriptor set", who);
@@ -257,7 +257,7 @@ struct Schema::Descriptors {
   }
 };
 
-// Made once for all schemas of the process: `corral recipes` has one a recipe.
+// Made once for all schemas of the process, as `corral recipes` makes one for each recipe.
 std::shared_ptr<const Schema::Descriptors> Schema::descriptors_of(const std::string& bytes, const std::string& name,
                                                                   const std::string& who) {
   static std::mutex mutex;
@@ -281,7 +281,7 @@ Schema::~Schema() = default;
 Schema::Schema(Schema&&) noexcept = default;
 
 namespace {
-// A plugin may have none: it is given the empty message.
+// A plugin without options gets the empty message.
 std::string no_options() {
   pb::FileDescriptorSet set;
   pb::FileDescriptorProto& file = *set.add_file();

@@ -1,4 +1,4 @@
-// Which keys there are: those of sdk/proto/config.proto, and the options of the plugins that a configuration chooses.
+// The keys of a configuration: those of sdk/proto/config.proto, and the options of the chosen plugins.
 #pragma once
 
 #include <cstdint>
@@ -48,16 +48,16 @@ class Schema {
   ~Schema();
   Schema(Schema&&) noexcept;
 
-  // Adds the options of a plugin; throws corral::Error (4) where its descriptor set is malformed.
+  // Adds the options of a plugin. Throws corral::Error (4) if its descriptor set is malformed.
   void add(const Section& section, const PluginSchema& plugin);
 
   const Field* find(const std::string& key) const;
   std::vector<const Field*> fields() const;  // in the order of config.proto, a section's plugin options after its own keys
   std::vector<std::string> keys() const;
 
-  // The values of a plugin's options, encoded as its message Options. `lookup` gives the value of a key.
+  // Encodes the values of a plugin's options as its message Options. `lookup` gives the value of a key.
   std::string encode(const Section& section, const std::string& plugin, const std::map<std::string, Value>& values) const;
-  // The reverse: the value of every key of the plugin's options. Throws corral::Error (4) for bytes that are not Options of the plugin.
+  // Decodes them: the value of every key of the plugin's options. Throws corral::Error (4) if the bytes are not Options of the plugin.
   std::map<std::string, Value> decode(const Section& section, const std::string& plugin, const std::string& bytes) const;
 
  private:
@@ -69,19 +69,19 @@ class Schema {
   std::map<std::pair<std::string, std::string>, std::shared_ptr<const Descriptors>> plugins_;  // kind, name
 };
 
-// "an integer": what an error says was expected.
+// The expected value in words, such as "an integer", for errors.
 std::string expected(const Field& field);
 
-// The value that literals stand for; empty where they do not fit the field's type, range or choices.
+// The value of these literals; empty if they do not fit the field's type, range or choices.
 std::optional<Value> convert(const Field& field, const std::vector<Literal>& literals);
 
-// The value of a key that no plugin describes, by how it is written.
+// The value of a key that no plugin describes; its type follows from its spelling.
 Value convert_freely(const std::vector<Literal>& literals, bool is_list);
 
-// As the text format writes it: 3e-05, "text", ["a", "b"]. Reading it back gives the same value.
+// The value in the text format, such as 3e-05, "text" or ["a", "b"]. Reading it back gives the same value.
 std::string to_text(const Value& value);
 
-// As a user reads it: without quotes around a text.
+// The value for users: a text without quotes.
 std::string to_display(const std::vector<Literal>& literals);
 
 }  // namespace corral::config

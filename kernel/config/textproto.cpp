@@ -101,7 +101,7 @@ class Parser {
       case Token::TYPE_STRING:
         if (!value.text.empty()) error("expected a number after -");
         value.kind = Literal::kString;
-        // Adjacent strings are one.
+        // Adjacent strings are joined.
         while (tokens_.current().type == Token::TYPE_STRING) {
           Token::ParseStringAppend(tokens_.current().text, &value.text);
           next();

@@ -7,7 +7,7 @@
 
 namespace corral::config {
 
-// A value as it is written. Text comes from a command line and may be any type.
+// A value as it is written. The kind text is a command line's, where the type is unknown.
 struct Literal {
   enum Kind { kText, kString, kInteger, kFloat, kIdentifier };
   Kind kind = kText;
@@ -25,13 +25,13 @@ struct Node {
   std::string comment;  // the text behind the value on its line
 };
 
-// `file` is for messages. Throws corral::Error (2) naming file, line and what was expected.
+// Parses a text. `file` is for messages. Throws corral::Error (2) naming file, line and the expected token.
 std::vector<Node> parse_textproto(std::string_view text, const std::string& file);
 
-// The file's content; throws corral::Error (2) where it cannot be read or is larger than a configuration can be.
+// Reads a file. Throws corral::Error (2) if it cannot be read or is larger than a configuration can be.
 std::string read_text_file(const std::string& path);
 
-// A string in quotes, as the text format wants it.
+// Quotes a string for the text format.
 std::string quoted(std::string_view text);
 
 }  // namespace corral::config

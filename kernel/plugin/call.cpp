@@ -12,7 +12,7 @@ void check(corral_status status, const Plugin& plugin, const char* function) {
   const std::string sentence = take_sentence();
   const std::string where = "plugin " + plugin.place(function);
   const std::string named = where + ": " + (sentence.empty() ? "it failed and gave no reason" : sentence);
-  // An error that the user can mend is told in the plugin's own words.
+  // An error that the user can fix is reported in the plugin's own words.
   const std::string& text = sentence.empty() ? named : sentence;
   switch (status) {
     case CORRAL_INVALID:
@@ -60,7 +60,7 @@ bool enforce_lifetimes = true;
 
 namespace {
 
-// Lent memory stays allocated for a while, so that its use after the call meets it and not other memory.
+// Lent memory stays allocated for a while, so that a use after the call does not reach other memory.
 struct Graves {
   std::mutex mutex;
   std::array<std::shared_ptr<void>, 64> lent;

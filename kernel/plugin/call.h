@@ -1,4 +1,4 @@
-// The host's edge: a call into a plugin, its status as an exception, its reply as bytes or as a message.
+// Calls into plugins: the status becomes an exception, the reply bytes or a message.
 #pragma once
 
 #include <memory>
@@ -14,12 +14,12 @@
 
 namespace corral {
 
-// Throws where `status` is not CORRAL_OK: Unsupported, NoSpace, or Error with the exit code of the status and the plugin's sentence.
-// A status that the ABI does not know, and an error without a sentence, are told as the plugin's fault.
+// Throws unless `status` is CORRAL_OK: Unsupported, NoSpace, or Error with the exit code of the status and the plugin's sentence. A status
+// that the ABI does not have, and an error without a sentence, are reported as the plugin's fault.
 void check(corral_status status, const Plugin& plugin, const char* function);
 
 namespace detail {
-// An exception that left a plugin: it must not, and only comes this far where both sides share a C++ runtime.
+// Reports an exception that left a plugin. None may; it gets this far only if both sides share a C++ runtime.
 [[noreturn]] void fail_escaped(const Plugin& plugin, const char* function);
 [[noreturn]] void fail_reply(const Plugin& plugin, const char* function, const char* why);
 
@@ -36,13 +36,13 @@ class MarkCall {
 };
 }  // namespace detail
 
-// Where true, what is lent for a call is worthless after it: requests are overwritten, and a sink that is used then ends the process with a
-// line that says so. On in debug builds and in validation.
+// If set, memory that is lent to a plugin is overwritten when the call returns, and a sink that is used later ends the process with a line
+// that says so. Set in debug builds and in validation.
 extern bool enforce_lifetimes;
-// Frees the lent memory that is kept for a while after its call.
+// Frees lent memory that is kept for a while after its call.
 void free_lent();
 
-// A request as it is lent: a copy that is overwritten after the call where lifetimes are enforced.
+// A request as it is lent. If lifetimes are enforced, it is a copy that is overwritten after the call.
 class LentRequest {
  public:
   explicit LentRequest(const std::string& bytes);
@@ -56,7 +56,7 @@ class LentRequest {
   std::shared_ptr<std::string> copy_;
 };
 
-// The reply of one call. Refuses what would make it larger than the cap.
+// The reply of one call. Refuses bytes beyond the cap.
 class ReplySink {
  public:
   static constexpr uint64_t kDefaultCap = uint64_t{1} << 29;
@@ -71,21 +71,21 @@ class ReplySink {
  private:
   static corral_status write(const corral_sink* sink, const void* data, uint64_t size) noexcept;
   corral_sink sink_;
-  std::shared_ptr<corral_sink> lent_;  // where lifetimes are enforced
+  std::shared_ptr<corral_sink> lent_;  // if lifetimes are enforced
   std::mutex mutex_;                   // a sink is [any]
   std::string bytes_;
   uint64_t cap_;
   bool refused_ = false;
 };
 
-// The one accessor of a table's members: true where the table reaches `member` and it is not null.
+// The only test of a table's members: true if the table is large enough to have `member` and the member is not null.
 template <class Table, class... P>
 bool has(const Table& table, corral_status (*Table::*member)(P...)) {
   const auto end = reinterpret_cast<const char*>(&(table.*member) + 1) - reinterpret_cast<const char*>(&table);
   return table.struct_size >= static_cast<uint64_t>(end) && table.*member != nullptr;
 }
 
-// Calls a function of the plugin's table and gives back the bare status; CORRAL_UNSUPPORTED where the table has no such function.
+// Calls a function of the plugin's table and returns the bare status; CORRAL_UNSUPPORTED if the table does not have the function.
 template <class Table, class... P, class... A>
 corral_status status_of_call(const Plugin& plugin, corral_status (*Table::*member)(P...), const char* function, A&&... arguments) {
   const Table& table = plugin.table<Table>();
@@ -131,7 +131,7 @@ std::string call(const Plugin& plugin, corral_call Table::*member, const char* f
   return invoke_for_reply(plugin, member, function, lent.data(), static_cast<uint64_t>(request.size()));
 }
 
-// The reply as a message; bytes that are none are the plugin's fault.
+// Decodes the reply. Bytes that are not such a message are the plugin's fault.
 template <class Message>
 Message decode_reply(const Plugin& plugin, const char* function, const std::string& bytes) {
   try {

@@ -1,4 +1,4 @@
-// Host side of corral.checkpoint/1: a format, a checkpoint open for reading, one being written.
+// Host side of corral.checkpoint/1: a format, an open checkpoint, a checkpoint that is being written.
 #pragma once
 
 #include "kernel/plugin/instance.h"
@@ -27,7 +27,7 @@ class CheckpointReaderHandle {
   Instance<corral_reader, corral_checkpoint> reader_;
 };
 
-// One part of a checkpoint. Discards what was written unless it is finished.
+// Writes one part of a checkpoint. Unless it is finished, everything written is discarded.
 class CheckpointWriterHandle {
  public:
   // `request` is encoded.
@@ -39,7 +39,7 @@ class CheckpointWriterHandle {
     invoke(plugin(), &corral_checkpoint::write, "write", writer_.get(), tensor, offset, data, size);
   }
   void finish() { invoke_control(plugin(), &corral_checkpoint::finish, "finish", writer_.release()); }
-  // Once for all parts, after each has finished.
+  // Call once for all parts, after each has finished.
   void commit() const { invoke_control(plugin(), &corral_checkpoint::commit, "commit", request_.data(), request_.size()); }
   const Plugin& plugin() const { return writer_.plugin(); }
 
@@ -50,7 +50,7 @@ class CheckpointWriterHandle {
 
 class CheckpointFormat {
  public:
-  // `options` are encoded; without any the plugin takes its defaults.
+  // `options` are encoded; if empty, the plugin's defaults apply.
   explicit CheckpointFormat(std::shared_ptr<const Plugin> plugin, std::string options = "")
       : plugin_(std::move(plugin)), options_(std::move(options)) {}
 
@@ -67,7 +67,7 @@ class CheckpointFormat {
     invoke_control(*plugin_, &corral_checkpoint::open, "open", bytes.data(), bytes.size(), &reader);
     return {plugin_, reader};
   }
-  // `path` is a folder that exists. Throws Unsupported, with nothing written, where the format takes no parts.
+  // `path` is an existing folder. Throws Unsupported, with nothing written, if the format does not support parts.
   CheckpointWriterHandle create(const std::string& path, CheckpointWriteRequest request, uint32_t part = 0, uint32_t parts = 1) const {
     request.path = path;
     request.options = options_;

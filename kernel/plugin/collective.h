@@ -1,4 +1,4 @@
-// Host side of corral.collective/1: a run's ranks, communicators of some of them, exchanges.
+// Host side of corral.collective/1: the ranks of a run, communicators over some of them, exchanges.
 #pragma once
 
 #include <vector>
@@ -8,7 +8,7 @@
 
 namespace corral {
 
-// An exchange of host memory that has begun; its memory is lent until it is finished.
+// A started exchange of host memory. Its memory is lent until it is finished.
 class PendingExchangeHandle {
  public:
   PendingExchangeHandle(std::shared_ptr<const Plugin> plugin, corral_pending* pending)
@@ -24,11 +24,11 @@ class CommunicatorHandle {
   CommunicatorHandle(std::shared_ptr<const Plugin> plugin, corral_communicator* communicator)
       : communicator_(std::move(plugin), communicator, &corral_collective::communicator_close, "communicator_close", "communicator_open") {}
 
-  // On a device's native stream. Throws Unsupported where the collective is of the host.
+  // Queues an exchange on a device's native stream. Throws Unsupported if the collective works on host memory.
   void enqueue(const corral_exchange& exchange, void* native_stream) const {
     invoke(communicator_.plugin(), &corral_collective::enqueue, "enqueue", communicator_.get(), &exchange, native_stream);
   }
-  // Of host memory. Throws Unsupported where the collective is of a device.
+  // Starts an exchange of host memory. Throws Unsupported if the collective works on device memory.
   PendingExchangeHandle start(const corral_exchange& exchange) const {
     corral_pending* pending = nullptr;
     invoke(communicator_.plugin(), &corral_collective::start, "start", communicator_.get(), &exchange, &pending);

@@ -1,4 +1,4 @@
-// Host side of corral.dataset/1: data that is open. Lends the dataset the host's tokenizer.
+// Host side of corral.dataset/1: an open dataset. Lends it the host's tokenizer.
 #pragma once
 
 #include <memory>
@@ -9,7 +9,7 @@
 
 namespace corral {
 
-// A tokenizer as a dataset sees it; stays where it is, since the dataset keeps its address.
+// A tokenizer as a dataset sees it. It must not move, as the dataset keeps its address.
 class EncoderLoan {
  public:
   explicit EncoderLoan(const TokenizerHandle& tokenizer) : table_{CORRAL_SIZE(corral_encoder), this, encode}, tokenizer_(tokenizer) {}
@@ -52,10 +52,10 @@ class DatasetHandle {
   uint64_t seq_length_ = 0;
 };
 
-// A chat as ids, as the rows of a dataset hold it; throws Unsupported where this dataset knows no chats.
+// A chat as ids, as the sequences of a dataset contain it. Throws Unsupported if this dataset has no chats.
 ChatReply render_chat(const Plugin& plugin, const ChatRequest& request, const TokenizerHandle& tokenizer);
 
-// Files in the dataset's own form; `tokenizer` may be null. Throws Unsupported where this dataset makes none.
+// Writes files in the dataset's own form. `tokenizer` may be null. Throws Unsupported if this dataset writes none.
 DatasetBuildReply build_dataset(const Plugin& plugin, const DatasetBuildRequest& request, const TokenizerHandle* tokenizer);
 
 }  // namespace corral

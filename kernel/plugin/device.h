@@ -1,4 +1,4 @@
-// Host side of corral.device/1: a device and what is made of it. All of it is freed before the device.
+// Host side of corral.device/1: a device with its streams, events, kernels and memory. All of them are freed before the device.
 #pragma once
 
 #include <thread>
@@ -10,7 +10,7 @@ namespace corral {
 
 class DeviceStream;
 
-// Work of a stream that was recorded instead of run.
+// Recorded work of a stream, to be queued many times.
 class DeviceRecording {
  public:
   DeviceRecording() = default;
@@ -24,20 +24,20 @@ class DeviceRecording {
   Instance<corral_recording, corral_device> recording_;
 };
 
-// Work that is queued on a stream runs in order.
+// A stream. Its work runs in the order in which it is queued.
 class DeviceStream {
  public:
   DeviceStream() = default;
   DeviceStream(std::shared_ptr<const Plugin> plugin, corral_stream* stream)
       : stream_(std::move(plugin), stream, &corral_device::stream_close, "stream_close", "stream_open") {}
   void wait() const { invoke(stream_.plugin(), &corral_device::stream_wait, "stream_wait", stream_.get()); }
-  // The device library's own handle; throws Unsupported where there is none.
+  // The device library's own handle. Throws Unsupported if there is none.
   void* native() const {
     void* native = nullptr;
     invoke(stream_.plugin(), &corral_device::native_stream, "native_stream", stream_.get(), &native);
     return native;
   }
-  // From here to record_end work is recorded, not run; false where the device does not offer it.
+  // Work from here to record_end is recorded and not run. Returns false if the device cannot record.
   bool record_begin() const {
     const corral_status status = status_of_call(stream_.plugin(), &corral_device::record_begin, "record_begin", stream_.get());
     if (status == CORRAL_UNSUPPORTED) return false;
@@ -82,7 +82,7 @@ class DeviceEvent {
       return invoke(event_.plugin(), &corral_device::event_wait, "event_wait", event_.get());
     while (!passed()) std::this_thread::yield();
   }
-  // By the device's clock, from the record of `from` to this one's; both have passed. Throws Unsupported without such a clock.
+  // Seconds from event `from` to this one by the device's clock; both are reached. Throws Unsupported if the device has no such clock.
   double seconds_since(const DeviceEvent& from) const {
     double seconds = 0;
     invoke(event_.plugin(), &corral_device::event_seconds, "event_seconds", from.event_.get(), event_.get(), &seconds);
@@ -94,7 +94,7 @@ class DeviceEvent {
   Instance<corral_event, corral_device> event_;
 };
 
-// A node that is prepared for given layouts.
+// A node that the device has prepared.
 class PreparedKernel {
  public:
   PreparedKernel() = default;
@@ -102,12 +102,12 @@ class PreparedKernel {
       : kernel_(std::move(plugin), kernel, &corral_device::release, "release", "prepare"), workspace_(workspace) {}
 
   uint64_t workspace() const { return workspace_; }  // bytes that a launch needs
-  // Throws Unsupported where the device says nothing of its kernels.
+  // Throws Unsupported if the device does not describe its kernels.
   KernelInfo info() const {
     return decode_reply<KernelInfo>(kernel_.plugin(), "kernel_info",
                                     invoke_for_reply(kernel_.plugin(), &corral_device::kernel_info, "kernel_info", kernel_.get()));
   }
-  // Addresses in the order of the node, null where absent. Allocates nothing.
+  // Queues the kernel. Addresses are in the order of the node's operands, null if absent. Allocates nothing.
   void launch(void* const* inputs, void* const* outputs, void* workspace, const DeviceStream& stream) const {
     invoke(kernel_.plugin(), &corral_device::launch, "launch", kernel_.get(), inputs, outputs, workspace, stream.get());
   }
@@ -153,13 +153,13 @@ class DeviceHandle {
   DeviceInfo info() const {
     return decode_reply<DeviceInfo>(plugin(), "info", invoke_for_reply(plugin(), &corral_device::info, "info", device_.get()));
   }
-  // For DeviceOpen.choices of a later run; "" where the device measures nothing.
+  // The device's measured choices, for DeviceOpen.choices of a later run; "" if it measures nothing.
   std::string choices() const {
     return has(plugin().table<corral_device>(), &corral_device::choices)
                ? invoke_for_reply(plugin(), &corral_device::choices, "choices", device_.get())
                : "";
   }
-  // "" where `prepare` would take the node, else the reason why not.
+  // Returns "" if `prepare` accepts the node, else the reason why not.
   std::string unsupported(const corral_node& node) const;
   bool supports(const corral_node& node) const { return unsupported(node).empty(); }
   PreparedKernel prepare(const corral_node& node) const;

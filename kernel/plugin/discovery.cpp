@@ -22,7 +22,7 @@ namespace {
 
 constexpr uintmax_t kLargestManifest = 16u << 20;
 
-// Ends the examination: the plugin stays in the list with this reason.
+// Ends the examination; the plugin is listed with this reason.
 struct Unavailable {
   int exit_code;
   std::string reason;
@@ -120,7 +120,7 @@ PluginInfo examine(const std::string& path, Libraries& libraries) {
   std::error_code error;
   info.path = fs::absolute(path, error).lexically_normal().string();
   try {
-    // A cut file is told by its manifest too: kind and name are known whatever state the file is in.
+    // A cut file is reported by its manifest too, so kind and name are known in any state of the file.
     try {
       take(read_manifest(fs::path(info.path).replace_extension(".manifest")), info);
     } catch (const Unavailable&) {

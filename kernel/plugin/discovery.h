@@ -1,4 +1,4 @@
-// Facts about a plugin from its manifest and the first bytes of its file, without loading it.
+// Reads facts about a plugin from its manifest and the first bytes of its file, without loading it.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ struct PluginInfo {
   std::string path;  // of the shared object
   bool available = false;
   std::string reason;   // why it is not available
-  int exit_code = 0;    // of a command that asks for it all the same: 2 it is not a usable plugin, 3 this machine cannot run it
+  int exit_code = 0;    // of a command that needs it: 2 if it is not a usable plugin, 3 if this machine cannot run it
   std::string options;  // FileDescriptorSet with the message Options
   std::string presets;  // text of presets.textproto
   std::string table;    // a device's table

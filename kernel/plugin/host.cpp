@@ -48,7 +48,7 @@ corral_status log(const corral_host*, int32_t severity, const char* text, uint64
 
 const void* get_service(const corral_host*, const char*) noexcept { return nullptr; }
 
-// Bytes of the UTF-8 character that begins at `at`; 0 where none does.
+// Bytes of the UTF-8 character that begins at `at`; 0 if none does.
 size_t character_length(std::string_view text, size_t at) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char first = byte(at);
@@ -64,7 +64,7 @@ size_t character_length(std::string_view text, size_t at) {
   return length;
 }
 
-// Only what a signal handler may do.
+// Uses only functions that a signal handler may call.
 void say(const char* text) noexcept {
   if (!text) return;
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text, std::strlen(text));
@@ -84,7 +84,7 @@ void say_crash(const char* how) noexcept {
   say("\n");
 }
 
-// The file that is mapped at an address, by the list that the system keeps; false where there is none.
+// Finds the file that is mapped at an address, in the system's list. Returns false if there is none.
 bool mapped_file(uintptr_t address, char* path, size_t size) {
   const int maps = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
   if (maps < 0) return false;
@@ -113,7 +113,7 @@ bool mapped_file(uintptr_t address, char* path, size_t size) {
   return found;
 }
 
-// The bytes of a mapped file went away: no fault of whose code reads them.
+// The bytes of a mapped file are gone; the code that reads them is not at fault.
 void say_lost_file(const char* path) noexcept {
   say("error: ");
   say(path);

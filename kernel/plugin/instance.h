@@ -16,7 +16,7 @@ class Instance {
   using Close = corral_status (*Table::*)(Object*);
 
   Instance() = default;
-  // `object` null is the plugin's fault: it said CORRAL_OK and gave nothing.
+  // A null `object` is the plugin's fault: it returned CORRAL_OK without one.
   Instance(std::shared_ptr<const Plugin> plugin, Object* object, Close close, const char* close_name, const char* made_by)
       : plugin_(std::move(plugin)), object_(object), close_(close), close_name_(close_name) {
     if (!object_) detail::fail_reply(*plugin_, made_by, "it succeeded but gave no object");
@@ -35,11 +35,11 @@ class Instance {
     }
   }
 
-  // Throws what the plugin says; the object is gone all the same.
+  // Throws the plugin's error; the object is closed in any case.
   void close() {
     if (Object* object = std::exchange(object_, nullptr)) invoke_control(*plugin_, close_, close_name_, object);
   }
-  // Gives the object up to a function that frees it.
+  // Releases the object to a function that frees it.
   Object* release() { return std::exchange(object_, nullptr); }
 
   Object* get() const { return object_; }

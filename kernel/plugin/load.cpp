@@ -32,10 +32,10 @@ std::shared_ptr<const Plugin> load_plugin_file(const PluginInfo& info) {
   // Never freed: unloading code that a thread or a static may still use is a crash at a distance.
   auto* library = new shared_library;
   try {
-    // Bound at once: a symbol that is missing is a message now, not the end of the process at its first use.
+    // Symbols are bound at once, so a missing one gives a message now and does not end the process at its first use.
     library->load(info.path, mode::rtld_now | mode::rtld_local);
   } catch (const std::exception& e) {
-    // A symbol that is nowhere is the plugin's fault; a library that is missing or too old is this machine's.
+    // A symbol that no library has is the plugin's fault; a missing or old library is this machine's.
     const std::string why = printable(e.what());
     throw Error(why.find("undefined symbol") == std::string::npos ? 3 : 2,
                 "plugin " + label + ": the loader refuses " + info.path + ": " + why);

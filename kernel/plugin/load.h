@@ -11,8 +11,8 @@ namespace corral {
 // The fault of a descriptor, as a sentence; "" if it may be used. `info` comes from the manifest.
 std::string fault_of(const corral_plugin_descriptor& descriptor, const PluginInfo& info);
 
-// Throws Error: 2 where the file is not such a plugin or lacks a symbol, 3 where the loader refuses it, 4 where the plugin breaks its
-// contract, and what init says.
+// Throws Error: 2 if the file is not such a plugin or lacks a symbol, 3 if the loader refuses it, 4 if the plugin breaks its contract, and
+// the error of init.
 std::shared_ptr<const Plugin> load_plugin_file(const PluginInfo& info);
 
 }  // namespace corral

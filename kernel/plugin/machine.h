@@ -11,7 +11,7 @@ namespace corral {
 
 // e_machine of this program.
 uint16_t machine_of_host();
-// "x86-64", "aarch64"; the number where it is none that we know.
+// The name of a processor, such as "x86-64" or "aarch64"; the number if it is unknown.
 std::string machine_name(uint32_t machine);
 
 // The highest level of GNU_PROPERTY_X86_ISA_1_NEEDED bits that this processor lacks ("x86-64-v4"), or "".
@@ -21,9 +21,9 @@ std::string lacking_level(uint32_t x86_levels);
 class Libraries {
  public:
   Libraries();
-  // Path of the library, or "". `run_path` may hold $ORIGIN, which `origin` stands for.
+  // Path of the library, or "". $ORIGIN in `run_path` is replaced by `origin`.
   std::string find(const std::string& name, const std::vector<std::string>& run_path, const std::string& origin);
-  // False where the library at `path` says which versions its symbols have, and this is none of them.
+  // False if the library at `path` lists the versions of its symbols and this version is not among them.
   bool has_version(const std::string& path, const std::string& version);
 
  private:

@@ -11,7 +11,7 @@ class ModelHandle {
  public:
   explicit ModelHandle(std::shared_ptr<const Plugin> plugin) : plugin_(std::move(plugin)) {}
 
-  // The forward graph of `batch` rows of `seq_length` tokens.
+  // The forward graph of `batch` sequences of `seq_length` tokens.
   Graph emit(const std::string& options, int64_t batch, int64_t seq_length) const {
     ModelRequest request;
     request.options = options;
@@ -22,7 +22,7 @@ class ModelHandle {
   Recognition recognize(const DialectConfig& config) const {
     return decode_reply<Recognition>(*plugin_, "recognize", call(*plugin_, &corral_model::recognize, "recognize", config.encode()));
   }
-  // Throws Unsupported where the plugin does not tell.
+  // Throws Unsupported if the plugin does not state it.
   ConfigReport explain_config(const DialectConfig& config) const {
     return decode_reply<ConfigReport>(*plugin_, "explain_config",
                                       call(*plugin_, &corral_model::explain_config, "explain_config", config.encode()));
@@ -31,7 +31,7 @@ class ModelHandle {
   std::string write_config(const ConfigRequest& request) const {
     return call(*plugin_, &corral_model::write_config, "write_config", request.encode());
   }
-  // `present`: the weights of the checkpoint that is to be read; none where one is written.
+  // `present` lists the weights of a checkpoint that is read; empty if one is written.
   WeightMap weight_map(const std::string& options, const std::string& dialect, std::vector<TensorInfo> present = {}) const {
     WeightMapRequest request;
     request.present = std::move(present);

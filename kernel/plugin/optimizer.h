@@ -22,7 +22,7 @@ class OptimizerHandle {
     return decode_reply<StepValues>(*plugin_, "step_values",
                                     call(*plugin_, &corral_optimizer::step_values, "step_values", request_of(options, step, train_iters)));
   }
-  // Throws where the options cannot work together.
+  // Throws if the options contradict each other.
   void check(const std::string& options, uint64_t train_iters) const {
     call(*plugin_, &corral_optimizer::check, "check", request_of(options, 0, train_iters));
   }

@@ -10,7 +10,7 @@ class ParallelHandle {
  public:
   explicit ParallelHandle(std::shared_ptr<const Plugin> plugin) : plugin_(std::move(plugin)) {}
 
-  // Empty where the plugin states no cuts.
+  // The cuts of the plugin; empty if it states none.
   Placement place(const ParallelRequest& request) const {
     try {
       return decode_reply<Placement>(*plugin_, "place", call(*plugin_, &corral_parallel::place, "place", request.encode()));
@@ -18,7 +18,7 @@ class ParallelHandle {
       return {};
     }
   }
-  // The request's graph where the plugin rewrites nothing.
+  // The rewritten graph; the request's own if the plugin rewrites nothing.
   Graph lower(ParallelRequest request) const {
     try {
       return decode_reply<Graph>(*plugin_, "lower", call(*plugin_, &corral_parallel::lower, "lower", request.encode()));

@@ -24,8 +24,8 @@ class PeftHandle {
   Graph merge(Graph graph, const std::string& options) const {
     return decode_reply<Graph>(*plugin_, "merge", call(*plugin_, &corral_peft::merge, "merge", about(std::move(graph), options, "", "")));
   }
-  // Of everything that is trained. `model_map`: the model's own in this dialect. `config`: the configuration of the adapter that is to be
-  // read; none where one is written.
+  // The weight map of the trained parameters. `model_map` is the model's own in this dialect. `config` is the configuration of an adapter
+  // that is read; empty if one is written.
   WeightMap weight_map(Graph graph, const std::string& options, const std::string& dialect, WeightMap model_map,
                        const std::string& config = "") const {
     PeftRequest request;

@@ -1,4 +1,4 @@
-// A plugin that is loaded. It stays loaded until the process ends: what a plugin's code or statics are still used by nobody can tell.
+// A loaded plugin. It stays loaded until the process ends, as its code or statics may still be in use.
 #pragma once
 
 #include <memory>
@@ -25,19 +25,19 @@ class Plugin {
   const std::string& label() const { return label_; }
   const std::string& path() const { return path_; }
   const std::string& interface_name() const { return interface_name_; }  // the interface's id; "" before there is one
-  // For messages: where a call went.
+  // Names the target of a call, for messages.
   std::string place(const std::string& function) const {
     return label_ + (interface_name_.empty() ? "" : ", interface " + interface_name_) + ", function " + function;
   }
   const corral_plugin_descriptor& descriptor() const { return *descriptor_; }
 
-  // The table of the plugin's kind; T is the kind's table type, which the one who asks knows from the kind.
+  // The table of the plugin's kind; T is the table type of that kind.
   template <class T>
   const T& table() const {
     return *static_cast<const T*>(interface_);
   }
 
-  // Held during [control] calls. Recursive: a control call may ask the host for what needs another one.
+  // Locked during [control] calls. Recursive, as a control call may ask the host for a service that makes another one.
   std::recursive_mutex& control() const { return control_; }
 
  private:

@@ -1,5 +1,4 @@
-// Plugins by kind and name, from the folders where they lie. Listing loads none; a plugin is loaded once, when it is first asked for, and
-// stays.
+// Plugins by kind and name, found in their folders. Listing loads none; a plugin is loaded once, when it is first needed, and stays loaded.
 #pragma once
 
 #include <map>
@@ -15,7 +14,7 @@ namespace corral {
 
 class Registry {
  public:
-  // Earlier folders go first where two have a plugin of the same kind and name.
+  // If two folders have a plugin of the same kind and name, the earlier one wins.
   explicit Registry(std::vector<std::string> folders);
 
   const std::vector<std::string>& folders() const { return folders_; }
@@ -23,12 +22,12 @@ class Registry {
   const std::vector<const PluginInfo*>& list() const { return list_; }
   std::vector<std::string> names(const std::string& kind) const;
 
-  // `name` may be the path of a shared object (it has a slash or ends in .so). Null where there is none; the result lives as long as the
+  // `name` may be the path of a shared object (it has a slash or ends in .so). Null if there is none. The result is valid as long as the
   // registry.
   const PluginInfo* look_up(const std::string& kind, const std::string& name);
-  // Throws Error (2) naming the nearest where there is none, where it is not a plugin or of another kind.
+  // Throws Error (2) naming the nearest if there is none, if it is not a plugin or if it is of another kind.
   const PluginInfo& find(const std::string& kind, const std::string& name);
-  // Throws besides: Error (2) for a newer ABI, Error (3) where this machine cannot run it, with the reason.
+  // Also throws Error (2) for a newer ABI, and Error (3) with the reason if this machine cannot run it.
   std::shared_ptr<const Plugin> load(const std::string& kind, const std::string& name);
 
  private:

@@ -45,7 +45,7 @@ FileList TokenizerMethod::train(const TokenizerTrainRequest& request, const Sour
   try {
     reply = invoke_for_reply(*plugin_, &corral_tokenizer::train, "train", bytes.data(), bytes.size(), &lent);
   } catch (...) {
-    // The reason why the text ended says more than the plugin's report of it.
+    // The exception that ended the text says more than the plugin's report of it.
     if (state.error) std::rethrow_exception(state.error);
     throw;
   }

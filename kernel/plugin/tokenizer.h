@@ -1,4 +1,4 @@
-// Host side of corral.tokenizer/1: a method, and a tokenizer that is open.
+// Host side of corral.tokenizer/1: a method, and an open tokenizer.
 #pragma once
 
 #include <functional>
@@ -54,7 +54,7 @@ class TokenizerHandle {
 
 class TokenizerMethod {
  public:
-  // The next document, or false at the end; the text stays valid until the next call. May throw: `train` throws it on.
+  // Gives the next document, or returns false at the end. The text is valid until the next call. `train` passes on an exception.
   using Source = std::function<bool(std::string_view& text)>;
 
   explicit TokenizerMethod(std::shared_ptr<const Plugin> plugin) : plugin_(std::move(plugin)) {}

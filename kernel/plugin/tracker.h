@@ -1,4 +1,4 @@
-// Host side of corral.tracker/1: a tracker that is open.
+// Host side of corral.tracker/1: an open tracker.
 #pragma once
 
 #include "kernel/plugin/instance.h"
@@ -18,7 +18,7 @@ class TrackerHandle {
     const std::string bytes = metrics.encode();
     invoke_control(plugin(), &corral_tracker::log, "log", instance_.get(), bytes.data(), bytes.size());
   }
-  // Flushes; throws what the plugin says.
+  // Flushes. Throws the plugin's error.
   void close() { instance_.close(); }
   const Plugin& plugin() const { return instance_.plugin(); }
 

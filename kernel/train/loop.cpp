@@ -33,7 +33,7 @@ double value_of(const StepValueTable::Row& values, const char* name) {
   return 0;
 }
 
-// The optimizer cannot do what it was asked for from these weights: the settings are at fault, or the data.
+// Reports that training diverged from these weights: the settings are at fault, or the data.
 [[noreturn]] void diverged(const char* what, double value, uint64_t step, uint64_t saved, double lr) {
   fail(
       "step {}: the {} is {}: training has diverged at lr {}; nothing of it is saved\n       {}with a lower optimizer.lr, a longer "
@@ -94,7 +94,7 @@ void Loop::settle() {
   const StepResult result = step_.finish();
   if (!std::isfinite(result.loss_sum)) diverged("loss", result.loss_sum, step.finished, saved_, step.lr);
   if (!std::isfinite(result.grad_norm)) diverged("gradient's norm", result.grad_norm, step.finished, saved_, step.lr);
-  // A device that runs late began the step when the one before was done.
+  // A queued device begins the step when the previous one is done.
   const double seconds = seconds_between(std::max(step.begin, settled_), result.done);
   settled_ = result.done;
   seconds_per_step_ = seconds_per_step_ > 0 ? 0.9 * seconds_per_step_ + 0.1 * seconds : seconds;
@@ -121,7 +121,7 @@ StepResult Loop::evaluate(uint64_t batches) {
   return result;
 }
 
-// Lines of a step are made without taking memory.
+// Lines of a step are formatted without allocation.
 void Loop::say_whole_time() {
   char line[100];
   std::snprintf(line, sizeof line, "the whole run takes about %s",

@@ -26,7 +26,7 @@ MetricsFile::MetricsFile(const std::string& path, uint64_t last_step) {
     for (std::string line; std::getline(old, line);)
       if (const int64_t step = step_of(line); step >= 0 && static_cast<uint64_t>(step) <= last_step) kept += line + "\n";
   }
-  // A kill leaves the old rows or the new ones.
+  // A kill leaves either the old rows or the new ones.
   checkpoint::replace_synced(path, kept);
   file_.reset(std::fopen(path.c_str(), "a"));
   if (!file_) fail_environment("cannot write {}: {}", path, std::strerror(errno));

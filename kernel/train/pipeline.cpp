@@ -69,7 +69,7 @@ Prepared Pipeline::training(int64_t rows, int64_t seq_length, const Chosen<Optim
   g = optimizer.handle.transform(passes::step_sums(lower(std::move(g))), optimizer.options);
   verify(g, Stage::kUpdated);
   pass("optimizer", g);
-  // Behind the partition: the shards of a rank are side by side, not the tensors that they are cut of.
+  // After the partition, so that the shards of a rank are side by side and not the whole tensors.
   return {"train", passes::group_updates(place(std::move(g)))};
 }
 

@@ -14,7 +14,7 @@ Prefetch::~Prefetch() {
   thread_.join();
 }
 
-// Batch number n stands in batches_[n % 2]; one is being read while the other is made.
+// Batch number n is in batches_[n % 2]; one is read while the other is filled.
 void Prefetch::work() {
   for (uint64_t n = 0;; ++n) {
     {

@@ -10,7 +10,7 @@ std::string saved_name(const Graph& g, const State& s) {
   return s.saved_name ? g.names[s.saved_name] : name_of(g, s.tensor);
 }
 
-// "exp_avg" of exp_avg.NAME, which has the shape of the parameter NAME; "" of any other state.
+// The role of a state, such as "exp_avg" of exp_avg.NAME, which has the shape of the parameter NAME; "" for any other state.
 std::string role_of(const Graph& g, const State& s) {
   std::string name = saved_name(g, s);
   if (name.empty() || !s.of || g.tensors[s.of].shape != g.tensors[s.tensor].shape) return "";

@@ -34,7 +34,7 @@ StopSignals::StopSignals(Reach reach) {
   interrupted = 0;
   for (auto& s : signals) {
     sigaction(s.number, nullptr, &s.before);
-    // The starter chose to ignore it: nohup, a service manager.
+    // The parent ignores this signal on purpose: nohup, a service manager.
     if (s.reach > reach || (s.reach == kAnyEnd && s.before.sa_handler == SIG_IGN)) continue;
     struct sigaction action {};
     action.sa_handler = s.handler;
