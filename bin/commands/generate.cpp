@@ -37,7 +37,7 @@ constexpr Flag kOwnFlags[] = {
     {"stop", Flag::kPaths, "TEXT", "end where this text appears", ""},
     {"raw", Flag::kNothing, "", "no begin token before a prompt, and special tokens are shown", ""},
     {"ignore-eos", Flag::kNothing, "", "do not end at an end token", ""},
-    {"stream", Flag::kNothing, "", "show text as it comes, also where the output is no terminal", ""},
+    {"stream", Flag::kNothing, "", "show text as it is generated, also if the output is not a terminal", ""},
     {"batch-size", Flag::kValue, "N", "prompts that are computed at once (8 at most)", ""},
     {"json", Flag::kNothing, "", "print one JSON object a prompt", ""},
 };

@@ -38,7 +38,7 @@ std::string origin_of(const std::string& text) {
 std::string target_of(const std::string& from, const std::string& location) {
   const Url url = parsed(from);
   if (location.empty() || curl_url_set(url.get(), CURLUPART_URL, location.c_str(), 0) != CURLUE_OK)
-    fail_environment("{} redirects to \"{}\", which is no URL", from, location);
+    fail_environment("{} redirects to \"{}\", which is not a URL", from, location);
   const std::string scheme = part(url, CURLUPART_SCHEME);
   if (scheme != "https" && (scheme != "http" || from.starts_with("https:")))
     fail_environment("{} redirects to {}: expected https", from, location);

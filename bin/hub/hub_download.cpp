@@ -98,9 +98,9 @@ class Download {
     const auto wrong = [&](const char* why) { fail_environment("{}: {}", request.url, why); };
     if (!json.is_object() || !json.contains("sha") || !json["sha"].is_string() || !json.contains("siblings") ||
         !json["siblings"].is_array())
-      wrong("this is no answer of a hub: expected an object with sha and siblings");
+      wrong("this is not an answer of a hub: expected an object with sha and siblings");
     commit_ = json["sha"];
-    if (commit_.size() != 40 || commit_.find_first_not_of("0123456789abcdef") != std::string::npos) wrong("its sha is no commit");
+    if (commit_.size() != 40 || commit_.find_first_not_of("0123456789abcdef") != std::string::npos) wrong("its sha is not a commit");
     std::vector<std::string> names;
     for (const auto& entry : json["siblings"]) {
       if (!entry.is_object() || !entry.contains("rfilename") || !entry["rfilename"].is_string()) wrong("a file without rfilename");

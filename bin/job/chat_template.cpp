@@ -22,7 +22,7 @@ Json object_in(const std::vector<NamedFile>& files, const char* name) {
   const NamedFile* file = find(files, name);
   if (!file) return Json::object();
   Json content = Json::parse(file->content, nullptr, false);
-  if (!content.is_object()) fail("{} is no JSON object", name);
+  if (!content.is_object()) fail("{} is not a JSON object", name);
   return content;
 }
 

@@ -10,7 +10,7 @@ json generation_config(const ModelSource& source) {
     for (const NamedFile& f : files)
       if (f.name == "generation_config.json") {
         json content = json::parse(f.content, nullptr, false);
-        if (!content.is_object()) fail("{}/generation_config.json is no JSON object", path);
+        if (!content.is_object()) fail("{}/generation_config.json is not a JSON object", path);
         return content;
       }
     return json();

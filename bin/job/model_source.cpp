@@ -122,7 +122,7 @@ ModelSource open_model(const Host& host, const WantedModel& wanted) {
   const std::string folder = checkpoint::locate_checkpoint(adapter, host.say).path;
   auto reader = std::make_shared<CheckpointReaderHandle>(find_format(host, folder).format.open(folder));
   CheckpointInfo info = reader->info();
-  if (info.kind != "adapter") fail("--adapter {}: this is no adapter's folder", adapter);
+  if (info.kind != "adapter") fail("--adapter {}: this is not an adapter's folder", adapter);
   source.adapter = adapter_of(host, folder, std::move(reader), std::move(info), wanted.peft);
   check_base(host, *source.adapter, source);
   return source;

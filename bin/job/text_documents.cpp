@@ -106,7 +106,7 @@ bool Documents::next(std::string_view& text) {
       if (!row.is_object()) fail("{}: expected a JSON object, such as {\"{}\": \"...\"}", place_, field_);
       const auto found = row.find(field_);
       if (found == row.end()) fail("{}: no field \"{}\"", place_, field_);
-      if (!found->is_string()) fail("{}: \"{}\" is no string", place_, field_);
+      if (!found->is_string()) fail("{}: \"{}\" is not a string", place_, field_);
       text_ = std::move(found->get_ref<std::string&>());
       text = text_;
       return true;
@@ -138,7 +138,7 @@ bool Documents::next(std::vector<int32_t>& ids) {
   ids.clear();
   for (const json& id : list) {
     const bool fits = id.is_number_unsigned() && id.get<uint64_t>() <= 0x7FFFFFFFull;
-    if (!fits) fail("{}: {} is no id", place_, id.dump(-1, ' ', false, json::error_handler_t::replace).substr(0, 60));
+    if (!fits) fail("{}: {} is not an id", place_, id.dump(-1, ' ', false, json::error_handler_t::replace).substr(0, 60));
     ids.push_back(id.get<int32_t>());
   }
   return true;

@@ -108,7 +108,7 @@ class Training {
   void check_batches() const {
     const int64_t global = integer("train.global_batch_size"), micro = rows();
     if (global % micro != 0)
-      fail("train.global_batch_size = {} is no multiple of train.micro_batch_size = {}: the nearest is {}{}", global, micro,
+      fail("train.global_batch_size = {} is not a multiple of train.micro_batch_size = {}: the nearest is {}{}", global, micro,
            std::max(micro, (global + micro / 2) / micro * micro), config_.set_by("train.global_batch_size"));
   }
 

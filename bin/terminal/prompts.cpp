@@ -39,7 +39,7 @@ class Reader {
     const nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
     if (!json.is_object()) fail("{}: no JSON object", where);
     if (json.contains("prompt")) {
-      if (!json["prompt"].is_string()) fail("{}: \"prompt\" is no text", where);
+      if (!json["prompt"].is_string()) fail("{}: \"prompt\" is not a text", where);
       return text(where, json["prompt"].get<std::string>());
     }
     if (!json.contains("input_ids") || !json["input_ids"].is_array()) fail("{}: neither \"prompt\" nor \"input_ids\"", where);

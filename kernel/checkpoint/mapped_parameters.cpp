@@ -72,7 +72,7 @@ MappedParameters::MappedParameters(const WeightMap& map, TensorSource& externals
 void MappedParameters::read(size_t tensor, uint64_t offset, void* to, uint64_t size) {
   const uint64_t bytes = element_bytes(parameters_[tensor].dtype);
   if (offset % bytes != 0 || size % bytes != 0)
-    fail_bug("{}: bytes {} to {} are no whole elements", parameters_[tensor].name, offset, offset + size);
+    fail_bug("{}: bytes {} to {} are not whole elements", parameters_[tensor].name, offset, offset + size);
   const auto first = static_cast<int64_t>(offset / bytes), last = static_cast<int64_t>((offset + size) / bytes);
   for (const Part& part : parts_[tensor]) read_part(part, first, last, static_cast<char*>(to), bytes);
 }

@@ -175,11 +175,11 @@ Found verified(const std::string& path) {
   fs::path folder = fs::path(path).lexically_normal();
   if (!folder.has_filename()) folder = folder.parent_path();
   const auto iteration = iteration_of(folder.filename().string());
-  if (!iteration) fail("{} is no checkpoint of a run: expected a folder iter_0000000", path);
+  if (!iteration) fail("{} is not a checkpoint of a run: expected a folder iter_0000000", path);
   try {
     verify_manifest(folder, *iteration);
   } catch (const Error& e) {
-    throw Error(e.exit_code(), format("{} is no whole checkpoint: {}", path, e.what()));
+    throw Error(e.exit_code(), format("{} is not a whole checkpoint: {}", path, e.what()));
   }
   return {folder.string(), *iteration};
 }

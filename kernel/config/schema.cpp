@@ -238,7 +238,7 @@ struct Schema::Descriptors {
   // Finds the message `name` in the set's last file. `who` is for messages.
   Descriptors(const std::string& bytes, const std::string& name, const std::string& who) {
     pb::FileDescriptorSet files;
-    if (!files.ParseFromString(bytes) || files.file_size() == 0) fail_bug("{}: its options are no descriptor set", who);
+    if (!files.ParseFromString(bytes) || files.file_size() == 0) fail_bug("{}: its options are not a descriptor set", who);
     const pb::FileDescriptor* last = nullptr;
     for (const pb::FileDescriptorProto& file : files.file()) {
       for (const std::string& needed : file.dependency())

@@ -33,8 +33,8 @@ inline void check_attention(const ShapeCall& op) {
   const Shape &q = op["q"], &k = op["k"];
   const int64_t head_dim = op.integer("head_dim");
   op.require(q.size() == 3 && k.size() == 3, "q", "q and k need three axes: sequences, token positions, features");
-  op.require(head_dim > 0 && q[2] % head_dim == 0 && k[2] % head_dim == 0, "q", "features of q and k are no multiple of head_dim");
-  op.require(k[2] > 0 && q[2] % k[2] == 0, "k", "query heads are no multiple of key heads");
+  op.require(head_dim > 0 && q[2] % head_dim == 0 && k[2] % head_dim == 0, "q", "features of q and k are not a multiple of head_dim");
+  op.require(k[2] > 0 && q[2] % k[2] == 0, "k", "query heads are not a multiple of key heads");
   op.require(op["v"] == k, "v", "needs the shape of k");
   op.require(k[0] == q[0], "k", "needs the sequences of q");
   for (const char* bound : {"first_key", "last_key"}) op.require(op[bound] == Shape{q[0], q[1]}, bound, "needs one for each query");

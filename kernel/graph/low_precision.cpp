@@ -22,7 +22,7 @@ constexpr int kPowerBias = 127, kPowerNan = 255;  // F8_E8M0
 const Format& format_of(DType dtype) {
   for (const Format& f : kFormats)
     if (f.dtype == dtype) return f;
-  fail_bug("type {} is no format of eight or four bits", static_cast<int>(dtype));
+  fail_bug("type {} is not a format of eight or four bits", static_cast<int>(dtype));
 }
 
 double nan() { return std::numeric_limits<double>::quiet_NaN(); }

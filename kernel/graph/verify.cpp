@@ -176,12 +176,12 @@ class Verifier {
       for (TensorId t : part.inputs) {
         id(t, "a part of a body");
         if (t != 0 && !made.contains(t) && !names(n.inputs, t))
-          fail_bug("{}: reads \"{}\", which is no input of the node and made by no part before", at, name_of(g_, t));
+          fail_bug("{}: reads \"{}\", which is not an input of the node and is not written by an earlier part", at, name_of(g_, t));
       }
       for (TensorId t : part.outputs) {
         id(t, "a part of a body");
         if (t != 0 && !names(n.outputs, t) && (state_[t] || (written_[t] && !made.contains(t)) || inner_[t]))
-          fail_bug("{}: writes \"{}\", which is no output of the node and not its own", at, name_of(g_, t));
+          fail_bug("{}: writes \"{}\", which is neither an output of the node nor its own", at, name_of(g_, t));
       }
       typed(part, at);
       for (size_t o = 0; o < part.outputs.size(); ++o)
@@ -257,7 +257,7 @@ class Verifier {
     const bool other_run = (maker.phase == Phase::UPDATE) != (reader.phase == Phase::UPDATE);
     const bool not_always = maker.when != When::EVERY && maker.when != reader.when;
     if (other_run || not_always)
-      fail_bug("{}: reads \"{}\", which {} makes in another run and which is no state", where(g_, i), name_of(g_, t), where(g_, made));
+      fail_bug("{}: reads \"{}\", which {} writes in another run and which is not a state", where(g_, i), name_of(g_, t), where(g_, made));
   }
 
   const Graph& g_;

@@ -92,7 +92,7 @@ void examine_into(PluginInfo& info, Libraries& libraries) {
   const fs::path path = info.path;
   const elf::Facts facts = read_file(info.path);
   const bool is_plugin = std::any_of(facts.exports.begin(), facts.exports.end(), [](const auto& e) { return e.name == "corral_plugin"; });
-  if (!is_plugin) throw Unavailable{2, "it is no Corral plugin: it exports no corral_plugin"};
+  if (!is_plugin) throw Unavailable{2, "it is not a Corral plugin: it exports no corral_plugin"};
   const Manifest manifest = read_manifest(fs::path(path).replace_extension(".manifest"));
   take(manifest, info);
   if (facts.loaded_size != manifest.loaded_size)

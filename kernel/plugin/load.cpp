@@ -8,7 +8,7 @@
 namespace corral {
 
 std::string fault_of(const corral_plugin_descriptor& d, const PluginInfo& info) {
-  if (d.magic != CORRAL_MAGIC) return "its corral_plugin is no descriptor (wrong magic number)";
+  if (d.magic != CORRAL_MAGIC) return "its corral_plugin is not a descriptor (wrong magic number)";
   if (d.abi_major != CORRAL_ABI_MAJOR)
     return format("it targets ABI {}.{}, this Corral offers {}.{}", d.abi_major, d.abi_minor, CORRAL_ABI_MAJOR, CORRAL_ABI_MINOR);
   if (!CORRAL_HAS(&d, init) || !CORRAL_HAS(&d, get_interface) || !CORRAL_HAS(&d, shutdown))

@@ -21,7 +21,7 @@ MergedParameters::MergedParameters(std::shared_ptr<const DeviceHandle> device, G
   for (const Port& p : merging_.outputs) {
     const size_t i = find_tensor(infos_, merging_.names[p.name]);
     if (i == infos_.size() || infos_[i].shape != merging_.tensors[p.tensor].shape)
-      fail_bug("merge: the output {} is no parameter of the model", merging_.names[p.name]);
+      fail_bug("merge: the output {} is not a parameter of the model", merging_.names[p.name]);
   }
 }
 

@@ -150,7 +150,7 @@ TEST_F(Traps, NamedByAFlagEndWith2IfTheFileIsNotAPluginAnd3IfThisMachineCannotRu
 
 TEST_F(Traps, AFalseDescriptorIsRefusedNamingItsFault) {
   const std::pair<const char*, const char*> expected[] = {
-      {"-DMAGIC=7", "its corral_plugin is no descriptor (wrong magic number)"},
+      {"-DMAGIC=7", "its corral_plugin is not a descriptor (wrong magic number)"},
       {"-DMAJOR=2", "it targets ABI 2.0, this Corral offers 1."},
       {"-DSIZE=72", "its descriptor lacks init, get_interface or shutdown"},
       {"-DVERSION=0", "its descriptor has a null string"},

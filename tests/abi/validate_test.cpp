@@ -117,7 +117,7 @@ TEST_F(Validate, AParallelPluginNamesWhatIsThereAndKeepsTheGraph) {
   EXPECT_TRUE(validate(CORRAL_FAULTY_PARALLEL, "", "", 0).empty());
   for (const auto& [fault, check, reason] : {std::tuple{"cut what is not there", "parallel.place", "it cuts tensor 1000000, the graph has"},
                                              {"cut an axis too many", "parallel.place", " along axis 2, which has 2 axes"},
-                                             {"cut over nothing", "parallel.place", " over \"expert\", which is no dimension of the mesh"},
+                                             {"cut over nothing", "parallel.place", " over \"expert\", which is not a dimension of the mesh"},
                                              {"cut twice", "parallel.place", " over tensor twice"},
                                              {"forget a micro-batch", "parallel.place", " for micro-batch 1 0 times"},
                                              {"lose a node", "parallel.random-graphs", "its graph cannot run"},

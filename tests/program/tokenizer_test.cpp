@@ -48,7 +48,7 @@ TEST_F(TokenizerProgram, EncodesAndDecodesFilesLineByLine) {
 TEST_F(TokenizerProgram, NamesFileAndLineOfTextThatCannotBeRead) {
   const std::string file = *this / "data.jsonl";
   const std::vector<std::pair<std::string, std::string>> cases{
-      {"{\"text\": \"a\"}\n{\"text\": 5}\n", file + ":2: \"text\" is no string"},
+      {"{\"text\": \"a\"}\n{\"text\": 5}\n", file + ":2: \"text\" is not a string"},
       {"{\"text\": \"a\"}\n\n{\"body\": \"b\"}\n", file + ":3: no field \"text\""},
       {"[1]\n", file + ":1: expected a JSON object, such as {\"text\": \"...\"}"},
       {"{\"text\": \"a\n", file + ":1: column 12: syntax error while parsing value - invalid string: missing closing quote"},

@@ -169,7 +169,7 @@ TEST_F(Store, APathMayBeARunItsCheckpointsOneOfThemOrAnotherProgramsFolder) {
   for (const char* name : {"/iter_0000001/config.json", "/iter_0000002/model.bin"}) fs::remove(checkpoints_ + name);
   EXPECT_NE(message(folder_.string()).find("no whole checkpoint\n       skipped " + checkpoints_ + "/iter_0000002: model.bin is missing"),
             std::string::npos);
-  EXPECT_NE(message(checkpoints_ + "/iter_0000001").find("is no whole checkpoint: config.json is missing"), std::string::npos);
+  EXPECT_NE(message(checkpoints_ + "/iter_0000001").find("is not a whole checkpoint: config.json is missing"), std::string::npos);
 }
 
 struct Damage {

@@ -36,7 +36,7 @@ std::string fault_of_cuts(const Graph& g, const Placement& placement) {
       return format("it cuts tensor {}, the graph has tensors 1 to {}", cut.tensor, g.tensors.size() - 1);
     const std::string& name = g.names[g.tensors[cut.tensor].name];
     if (std::none_of(std::begin(kMesh), std::end(kMesh), [&](const auto& d) { return cut.dimension == d.first; }))
-      return format("it cuts {} over \"{}\", which is no dimension of the mesh", name, cut.dimension);
+      return format("it cuts {} over \"{}\", which is not a dimension of the mesh", name, cut.dimension);
     if (cut.axis >= g.tensors[cut.tensor].shape.size())
       return format("it cuts {} along axis {}, which has {} axes", name, cut.axis, g.tensors[cut.tensor].shape.size());
     if (!seen.emplace(cut.tensor, cut.dimension).second) return format("it cuts {} over {} twice", name, cut.dimension);

@@ -19,7 +19,7 @@ class TestHost {
   TestHost(const char* path, const char* interface_id) : path_(path), library_(dlopen(path, RTLD_NOW | RTLD_LOCAL)) {
     if (!library_) fail_environment("{}", dlerror());
     plugin_ = static_cast<const corral_plugin_descriptor*>(dlsym(library_, "corral_plugin"));
-    if (!plugin_ || plugin_->magic != CORRAL_MAGIC) fail("{} is no Corral plugin", path);
+    if (!plugin_ || plugin_->magic != CORRAL_MAGIC) fail("{} is not a Corral plugin", path);
     check(plugin_->init(&host_));
     interface_ = plugin_->get_interface(interface_id);
     if (!interface_) fail("{} has no interface {}", path, interface_id);
