@@ -11,7 +11,7 @@ namespace corral::job {
 
 class TextStream {
  public:
-  // `tokenizer` may be null; then there is not a text.
+  // `tokenizer` may be null; then there is no text.
   TextStream(const TokenizerHandle* tokenizer, std::vector<std::string> stops, bool show_special)
       : tokenizer_(tokenizer), stops_(std::move(stops)), show_special_(show_special) {}
 
