@@ -370,7 +370,7 @@ TEST_F(PeftRuns, AnAdapterIsRefusedByAnotherModelAndAnotherShape) {
   expect_refused("merge --hf-model " + path("narrow") + " --adapter " + kExpected + "lora_start --hf-path " + path("merged"),
                  kExpected + "lora_start: tensor \"base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight\"");
   EXPECT_FALSE(fs::exists(path("merged")));
-  expect_refused(eval(kModel) + "--adapter " + kModel, "is no adapter's folder");
+  expect_refused(eval(kModel) + "--adapter " + kModel, "is not an adapter's folder");
   fs::copy(kExpected + "lora_start", path("lost"));
   expect_refused(eval(path("lost")), "is an adapter for base, which is not there");
   expect_refused(eval(path("run")) + "--peft dora", "--peft dora does not take this adapter");

@@ -129,7 +129,7 @@ INSTANTIATE_TEST_SUITE_P(
                             "did you mean \"swiglu\""},
                     Mistake{"ThatReadsMore", [](Graph&, Node& n) { n.inputs.pop_back(); }, "part 1 of its body, product: reads"},
                     Mistake{"InAnotherOrder", [](Graph&, Node& n) { std::swap(n.body[0], n.body[2]); }, "part 0 of its body"},
-                    Mistake{"ThatWritesMore", [](Graph& g, Node& n) { n.body[0].outputs[0] = g.nodes[0].outputs[0]; }, "and not its own"},
+                    Mistake{"ThatWritesMore", [](Graph& g, Node& n) { n.body[0].outputs[0] = g.nodes[0].outputs[0]; }, "nor its own"},
                     Mistake{"ThatLeavesAnOutputOut", [](Graph&, Node& n) { n.body.pop_back(); }, "output 0 is made by no part"},
                     Mistake{"ThatAddsWhereTheNodeDoesNot", [](Graph&, Node& n) { n.accumulate = 1; }, "accumulates otherwise"},
                     Mistake{"WithATensorThatIsNot", [](Graph&, Node& n) { n.body[1].inputs[0] = 100000; }, "names tensor 100000"},
