@@ -24,7 +24,7 @@ void print_plan(const runtime::Session& session) {
   for (const auto& c : session.plan().classes) std::printf("%-12s %14llu bytes\n", c.name.c_str(), number(c.bytes));
   std::printf("%-12s %14llu bytes\n", "all", number(session.plan().total));
   for (size_t i = 0; i < session.graphs().size(); ++i) {
-    const auto& [name, g] = session.graphs()[i];
+    const auto& [name, g, constants] = session.graphs()[i];
     std::printf("\n%14s %14s  tensor of %s\n", "offset", "bytes", name.c_str());
     for (TensorId t = 1; t < g.tensors.size(); ++t)
       if (const uint64_t offset = session.plan().offset(i, t); offset != plan::Arena::kAbsent)

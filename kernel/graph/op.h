@@ -152,6 +152,8 @@ struct OpDef {
   std::vector<std::string> linear_in{};
   std::map<std::string, std::string> ids{};  // input of ids of a factor's elements -> that factor; if it is cut, the input needs local_ids
   std::map<std::string, std::string> first{};  // input [1] with the first element of a factor -> that factor; absent: 0
+  // attribute -> factor: a promise that need not hold for a part of the factor; the partition drops the attribute there
+  std::map<std::string, std::string> promises{};
   std::vector<AttrDef> attrs{};
   std::map<std::string, DType> types{};  // of operands that have one type only
   std::map<std::string, TypeClass>

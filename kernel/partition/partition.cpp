@@ -5,7 +5,9 @@
 
 namespace corral::partition {
 
-Graph partition(Graph g) {
+namespace {
+
+void check_axes(const Graph& g) {
   const auto check = [&](const Node& n, const std::string& where) {
     const graph::OpDef& def = graph::find_op(op_of(g, n), where);
     const graph::Attrs attrs = graph::attributes_of(g, n);
@@ -18,7 +20,23 @@ Graph partition(Graph g) {
     if (g.nodes[i].body.empty()) check(g.nodes[i], graph::where(g, i));
     for (const Node& part : body_of(g.nodes[i])) check(part, graph::where(g, i));
   }
-  return g;
+}
+
+}  // namespace
+
+OneRank partition(Graph g, std::span<const Dimension> mesh, std::span<const TensorCut> cuts) {
+  check_axes(g);
+  OneRank one{std::move(g), {}};
+  for (const Dimension& d : mesh) {
+    if (d.ranks == 1) continue;
+    std::vector<AskedCut> asked;
+    for (const TensorCut& c : cuts)
+      if (c.dimension == d.name) asked.push_back({c.tensor, c.axis, c.zigzag ? Order::ZIGZAG : Order::CONTIGUOUS});
+    OneRank part = cut(std::move(one.graph), d, asked);
+    one.graph = std::move(part.graph);
+    one.firsts.insert(one.firsts.end(), part.firsts.begin(), part.firsts.end());
+  }
+  return one;
 }
 
 }  // namespace corral::partition

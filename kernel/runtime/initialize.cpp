@@ -44,7 +44,7 @@ void initial_values(const State& state, std::string_view name, uint64_t seed, ui
 }
 
 void initialize_parameters(Session& session, uint64_t seed, const std::unordered_set<std::string>* names) {
-  const auto& [graph, g] = session.graphs().front();
+  const auto& [graph, g, constants] = session.graphs().front();
   std::vector<float> values;
   for (const State& s : g.states) {
     if (s.kind != StateKind::PARAMETER || (names && !names->contains(name_of(g, s.tensor)))) continue;

@@ -54,6 +54,8 @@ void Session::allocate() {
   executor_ = Executor(*device_, std::move(workspaces), exchange_);
   staging_ = Staging(device_, plan_.total);
   device_->zero(arena_.data(), plan_.states, stream());
+  for (const Prepared& p : graphs_)
+    for (const auto& [state, value] : p.constants) write(tensor(p.name, state), &value, sizeof value);
 }
 
 size_t Session::program(std::string_view name, const std::function<bool(const Node&)>& chosen) {

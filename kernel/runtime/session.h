@@ -22,6 +22,7 @@ namespace corral::runtime {
 struct Prepared {
   std::string name;
   Graph graph;
+  std::vector<std::pair<TensorId, int64_t>> constants{};  // states I64 [1], and the values that `allocate` sets
 };
 
 // Makes the actions of a graph as the session runs it: a fused node that the device does not know is already replaced by its body.

@@ -52,11 +52,24 @@ Graph Pipeline::lower(Graph g) const {
   return g;
 }
 
-Graph Pipeline::place(Graph g) const {
-  g = partition::partition(std::move(g));
-  verify(g, Stage::kPartitioned);
-  pass("partition", g);
-  return g;
+Prepared Pipeline::place(std::string name, Graph g) const {
+  ParallelRequest request;
+  for (const partition::Dimension& d : mesh_) {
+    request.mesh.emplace_back();
+    request.mesh.back().name = d.name;
+    request.mesh.back().size = d.ranks;
+  }
+  std::vector<TensorCut> cuts;
+  for (const auto& [handle, options] : parallel_) {
+    request.options = options;
+    request.graph = g;
+    const Placement placement = handle.place(request);
+    cuts.insert(cuts.end(), placement.cuts.begin(), placement.cuts.end());
+  }
+  partition::OneRank one = partition::partition(std::move(g), mesh_, cuts);
+  verify(one.graph, Stage::kPartitioned);
+  pass("partition", one.graph);
+  return {std::move(name), std::move(one.graph), std::move(one.firsts)};
 }
 
 Prepared Pipeline::training(int64_t rows, int64_t seq_length, const Chosen<OptimizerHandle>& optimizer, bool alone) const {
@@ -70,25 +83,27 @@ Prepared Pipeline::training(int64_t rows, int64_t seq_length, const Chosen<Optim
   verify(g, Stage::kUpdated);
   pass("optimizer", g);
   // After the partition, so that the shards of a rank are side by side and not the whole tensors.
-  return {"train", passes::group_updates(place(std::move(g)))};
+  Prepared train = place("train", std::move(g));
+  train.graph = passes::group_updates(std::move(train.graph));
+  return train;
 }
 
 Prepared Pipeline::gradients(int64_t rows, int64_t seq_length) const {
   Graph g = passes::autodiff(emit(rows, seq_length, true));
   pass("autodiff", g);
-  return {"gradients", place(lower(std::move(g)))};
+  return place("gradients", lower(std::move(g)));
 }
 
-Prepared Pipeline::evaluation(int64_t rows, int64_t seq_length) const { return {"evaluation", place(lower(emit(rows, seq_length, true)))}; }
+Prepared Pipeline::evaluation(int64_t rows, int64_t seq_length) const { return place("evaluation", lower(emit(rows, seq_length, true))); }
 
 Prepared Pipeline::logits(int64_t rows, int64_t seq_length) const {
-  return {"logits", place(lower(passes::logits_of_all(emit(rows, seq_length, true))))};
+  return place("logits", lower(passes::logits_of_all(emit(rows, seq_length, true))));
 }
 
 Prepared Pipeline::generation(int64_t rows, int64_t seq_length, int64_t cache_length) const {
   Graph g = passes::generation(emit(rows, seq_length, true), cache_length);
   pass("generation", g);
-  return {format("generation.{}", seq_length), place(lower(std::move(g)))};
+  return place(format("generation.{}", seq_length), lower(std::move(g)));
 }
 
 }  // namespace corral::train

@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "corral/graph.h"
+#include "kernel/partition/cut.h"
 #include "kernel/plugin/model.h"
 #include "kernel/plugin/optimizer.h"
+#include "kernel/plugin/parallel.h"
 #include "kernel/plugin/peft.h"
 #include "kernel/plugin/precision.h"
 #include "kernel/runtime/session.h"
@@ -42,6 +44,12 @@ class Pipeline {
   void set_recompute(const std::string& granularity, int64_t num_layers) {
     granularity_ = granularity;
     recompute_layers_ = num_layers;
+  }
+
+  // Makes the graphs of one rank of several. `mesh` lists its dimensions, the outermost first.
+  void set_ranks(std::vector<partition::Dimension> mesh, std::vector<Chosen<ParallelHandle>> parallel) {
+    mesh_ = std::move(mesh);
+    parallel_ = std::move(parallel);
   }
 
   // "train": forward, backward and update of a micro-batch. `alone`: each step has a single micro-batch.
@@ -86,7 +94,8 @@ class Pipeline {
   Graph emit(int64_t rows, int64_t seq_length, bool deterministic) const;
   Graph rounded(Graph g) const;  // by the precision
   Graph lower(Graph g) const;
-  Graph place(Graph g) const;
+  // The part of this rank, under the name by which a session finds it.
+  Prepared place(std::string name, Graph g) const;
   void pass(const char* stage, const Graph& g) const {
     passed_.insert(stage);
     if (dump_) dump_(stage, g);
@@ -97,6 +106,8 @@ class Pipeline {
   std::optional<Chosen<PeftHandle>> peft_;
   std::string granularity_ = "none";
   int64_t recompute_layers_ = 0;
+  std::vector<partition::Dimension> mesh_;
+  std::vector<Chosen<ParallelHandle>> parallel_;
   Dump dump_;
   mutable std::set<std::string> passed_;
 };

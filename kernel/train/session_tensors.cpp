@@ -29,7 +29,7 @@ bool has(const std::vector<std::string>& list, const std::string& word) { return
 SessionTensors::SessionTensors(runtime::Session& session, const std::function<std::string(const Graph&, const State&)>& external_name)
     : session_(session) {
   std::unordered_set<std::string> seen;  // graphs share states by name
-  for (const auto& [graph, g] : session.graphs())
+  for (const auto& [graph, g, constants] : session.graphs())
     for (const State& s : g.states) {
       TensorInfo info;
       info.name = external_name(g, s);
@@ -69,7 +69,7 @@ SessionTensors training_state_of(runtime::Session& session, const std::vector<st
 
 std::vector<std::string> roles_of(const runtime::Session& session) {
   std::vector<std::string> roles;
-  for (const auto& [graph, g] : session.graphs())
+  for (const auto& [graph, g, constants] : session.graphs())
     for (const State& s : g.states)
       if (const std::string role = role_of(g, s); !role.empty() && !has(roles, role)) roles.push_back(role);
   return roles;
@@ -81,7 +81,7 @@ SessionTensors states_of(runtime::Session& session, const std::string& role) {
 
 SessionTensors masters_of_trained(runtime::Session& session) {
   std::unordered_set<std::string> mastered, moved;
-  for (const auto& [graph, g] : session.graphs())
+  for (const auto& [graph, g, constants] : session.graphs())
     for (const State& s : g.states) {
       if (s.kind == StateKind::MASTER) mastered.insert(name_of(g, s.of));
       if (s.kind == StateKind::MOMENT) moved.insert(name_of(g, s.of));

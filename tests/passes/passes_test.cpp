@@ -30,7 +30,7 @@ const std::map<std::string, Graph (*)(Graph, const Words&)> kPasses{
     {"expand", [](Graph g, const Words&) { return passes::expand(std::move(g), [](const Graph&, const Node&) { return true; }); }},
     {"generation", [](Graph g, const Words& w) { return passes::generation(std::move(g), std::stoll(w.at(0))); }},
     {"logits_of_all", [](Graph g, const Words&) { return passes::logits_of_all(std::move(g)); }},
-    {"partition", [](Graph g, const Words&) { return partition::partition(std::move(g)); }},
+    {"partition", [](Graph g, const Words&) { return partition::partition(std::move(g)).graph; }},
     {"recompute", [](Graph g, const Words& w) { return passes::recompute(std::move(g), w.at(0), w.size() > 1 ? std::stoll(w[1]) : 0); }},
     {"without_dropout", [](Graph g, const Words&) { return passes::without_dropout(std::move(g)); }},
     {"write_gradients", [](Graph g, const Words&) { return passes::write_gradients(std::move(g)); }},

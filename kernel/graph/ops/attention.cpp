@@ -98,6 +98,7 @@ const OpDef attention{
               "q: b t g*r*head_dim, k: b s g*head_dim, v: b s g*head_dim, first_key: b t, last_key: b t "
               "-> y: b t g*r*head_dim, lse?: b t g*r"}},
     .whole = "s",
+    .promises = {{"texts", "t"}},  // the queries of a part are not those of the keys
     .attrs = {{"head_dim", AttrKind::kInteger}, {"scale", AttrKind::kNumber, 1}, {"texts", AttrKind::kInteger}},
     .types = {{"first_key", DType::I32}, {"last_key", DType::I32}, {"lse", DType::F32}},
     .shape = shape,

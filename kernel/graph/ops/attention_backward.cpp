@@ -76,6 +76,7 @@ const OpDef attention_backward{
               "lse: b t g*r, dy: b t g*r*head_dim -> dq: b t g*r*head_dim, dk: b s g*head_dim, dv: b s g*head_dim"}},
     .whole = "s",
     .linear_in = {"dy"},
+    .promises = {{"texts", "t"}},  // the queries of a part are not those of the keys
     .attrs = {{"head_dim", AttrKind::kInteger}, {"scale", AttrKind::kNumber, 1}, {"texts", AttrKind::kInteger}},
     .types = {{"first_key", DType::I32}, {"last_key", DType::I32}, {"lse", DType::F32}},
     .shape = shape,
