@@ -29,6 +29,7 @@ struct Layout {
   std::vector<partition::Dimension> mesh;
   bool sequence = false;
   bool tied = false;
+  int64_t num_key_value_heads = 4;
 };
 
 train::Pipeline pipeline_of(const Layout& layout) {
@@ -37,7 +38,7 @@ train::Pipeline pipeline_of(const Layout& layout) {
   model.intermediate_size = 24;
   model.num_hidden_layers = 2;
   model.num_attention_heads = 4;
-  model.num_key_value_heads = 4;
+  model.num_key_value_heads = layout.num_key_value_heads;
   model.head_dim = 4;
   model.vocab_size = 16;
   model.tie_word_embeddings = layout.tied;
@@ -150,6 +151,8 @@ INSTANTIATE_TEST_SUITE_P(Partition, LlamaCuts,
                          testing::Values(Layout{"DataParallel", "", {{"data", 2, 0}}}, Layout{"TensorParallel", "", {{"tensor", 2, 0}}},
                                          Layout{"TensorParallelOfFour", "", {{"tensor", 4, 0}}},
                                          Layout{"TiedTensorParallel", "", {{"tensor", 2, 0}}, false, true},
+                                         Layout{"GroupedTensorParallel", "", {{"tensor", 2, 0}}, false, false, 2},
+                                         Layout{"FewerGroupsThanRanks", "", {{"tensor", 4, 0}}, true, false, 2},
                                          Layout{"SequenceParallel", "", {{"tensor", 2, 0}}, true},
                                          Layout{"ContextParallel", "", {{"context", 2, 0}}},
                                          Layout{"LoraTensorParallel", "lora", {{"tensor", 2, 0}}},
