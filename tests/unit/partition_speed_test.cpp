@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <ctime>
 #include <string>
+#include <vector>
 
 #include "kernel/graph/print.h"
 #include "kernel/graph/read.h"
@@ -41,6 +42,23 @@ TEST(Passes, TakeLittleTimeOnTheGraphOfALargeModel) {
   timed("recompute full", [&] { passes::recompute(g, "full", 0); });
   timed("eliminate", [&] { passes::eliminate(g, true); });
   timed("partition", [&] { partition::partition(g); });
+  const partition::Dimension mesh[] = {{"data", 2, 0}, {"context", 3, 0}, {"tensor", 2, 0}};
+  std::vector<TensorCut> cuts;
+  const auto cut = [&](TensorId t, const char* dimension, uint32_t axis) {
+    cuts.emplace_back();
+    cuts.back().tensor = t;
+    cuts.back().dimension = dimension;
+    cuts.back().axis = axis;
+  };
+  for (const Port& p : g.inputs) {
+    cut(p.tensor, "data", 0);
+    cut(p.tensor, "context", 1);
+  }
+  for (const State& s : g.states)
+    if (name_of(g, s.tensor).ends_with(".q") || name_of(g, s.tensor).ends_with(".gate")) cut(s.tensor, "tensor", 0);
+  Graph rank;
+  timed("partition over three", [&] { rank = partition::partition(g, mesh, cuts).graph; });
+  timed("verify over three", [&] { partition::verify(rank, partition::Stage::kPartitioned); });
   timed("verify", [&] { graph::verify(g); });
   timed("verify partitioned", [&] { partition::verify(g, partition::Stage::kPartitioned); });
   timed("encode and decode", [&] {
