@@ -170,7 +170,11 @@ int run(const Arguments& arguments) {
 
 }  // namespace
 
-extern const Command command_bridge_check{
-    "bridge check", "which plugins and recipe take a Hugging Face folder, and which keys of it count", "HF_FOLDER", kFlags, {}, run};
+extern const Command command_bridge_check{"bridge check",
+                                          "name the plugins and the recipe for a Hugging Face folder, and the keys of it that count",
+                                          "HF_FOLDER",
+                                          kFlags,
+                                          {},
+                                          run};
 
 }  // namespace corral::cli

@@ -26,10 +26,10 @@ namespace {
 
 constexpr Flag kOwnFlags[] = {
     {"checkpoint", Flag::kValue, "PATH", "run directory, checkpoint or model folder to talk to", ""},
-    {"adapter", Flag::kValue, "DIR", "folder of an adapter that goes over the model", ""},
-    {"system", Flag::kPaths, "TEXT", "what the model is told before the first turn", ""},
+    {"adapter", Flag::kValue, "DIR", "folder of an adapter to apply to the model", ""},
+    {"system", Flag::kPaths, "TEXT", "system message before the first turn", ""},
     {"max-new-tokens", Flag::kValue, "N", "end an answer after so many tokens (500)", ""},
-    {"max-length", Flag::kValue, "N", "tokens of the whole conversation (4096, or what the model has places for)", ""},
+    {"max-length", Flag::kValue, "N", "tokens of the whole conversation (4096, or the model's max_position_embeddings)", ""},
 };
 constexpr const char* kShared[] = {"recipe", "config", "set", "model", "dataset", "tokenizer", "precision",
                                    "peft",   "tp",     "pp",  "vp",    "cp",      "device",    "dump-graph"};
@@ -45,7 +45,7 @@ std::string help() {
   std::string keys;
   for (const std::string& name : settings()) keys += (keys.empty() ? "" : ", ") + name;
   return "/reset            forget the conversation\n"
-         "/system [TEXT]    what the model is told before the first turn; without TEXT: nothing\n"
+         "/system [TEXT]    system message before the first turn; without TEXT: nothing\n"
          "/set KEY VALUE    " +
          keys +
          "\n"

@@ -14,7 +14,7 @@ namespace {
 
 constexpr Flag kFlags[] = {
     {"revision", Flag::kValue, "REV", "branch, tag or commit (main); also NAME@REV", ""},
-    {"all", Flag::kNothing, "", "every file: also weights in formats that are not read here", ""},
+    {"all", Flag::kNothing, "", "every file, also weights in other formats", ""},
     {"jobs", Flag::kValue, "N", "files at once (4)", ""},
 };
 

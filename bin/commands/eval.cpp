@@ -19,11 +19,11 @@ namespace corral::cli {
 namespace {
 
 constexpr Flag kFlags[] = {
-    {"adapter", Flag::kValue, "DIR", "folder of an adapter that goes over the model", ""},
+    {"adapter", Flag::kValue, "DIR", "folder of an adapter to apply to the model", ""},
     {"checkpoint", Flag::kValue, "PATH", "run directory, checkpoint or model folder to evaluate", ""},
     {"hf-model", Flag::kValue, "DIR", "Hugging Face folder to run; with another model, its configuration and tokenizer", ""},
     {"megatron-path", Flag::kValue, "DIR", "Megatron folder to run", ""},
-    {"logits", Flag::kValue, "FILE", "write logits, and loss and targets of each row, float32", ""},
+    {"logits", Flag::kValue, "FILE", "write logits, and loss and targets of each sequence, float32", ""},
     {"gradients", Flag::kValue, "FILE", "write the gradient of the mean loss of each trained parameter, float32", ""},
     {"json", Flag::kNothing, "", "print one JSON object", ""},
 };

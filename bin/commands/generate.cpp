@@ -27,14 +27,14 @@ namespace corral::cli {
 namespace {
 
 constexpr Flag kOwnFlags[] = {
-    {"adapter", Flag::kValue, "DIR", "folder of an adapter that goes over the model", ""},
+    {"adapter", Flag::kValue, "DIR", "folder of an adapter to apply to the model", ""},
     {"checkpoint", Flag::kValue, "PATH", "run directory, checkpoint or model folder to run", ""},
     {"hf-model", Flag::kValue, "DIR", "Hugging Face folder to run; with another model, its configuration and tokenizer", ""},
     {"megatron-path", Flag::kValue, "DIR", "Megatron folder to run", ""},
     {"prompt", Flag::kPaths, "TEXT", "text to continue; - reads standard input", ""},
-    {"prompts", Flag::kValue, "FILE", "JSONL file, a row each with \"prompt\" or \"input_ids\"", ""},
+    {"prompts", Flag::kValue, "FILE", "JSONL file; each line has \"prompt\" or \"input_ids\"", ""},
     {"max-new-tokens", Flag::kValue, "N", "end after so many tokens (100)", ""},
-    {"stop", Flag::kPaths, "TEXT", "end where this text appears", ""},
+    {"stop", Flag::kPaths, "TEXT", "end at this text", ""},
     {"raw", Flag::kNothing, "", "no begin token before a prompt, and special tokens are shown", ""},
     {"ignore-eos", Flag::kNothing, "", "do not end at an end token", ""},
     {"stream", Flag::kNothing, "", "show text as it is generated, also if the output is not a terminal", ""},

@@ -28,7 +28,7 @@ constexpr Flag kFlags[] = {
      "modules of the adapter as Megatron names them: linear_qkv linear_fc1 ..., one matrix for their parts", ""},
     {"megatron-path", Flag::kValue, "DIR", "Megatron folder to write instead, iteration 0", ""},
     {"checkpoint-format", Flag::kValue, "PLUGIN", "format of the weights that are written (hf)", "checkpoint.format"},
-    {"model", Flag::kValue, "MODEL", "model family, where the configuration suggests another one", "model.plugin"},
+    {"model", Flag::kValue, "MODEL", "model family, instead of the one that the configuration suggests", "model.plugin"},
     kCheckFlag,
     kCheckMemoryFlag,
 };

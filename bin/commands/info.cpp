@@ -124,6 +124,6 @@ constexpr Flag kFlags[] = {{"json", Flag::kNothing, "", "one object"}};
 
 }  // namespace
 
-extern const Command command_info{"info", "print what a bug report needs: versions, processor, folders, plugins", "", kFlags, {}, run};
+extern const Command command_info{"info", "print versions, processor, folders and plugins for a bug report", "", kFlags, {}, run};
 
 }  // namespace corral::cli

@@ -20,7 +20,7 @@ namespace {
 
 constexpr Flag kFlags[] = {
     {"hf-path", Flag::kValue, "DIR", "folder to write", ""},
-    {"seed", Flag::kValue, "N", "of the random weights (train.seed)", ""},
+    {"seed", Flag::kValue, "N", "seed of the random weights (train.seed)", ""},
 };
 constexpr const char* kShared[] = {"recipe",    "config", "set", "model", "tokenizer", "precision", "device", "checkpoint-format",
                                    "dump-graph"};

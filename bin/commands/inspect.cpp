@@ -218,6 +218,6 @@ int run(const Arguments& arguments) {
 }  // namespace
 
 extern const Command command_inspect{
-    "inspect", "print what a checkpoint of any format is: model, tensors, what made it, what it lacks", "PATH", kFlags, {}, run};
+    "inspect", "describe a checkpoint of any format: model, tensors, origin, missing parts", "PATH", kFlags, {}, run};
 
 }  // namespace corral::cli

@@ -21,10 +21,10 @@ constexpr Flag kFlags[] = {
     {"json", Flag::kNothing, "", "one object with an array of checks"},
     {"include", Flag::kValue, "REGEX", "only checks whose id matches"},
     {"exclude", Flag::kValue, "REGEX", "no check whose id matches"},
-    {"only-failed", Flag::kNothing, "", "show only what failed"},
+    {"only-failed", Flag::kNothing, "", "show only checks that failed"},
     {"in-process", Flag::kNothing, "", "run all checks in this process, for a debugger"},
-    {"seed", Flag::kValue, "N", "of everything random; without it another one each time"},
-    {"timeout", Flag::kValue, "SECONDS", "of one check; 120"},
+    {"seed", Flag::kValue, "N", "seed of all random inputs; by default another one each time"},
+    {"timeout", Flag::kValue, "SECONDS", "time limit of one check (120)"},
     {"list", Flag::kNothing, "", "show the checks and run none"},
 };
 

@@ -53,6 +53,6 @@ constexpr Flag kFlags[] = {{"json", Flag::kNothing, "", "an array of objects"}};
 
 }  // namespace
 
-extern const Command command_plugins{"plugins", "list the plugins, and why one cannot be used", "", kFlags, {}, run};
+extern const Command command_plugins{"plugins", "list the plugins, with the reason if one cannot be used", "", kFlags, {}, run};
 
 }  // namespace corral::cli

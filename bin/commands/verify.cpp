@@ -200,6 +200,6 @@ int run(const Arguments& arguments) {
 }  // namespace
 
 extern const Command command_verify{
-    "verify", "whether a checkpoint is whole: checksums, coverage, NaN and infinite values", "PATH", kFlags, {}, run};
+    "verify", "check that a checkpoint is whole: checksums, coverage, NaN and infinite values", "PATH", kFlags, {}, run};
 
 }  // namespace corral::cli

@@ -4,7 +4,7 @@
 #                   [CPU x86-64-v3] [DISPATCH x86-64-v4+avx512bf16 b.cpp ...] [PRESETS presets.textproto] [TABLE table.textproto] [TEST a_test.cpp]
 #                   [OUTPUT folder] [TARGET name])
 #   One shared object with the single export `corral_plugin`, every symbol resolved at link time, no process-wide C++ statics; beside it its manifest.
-#   Both lie in ${CMAKE_BINARY_DIR}/plugins/KIND/NAME, which --plugin-path takes, and are installed; with OUTPUT they lie there and are not installed.
+#   Both are written to ${CMAKE_BINARY_DIR}/plugins/KIND/NAME, a folder for --plugin-path, and are installed; with OUTPUT they are written there and not installed.
 #   TARGET: of CMake; corral-KIND-NAME unless given.
 #   TEST is a GoogleTest program that gets the plugin's path as CORRAL_PLUGIN_FILE (corral/test_host.h opens it).
 #   CPU: compiled for this level and marked so, for the host to refuse it where the level is lacking. DISPATCH: sources compiled for a higher level
@@ -55,7 +55,7 @@ function(corral_dispatch_objects target libs level)
   target_sources(${target} PRIVATE ${object})
 endfunction()
 
-# NAME.manifest beside the plugin, made whenever the plugin or what the manifest holds has changed.
+# NAME.manifest beside the plugin, made again when the plugin or the content of the manifest changes.
 function(corral_add_manifest target kind name)
   set(out ${P_OUTPUT}/${name}.manifest)
   set(held)
