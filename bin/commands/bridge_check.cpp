@@ -87,12 +87,13 @@ class Check {
       line(c.plugin == model_.plugin ? "model" : "", format("{}: {} (confidence {})", c.plugin, c.reason, c.confidence));
     if (model_.plugin.empty()) line("model", "none: " + refusal());
     if (!has_weights_)
-      line("weights", "none that an installed format reads: only the configuration was looked at");
+      line("weights", "none that an installed format reads: only the configuration was examined");
     else if (!model_.plugin.empty())
-      line("weights", weights_problem_.empty() ? format("{} tensors, each has its place", checkpoint_.tensors.size()) : weights_problem_);
+      line("weights",
+           weights_problem_.empty() ? format("{} tensors, each has its parameter", checkpoint_.tensors.size()) : weights_problem_);
     for (const NearRecipe& r : recipes_) {
       line("recipe",
-           r.name + (r.differences.empty() ? ": the same model" : format(": {} values of its model are others", r.differences.size())));
+           r.name + (r.differences.empty() ? ": the same model" : format(": {} values of its model differ", r.differences.size())));
       if (&r == &recipes_.front())
         for (const std::string& d : r.differences) line("", "  " + d);
     }
@@ -104,7 +105,7 @@ class Check {
   }
 
  private:
-  std::string refusal() const { return model_.refusal.empty() ? "no installed model plugin takes its configuration" : model_.refusal; }
+  std::string refusal() const { return model_.refusal.empty() ? "no installed model plugin recognizes its configuration" : model_.refusal; }
 
   // Explains the keys with the first model plugin that can.
   void explain(const DialectConfig& config) {
@@ -170,11 +171,7 @@ int run(const Arguments& arguments) {
 
 }  // namespace
 
-extern const Command command_bridge_check{"bridge check",
-                                          "name the plugins and the recipe for a Hugging Face folder, and the keys of it that count",
-                                          "HF_FOLDER",
-                                          kFlags,
-                                          {},
-                                          run};
+extern const Command command_bridge_check{
+    "bridge check", "show which plugins and recipe fit a Hugging Face folder, and which of its keys matter", "HF_FOLDER", kFlags, {}, run};
 
 }  // namespace corral::cli

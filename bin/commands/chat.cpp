@@ -27,9 +27,9 @@ namespace {
 constexpr Flag kOwnFlags[] = {
     {"checkpoint", Flag::kValue, "PATH", "run directory, checkpoint or model folder to talk to", ""},
     {"adapter", Flag::kValue, "DIR", "folder of an adapter to apply to the model", ""},
-    {"system", Flag::kPaths, "TEXT", "system message before the first turn", ""},
-    {"max-new-tokens", Flag::kValue, "N", "end an answer after so many tokens (500)", ""},
-    {"max-length", Flag::kValue, "N", "tokens of the whole conversation (4096, or the model's max_position_embeddings)", ""},
+    {"system", Flag::kPaths, "TEXT", "system prompt: text before the first turn", ""},
+    {"max-new-tokens", Flag::kValue, "N", "end an answer after this many tokens (500)", ""},
+    {"max-length", Flag::kValue, "N", "most tokens of a whole conversation (4096, or the model's token positions if fewer)", ""},
 };
 constexpr const char* kShared[] = {"recipe", "config", "set", "model", "dataset", "tokenizer", "precision",
                                    "peft",   "tp",     "pp",  "vp",    "cp",      "device",    "dump-graph"};
@@ -45,11 +45,11 @@ std::string help() {
   std::string keys;
   for (const std::string& name : settings()) keys += (keys.empty() ? "" : ", ") + name;
   return "/reset            forget the conversation\n"
-         "/system [TEXT]    system message before the first turn; without TEXT: nothing\n"
+         "/system [TEXT]    set the system prompt; without TEXT: remove it\n"
          "/set KEY VALUE    " +
          keys +
          "\n"
-         "/exit             leave, as the end of the input does\n"
+         "/exit             leave; the end of the input does the same\n"
          "Ctrl-C            stops an answer";
 }
 
@@ -91,7 +91,7 @@ class Conversation {
     say("chat template: " + reply.taken);
     for (const int64_t id : reply.stop_ids) limits_.end_ids.insert(static_cast<int32_t>(id));
     if (dumped_ = ends_with_graph(arguments, pipeline_, [&]() -> const runtime::Session& { return session_; }); dumped_) return;
-    job::allocate(session_, "less take: a smaller --max-length, or --precision bf16");
+    job::allocate(session_, "to use less: a smaller --max-length, or --precision bf16");
     load_parameters(source, pipeline_, session_);
     generator_.emplace(session_);
   }
@@ -122,7 +122,7 @@ class Conversation {
   static int64_t places(const Arguments& arguments, const config::RunConfig& config) {
     const int64_t most = config.integer("model.max_position_embeddings"),
                   wanted = arguments.integer("max-length", std::min<int64_t>(4096, most));
-    if (wanted < 1 || wanted > most) fail("--max-length = {}: needs a number from 1 to {}, the model's places", wanted, most);
+    if (wanted < 1 || wanted > most) fail("--max-length = {}: needs a number from 1 to {}, the model's token positions", wanted, most);
     return wanted;
   }
 
@@ -150,8 +150,8 @@ class Conversation {
     const auto length = static_cast<int64_t>(reply.ids.size());
     if (length >= places_) {
       request_.messages.pop_back();
-      return say(format("the conversation would have {} tokens, and there are {} places: /reset begins anew, --max-length gives more",
-                        length, places_));
+      return say(
+          format("the conversation would have {} tokens, but only {} fit: /reset begins anew, --max-length allows more", length, places_));
     }
     generate::Limits limits = limits_;
     limits.max_new_tokens = std::min(limits.max_new_tokens, static_cast<uint64_t>(places_ - length));

@@ -16,8 +16,8 @@ namespace {
 constexpr Flag kFlags[] = {
     {"data", Flag::kPaths, "FILE", "JSONL with \"text\" or \"input_ids\", plain files, folders of them, patterns", ""},
     kTokenizerFlag,
-    {"out", Flag::kValue, "PREFIX", "path of the files without their endings: PREFIX.bin, PREFIX.idx", ""},
-    {"method", Flag::kValue, "PLUGIN", "dataset plugin that writes the files (indexed)", ""},
+    {"out", Flag::kValue, "PREFIX", "names of the files: PREFIX.bin, PREFIX.idx", ""},
+    {"method", Flag::kValue, "PLUGIN", "dataset plugin to make files for (indexed)", ""},
     {"threads", Flag::kValue, "N", "threads; 0: all cores", ""},
     {"json", Flag::kNothing, "", "print one JSON object", ""},
     kTokenizerOptions,
@@ -61,7 +61,7 @@ int run(const Arguments& arguments) {
 
 }  // namespace
 
-extern const Command command_data_build{"data build", "write text as files of token ids that a dataset maps into memory", "", kFlags, {},
-                                        run};
+extern const Command command_data_build{
+    "data build", "turn text into files of token ids that a dataset reads without conversion", "", kFlags, {}, run};
 
 }  // namespace corral::cli

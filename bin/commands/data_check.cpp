@@ -16,7 +16,7 @@ namespace corral::cli {
 namespace {
 
 constexpr Flag kFlags[] = {
-    {"show", Flag::kValue, "N", "show so many samples with their trained parts marked", ""},
+    {"show", Flag::kValue, "N", "show this many samples, with the trained tokens highlighted", ""},
     {"json", Flag::kNothing, "", "print one JSON object", ""},
 };
 constexpr const char* kShared[] = {"recipe", "config", "set", "data", "dataset", "tokenizer", "seq-length"};
@@ -103,6 +103,6 @@ int run(const Arguments& arguments) {
 }  // namespace
 
 extern const Command command_data_check{
-    "data check", "check samples and chats: counts, faults, a preview of the trained parts", "", kFlags, kShared, run};
+    "data check", "show the training targets of samples and chats: counts, faults, a preview", "", kFlags, kShared, run};
 
 }  // namespace corral::cli

@@ -53,8 +53,7 @@ class Side {
     } else {
       const DialectConfig own = config();
       const job::FoundModel found = find_model(host_, own.content.empty() ? other : own);
-      if (found.plugin.empty())
-        fail("{}: {}", checkpoint_.path, found.refusal.empty() ? "no plugin knows of which model it is" : found.refusal);
+      if (found.plugin.empty()) fail("{}: {}", checkpoint_.path, found.refusal.empty() ? "no plugin recognizes its model" : found.refusal);
       source_.emplace();
       source_->path = checkpoint_.path;
       source_->reader = checkpoint_.reader;

@@ -53,7 +53,7 @@ int run(const Arguments& arguments) {
   auto name = hub::hub_name(word);
   if (name && arguments.has("revision")) name = hub::hub_name(name->repository + "@" + arguments.text("revision"));
   if (!name)
-    fail("\"{}\": no name of a model on the hub: expected OWNER/NAME, such as meta-llama/Llama-3.2-1B{}",
+    fail("\"{}\": not the name of a model on the hub: expected OWNER/NAME, such as meta-llama/Llama-3.2-1B{}",
          arguments.has("revision") && hub::hub_name(word) ? word + "@" + arguments.text("revision") : word, name_in_address(word));
   const int64_t jobs = arguments.integer("jobs", 4);
   if (jobs < 1 || jobs > 64) fail("--jobs {}: expected 1 to 64", jobs);
@@ -64,7 +64,7 @@ int run(const Arguments& arguments) {
   options.say = say;
   options.progress = [&](uint64_t done, uint64_t total) { line.show(done, total); };
   const std::string folder = hub::download(*name, options);
-  say(format("{} is there: --hf-model {} takes it", name->repository, word));
+  say(format("{} is in the cache: use it with --hf-model {}", name->repository, word));
   std::printf("%s\n", folder.c_str());
   return 0;
 }

@@ -56,7 +56,7 @@ class Evaluation {
 
   int run() {
     if (ends_with_graph(arguments_, pipeline_, [&]() -> const runtime::Session& { return session_; })) return 0;
-    job::allocate(session_, "less take: a smaller train.micro_batch_size or train.seq_length, or --precision bf16");
+    job::allocate(session_, "to use less: a smaller train.micro_batch_size or train.seq_length, or --precision bf16");
     load_parameters(source_, pipeline_, session_);
     const bool gradients = arguments_.has("gradients");
     train::Step step(session_, gradients ? "gradients" : "evaluation", 0);
@@ -83,7 +83,7 @@ class Evaluation {
       row_losses_.resize(static_cast<size_t>(i * rows + present));
       if (arguments_.has("logits")) collect_logits(logits_program, batch, present);
     }
-    if (!(result.weight_sum > 0)) fail("{}: no row has a target", config_.list("data.paths")[0]);
+    if (!(result.weight_sum > 0)) fail("{}: no sequence has a target", config_.list("data.paths")[0]);
     if (gradients) write_gradients(result.weight_sum);
     if (arguments_.has("logits")) write_logits(total, step.seq_length());
     print(result);
@@ -154,10 +154,9 @@ class Evaluation {
     }
     std::printf("loss           %.6f nats a target\nperplexity     %.4f\n", loss, std::exp(loss));
     if (part_.bytes) std::printf("bits per byte  %.4f\n", bits);
-    std::printf("targets        %llu in %llu rows\n", static_cast<unsigned long long>(result.targets),
+    std::printf("targets        %llu in %llu sequences\n", static_cast<unsigned long long>(result.targets),
                 static_cast<unsigned long long>(part_.rows));
-    if (part_.unigram_entropy > 0)
-      std::printf("unigram loss   %.6f (what the frequencies of the tokens alone would give)\n", part_.unigram_entropy);
+    if (part_.unigram_entropy > 0) std::printf("unigram loss   %.6f (from the frequencies of the tokens alone)\n", part_.unigram_entropy);
     if (unigram_bits > 0) std::printf("               %.4f bits per byte\n", unigram_bits);
   }
 

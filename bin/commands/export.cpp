@@ -18,10 +18,10 @@ namespace {
 constexpr Flag kFlags[] = {
     {"checkpoint", Flag::kValue, "PATH", "run directory, checkpoint or model folder to export", ""},
     {"megatron-path", Flag::kValue, "DIR", "Megatron folder to export", ""},
-    {"hf-model", Flag::kValue, "DIR", "Hugging Face folder from which configuration and other files are copied (the checkpoint's own)", ""},
+    {"hf-model", Flag::kValue, "DIR", "Hugging Face folder to copy the configuration and files from (the checkpoint's own)", ""},
     {"hf-path", Flag::kValue, "DIR", "Hugging Face folder to write", ""},
     {"max-shard-size", Flag::kValue, "SIZE", "largest file of weights, such as 500MB (5GB)", ""},
-    {"model", Flag::kValue, "MODEL", "model family, instead of the one that the configuration suggests", ""},
+    {"model", Flag::kValue, "MODEL", "model family, if the configuration suggests another one", ""},
     kCheckFlag,
     kCheckMemoryFlag,
 };

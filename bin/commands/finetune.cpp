@@ -6,8 +6,8 @@ namespace {
 
 constexpr Flag kFlags[] = {
     {"adapter", Flag::kValue, "DIR", "folder of an adapter to begin from", ""},
-    {"epochs", Flag::kValue, "N", "passes over the samples: sets train.train_iters", ""},
-    {"resume", Flag::kNothing, "", "resume from the newest whole checkpoint of the run's directory", ""},
+    {"epochs", Flag::kValue, "N", "train for this many passes over the data: sets train.train_iters", ""},
+    {"resume", Flag::kNothing, "", "continue from the newest whole checkpoint of the run's directory", ""},
 };
 
 }  // namespace

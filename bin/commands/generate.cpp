@@ -32,12 +32,12 @@ constexpr Flag kOwnFlags[] = {
     {"hf-model", Flag::kValue, "DIR", "Hugging Face folder to run; with another model, its configuration and tokenizer", ""},
     {"megatron-path", Flag::kValue, "DIR", "Megatron folder to run", ""},
     {"prompt", Flag::kPaths, "TEXT", "text to continue; - reads standard input", ""},
-    {"prompts", Flag::kValue, "FILE", "JSONL file; each line has \"prompt\" or \"input_ids\"", ""},
-    {"max-new-tokens", Flag::kValue, "N", "end after so many tokens (100)", ""},
-    {"stop", Flag::kPaths, "TEXT", "end at this text", ""},
+    {"prompts", Flag::kValue, "FILE", "JSONL file, each line with \"prompt\" or \"input_ids\"", ""},
+    {"max-new-tokens", Flag::kValue, "N", "end after this many tokens (100)", ""},
+    {"stop", Flag::kPaths, "TEXT", "end where this text appears", ""},
     {"raw", Flag::kNothing, "", "no begin token before a prompt, and special tokens are shown", ""},
     {"ignore-eos", Flag::kNothing, "", "do not end at an end token", ""},
-    {"stream", Flag::kNothing, "", "show text as it is generated, also if the output is not a terminal", ""},
+    {"stream", Flag::kNothing, "", "show text as it comes, even if the output is not a terminal", ""},
     {"batch-size", Flag::kValue, "N", "prompts that are computed at once (8 at most)", ""},
     {"json", Flag::kNothing, "", "print one JSON object a prompt", ""},
 };
@@ -72,7 +72,7 @@ class Generation {
 
   int run() {
     if (ends_with_graph(arguments_, pipeline_, [&]() -> const runtime::Session& { return session_; })) return 0;
-    job::allocate(session_, "less take: a smaller --batch-size or --max-new-tokens, or --precision bf16");
+    job::allocate(session_, "to use less: a smaller --batch-size or --max-new-tokens, or --precision bf16");
     load_parameters(source_, pipeline_, session_);
     live_ = !arguments_.has("json") && prompts_.size() == 1 && (arguments_.has("stream") || isatty(STDOUT_FILENO));
     texts_.resize(prompts_.size());
@@ -100,7 +100,7 @@ class Generation {
     for (const Prompt& p : prompts_) longest = std::max(longest, p.ids.size());
     const int64_t cache = static_cast<int64_t>(longest) + new_tokens_, most = config_.integer("model.max_position_embeddings");
     if (cache > most)
-      fail("{} tokens of the prompt and {} new ones are more than the model's {} places: --max-new-tokens {} would fit", longest,
+      fail("{} tokens of the prompt and {} new ones are more than the model's {} token positions: --max-new-tokens {} would fit", longest,
            new_tokens_, most, std::max<int64_t>(0, most - static_cast<int64_t>(longest)));
     const int64_t asked = arguments_.integer("batch-size", 8), slots = std::min(asked, static_cast<int64_t>(prompts_.size()));
     if (asked < 1) fail("--batch-size = {}: needs a number from 1 on", asked);

@@ -27,8 +27,8 @@ constexpr Flag kFlags[] = {
     {"target-modules", Flag::kValues, "NAMES",
      "modules of the adapter as Megatron names them: linear_qkv linear_fc1 ..., one matrix for their parts", ""},
     {"megatron-path", Flag::kValue, "DIR", "Megatron folder to write instead, iteration 0", ""},
-    {"checkpoint-format", Flag::kValue, "PLUGIN", "format of the weights that are written (hf)", "checkpoint.format"},
-    {"model", Flag::kValue, "MODEL", "model family, instead of the one that the configuration suggests", "model.plugin"},
+    {"checkpoint-format", Flag::kValue, "PLUGIN", "format of the written weights (hf)", "checkpoint.format"},
+    {"model", Flag::kValue, "MODEL", "model family, if the configuration suggests another one", "model.plugin"},
     kCheckFlag,
     kCheckMemoryFlag,
 };

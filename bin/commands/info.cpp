@@ -124,6 +124,7 @@ constexpr Flag kFlags[] = {{"json", Flag::kNothing, "", "one object"}};
 
 }  // namespace
 
-extern const Command command_info{"info", "print versions, processor, folders and plugins for a bug report", "", kFlags, {}, run};
+extern const Command command_info{"info", "print the facts that a bug report needs: versions, processor, folders, plugins", "", kFlags, {},
+                                  run};
 
 }  // namespace corral::cli

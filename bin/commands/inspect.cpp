@@ -42,7 +42,7 @@ class Inspection {
         std::any_of(checkpoint_.tensors.begin(), checkpoint_.tensors.end(), [](const auto& t) { return !t.part.empty(); });
     if (!optimizer) missing_.push_back("the state of an optimizer: a run can begin from it, but not be resumed");
     if (const std::string& refusal = checkpoint_.info.optimizer_refusal; !refusal.empty())
-      missing_.push_back("the state of an optimizer in a form that can be taken up: " + refusal);
+      missing_.push_back("the state of an optimizer in a form that can be loaded: " + refusal);
   }
 
   Json as_json() const {
@@ -125,15 +125,15 @@ class Inspection {
   void find_family() {
     const DialectConfig config = this->config();
     if (config.content.empty()) {
-      missing_.push_back("the configuration that says of which model it is");
+      missing_.push_back("the configuration, which names the model");
       return;
     }
     const job::FoundModel found = find_model(host_, config);
     model_ = found.plugin;
     model_reason_ = found.reason;
     if (model_.empty()) {
-      missing_.push_back(found.refusal.empty() ? "a plugin that takes its configuration"
-                                               : "a plugin that takes its configuration: " + found.refusal);
+      missing_.push_back(found.refusal.empty() ? "a plugin that recognizes its configuration"
+                                               : "a plugin that recognizes its configuration: " + found.refusal);
       return;
     }
     const ModelHandle model(host_.plugins.load("model", model_));
@@ -164,7 +164,7 @@ class Inspection {
       }
       there.erase(t.name);
     }
-    for (const auto& [name, t] : there) missing_.push_back("a place in the model for the tensor " + name);
+    for (const auto& [name, t] : there) missing_.push_back("a parameter of the model for the tensor " + name);
   }
 
   void find_method() {
@@ -181,7 +181,7 @@ class Inspection {
         if (e.exit_code() != 2) throw;  // another method's configuration
       }
     }
-    if (model_.empty()) missing_.push_back("a peft plugin that takes its configuration");
+    if (model_.empty()) missing_.push_back("a peft plugin that recognizes its configuration");
   }
 
   bool has_tokenizer() const {

@@ -24,7 +24,7 @@ namespace {
 
 constexpr Flag kFlags[] = {
     {"checkpoint", Flag::kValue, "PATH", "run directory or checkpoint of an adapter", ""},
-    {"hf-model", Flag::kValue, "DIR", "base model of the adapter", ""},
+    {"hf-model", Flag::kValue, "DIR", "model to which --adapter applies", ""},
     {"adapter", Flag::kValue, "DIR", "folder of an adapter", ""},
     {"hf-path", Flag::kValue, "DIR", "folder to write", ""},
     {"dtype", Flag::kValue, "TYPE", "bf16 or fp32: of the merged weights (the model's own)", ""},

@@ -23,7 +23,7 @@ constexpr Flag kFlags[] = {
     {"exclude", Flag::kValue, "REGEX", "no check whose id matches"},
     {"only-failed", Flag::kNothing, "", "show only checks that failed"},
     {"in-process", Flag::kNothing, "", "run all checks in this process, for a debugger"},
-    {"seed", Flag::kValue, "N", "seed of all random inputs; by default another one each time"},
+    {"seed", Flag::kValue, "N", "seed of all random inputs; if not given, a new one each time"},
     {"timeout", Flag::kValue, "SECONDS", "time limit of one check (120)"},
     {"list", Flag::kNothing, "", "show the checks and run none"},
 };
@@ -32,7 +32,7 @@ bool matches(const std::string& id, const std::string& flag, const std::string& 
   try {
     return std::regex_search(id, std::regex(pattern));
   } catch (const std::regex_error&) {
-    fail("--{} \"{}\": no regular expression", flag, pattern);
+    fail("--{} \"{}\": not a regular expression", flag, pattern);
   }
 }
 

@@ -5,8 +5,8 @@ namespace corral::cli {
 namespace {
 
 constexpr Flag kFlags[] = {
-    {"resume", Flag::kNothing, "", "resume from the newest whole checkpoint of the run's directory", ""},
-    {"epochs", Flag::kValue, "N", "passes over the samples: sets train.train_iters", ""},
+    {"resume", Flag::kNothing, "", "continue from the newest whole checkpoint of the run's directory", ""},
+    {"epochs", Flag::kValue, "N", "train for this many passes over the data: sets train.train_iters", ""},
 };
 
 }  // namespace

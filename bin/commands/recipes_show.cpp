@@ -45,6 +45,6 @@ int run(const Arguments& arguments) {
 }  // namespace
 
 extern const Command command_recipes_show{
-    "recipes show", "print every value of a recipe and its origin; with -v also the meaning of each key", "NAME", kFlags, kShared, run};
+    "recipes show", "print every value of a recipe and who set it; with -v also the meaning of each key", "NAME", kFlags, kShared, run};
 
 }  // namespace corral::cli

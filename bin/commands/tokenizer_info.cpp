@@ -39,6 +39,6 @@ int run(const Arguments& arguments) {
 
 }  // namespace
 
-extern const Command command_tokenizer_info{"tokenizer info", "describe a tokenizer", "", kFlags, {}, run};
+extern const Command command_tokenizer_info{"tokenizer info", "describe a tokenizer: kind, size, special tokens", "", kFlags, {}, run};
 
 }  // namespace corral::cli

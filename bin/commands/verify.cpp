@@ -35,7 +35,7 @@ class Verification {
     look("every byte of every tensor", [&] { return read_all(); });
     look("the training state beside it", [&] { return check_state(); });
     if (scans_.empty()) return;
-    look("values that are numbers", [&] { return check_values(checkpoint_.tensors, scans_); });
+    look("finite values", [&] { return check_values(checkpoint_.tensors, scans_); });
     look("hashes of conversion.json", [&] { return check_certificate(); });
     look("hashes of the hub", [&] { return check_hub(); });
     if (checkpoint_.info.kind != "adapter") look("the tensors of its model", [&] { return check_model(); });
@@ -145,9 +145,9 @@ class Verification {
   std::string check_model() {
     DialectConfig config = job::own_config(checkpoint_.info);
     if (config.content.empty() && !checkpoint_.info.others.empty()) config = checkpoint_.info.others[0];
-    if (config.content.empty()) throw Nothing{"it has no configuration that says of which model it is"};
+    if (config.content.empty()) throw Nothing{"it has no configuration that names its model"};
     const job::FoundModel found = find_model(host_, config);
-    if (found.plugin.empty()) throw Nothing{found.refusal.empty() ? "no plugin takes its configuration" : found.refusal};
+    if (found.plugin.empty()) throw Nothing{found.refusal.empty() ? "no plugin recognizes its configuration" : found.refusal};
     const ModelHandle model(host_.plugins.load("model", found.plugin));
     const WeightMap map = model.weight_map(found.options, checkpoint_.info.dialect, checkpoint::weights_of(checkpoint_.tensors));
     checkpoint::check_weight_map(map, checkpoint::parameters_of(model.emit(found.options, 1, 8)));

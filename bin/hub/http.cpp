@@ -17,7 +17,7 @@ using Url = std::unique_ptr<CURLU, void (*)(CURLU*)>;
 
 Url parsed(const std::string& text) {
   Url url(curl_url(), curl_url_cleanup);
-  if (!url || curl_url_set(url.get(), CURLUPART_URL, text.c_str(), 0) != CURLUE_OK) fail("{}: no URL that can be read", text);
+  if (!url || curl_url_set(url.get(), CURLUPART_URL, text.c_str(), 0) != CURLUE_OK) fail("{}: not a URL that can be read", text);
   return url;
 }
 

@@ -116,7 +116,7 @@ class Download {
       }
       files_.push_back({n, "", 0});
     }
-    if (!left.empty()) say("left out, --all takes them too: " + left);
+    if (!left.empty()) say("left out, --all fetches them too: " + left);
     if (files_.empty()) fail("{} has no files at {}", name_.repository, name_.revision);
   }
 
@@ -164,7 +164,7 @@ class Download {
     std::error_code error;
     const fs::space_info space = fs::space(folder_, error);
     if (!error && space.available < total_ - done_)
-      throw NoSpace(format("{} takes {} more in {}, but its disk has only {} free", name_.repository, size_text(total_ - done_),
+      throw NoSpace(format("{} needs {} more in {}, but its disk has only {} free", name_.repository, size_text(total_ - done_),
                            folder_.string(), size_text(space.available)));
   }
 
@@ -188,8 +188,8 @@ class Download {
     }
     if (!found.empty() && found != f.etag) {
       start_again(f);
-      fail_environment("{} of {} is not what the hub says: its hash is {}, expected {}\n       it was removed: try again", f.name,
-                       name_.repository, found, f.etag);
+      fail_environment("{} of {} is not the file that the hub describes: its hash is {}, expected {}\n       it was removed: try again",
+                       f.name, name_.repository, found, f.etag);
     }
     std::error_code error;
     fs::rename(begun(f), blob(f), error);
@@ -220,7 +220,7 @@ class Download {
       }
       failures = at > before ? 1 : failures + 1;
       if (failures >= kTries)
-        fail_environment("{}\n       {} of {} are kept: the same command goes on from there", why, size_text(at), size_text(f.size));
+        fail_environment("{}\n       {} of {} are kept: the same command continues from there", why, size_text(at), size_text(f.size));
       wait(failures, "");
     }
     if (::ftruncate(file.number, static_cast<off_t>(f.size)) != 0 || ::fsync(file.number) != 0)

@@ -16,7 +16,7 @@ AdapterSource adapter_of(const Host& host, const std::string& path, std::shared_
   config.content = adapter.info.config;
   uint32_t confidence = 0;
   std::string reason, reasons;
-  if (wanted == "none") fail("{} is an adapter, but --peft none speaks of all weights: merge it into its model first", path);
+  if (wanted == "none") fail("{} is an adapter, but --peft none asks for a model without one: merge it into its model first", path);
   for (const std::string& name : wanted.empty() ? host.available("peft") : std::vector{wanted}) {
     Recognition r;
     try {
@@ -37,7 +37,8 @@ AdapterSource adapter_of(const Host& host, const std::string& path, std::shared_
     adapter.base = r.base;
   }
   if (adapter.plugin.empty())
-    fail("{}: {} this adapter{}", path, wanted.empty() ? "no installed peft plugin takes" : "--peft " + wanted + " does not take", reasons);
+    fail("{}: {} this adapter{}", path, wanted.empty() ? "no installed peft plugin recognizes" : "--peft " + wanted + " does not recognize",
+         reasons);
   host.say(format("adapter: {} ({}), from {}", adapter.plugin, reason, path));
   return adapter;
 }

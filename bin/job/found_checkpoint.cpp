@@ -27,11 +27,11 @@ FoundFormat find_format(const Host& host, const std::string& path, const std::st
     confidence = probe.confidence;
     best.push_back({std::move(format), name, probe.reason});
   }
-  if (best.empty() && known) fail("{}: no checkpoint of the format {}; --checkpoint takes one of any format{}", path, wanted, reasons);
+  if (best.empty() && known) fail("{}: not a checkpoint of the format {}; --checkpoint accepts any format{}", path, wanted, reasons);
   if (best.empty()) fail("{}: no installed format knows this as a checkpoint{}", path, reasons);
   if (best.size() > 1)
     fail(
-        "{}: may be a checkpoint of {} as well as of {}: name a folder that holds one of them, or give it with --hf-model or "
+        "{}: may be a checkpoint of {} as well as of {}: name a folder that contains one of them, or give it with --hf-model or "
         "--megatron-path{}",
         path, best[0].name, best[1].name, reasons);
   return best[0];

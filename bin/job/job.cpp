@@ -74,7 +74,7 @@ uint64_t free_memory(const DeviceHandle& device) {
 void allocate(runtime::Session& session, const char* remedy) {
   const DeviceHandle& device = session.device();
   if (const uint64_t wanted = session.plan().total, there = free_memory(device); wanted > there)
-    fail_environment("out of memory: the tensors take {}, and {} has {} free\n       {}", checkpoint::size_text(wanted),
+    fail_environment("out of memory: the tensors need {}, and {} has {} free\n       {}", checkpoint::size_text(wanted),
                      device.plugin().label(), checkpoint::size_text(there), remedy);
   session.allocate();
 }

@@ -41,7 +41,7 @@ void recognize(const Host& host, const WantedModel& wanted, const FoundFormat& f
   else if (config.content.empty() && !source.info.others.empty())
     config = source.info.others[0];
   if (config.content.empty())
-    fail("{}: has tensors, but not the configuration that says of which model: give the model's folder with --hf-model", source.path);
+    fail("{}: has tensors, but no configuration that names their model: give the model's folder with --hf-model", source.path);
   FoundModel model;
   try {
     model = find_model(host, config, wanted.model);
@@ -49,7 +49,7 @@ void recognize(const Host& host, const WantedModel& wanted, const FoundFormat& f
     throw Error(e.exit_code(), source.path + ": " + e.what());
   }
   if (model.plugin.empty())
-    fail("{}: {}", source.path, model.refusal.empty() ? "no installed model plugin takes its configuration" : model.refusal);
+    fail("{}: {}", source.path, model.refusal.empty() ? "no installed model plugin recognizes its configuration" : model.refusal);
   source.model_plugin = model.plugin;
   source.options = model.options;
   host.say(format("model: {} ({}), from {} ({}: {})", source.model_plugin,
@@ -108,8 +108,7 @@ void say_that_only_weights_are_taken(const Host& host, const ModelSource& source
   size_t rest = 0;
   for (const TensorInfo& t : source.reader->list().tensors) rest += !t.part.empty();
   const std::string& refusal = source.info.optimizer_refusal;
-  if (rest)
-    host.say(format("only weights are taken: {} tensors of the optimizer stay behind{}", rest, refusal.empty() ? "" : "; " + refusal));
+  if (rest) host.say(format("only weights are loaded, without {} tensors of the optimizer{}", rest, refusal.empty() ? "" : "; " + refusal));
 }
 
 ModelSource open_model(const Host& host, const WantedModel& wanted) {
@@ -122,7 +121,7 @@ ModelSource open_model(const Host& host, const WantedModel& wanted) {
   const std::string folder = checkpoint::locate_checkpoint(adapter, host.say).path;
   auto reader = std::make_shared<CheckpointReaderHandle>(find_format(host, folder).format.open(folder));
   CheckpointInfo info = reader->info();
-  if (info.kind != "adapter") fail("--adapter {}: this is not an adapter's folder", adapter);
+  if (info.kind != "adapter") fail("--adapter {}: this is not the folder of an adapter", adapter);
   source.adapter = adapter_of(host, folder, std::move(reader), std::move(info), wanted.peft);
   check_base(host, *source.adapter, source);
   return source;

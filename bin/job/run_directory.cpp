@@ -44,7 +44,7 @@ void write_progress(const std::string& folder, const Progress& progress) {
 
 Progress read_progress(const std::string& folder) {
   std::ifstream file(folder + "/progress.json");
-  if (!file) fail("{} has no training state: it is a model, not a point of a run; begin from it with --pretrained-checkpoint", folder);
+  if (!file) fail("{} has no training state: it is a model, not a checkpoint of a run; begin from it with --pretrained-checkpoint", folder);
   try {
     const nlohmann::json json = nlohmann::json::parse(file);
     return {json.at("step").get<uint64_t>(), json.at("rows").get<uint64_t>()};

@@ -23,7 +23,7 @@ ModelSource open_weights(const Host& host, const TrainingRequest& request, const
   wanted.with_state = with_state;
   ModelSource source = open_model(host, wanted);
   if (!with_state && !source.adapter && !source.info.optimizer_steps.empty())
-    host.say(format("--load {} goes on after its {} steps, with the optimizer's state", path, source.info.optimizer_steps));
+    host.say(format("--load {} would continue after its {} steps, with the optimizer's state", path, source.info.optimizer_steps));
   if (request.mode == TrainingRequest::kPretrain && source.adapter)
     fail("{} is an adapter: merge it into its model first, or use `corral finetune`", path);
   return source;
@@ -36,14 +36,14 @@ std::optional<ModelSource> weights_of_flags(const Host& host, const TrainingRequ
   for (const config::Assignment& a : request.sources.flags) {
     const bool load = a.key == "checkpoint.load";
     if ((a.key != "checkpoint.pretrained" && !load) || a.literals.empty()) continue;
-    if (source) fail("--load goes on from a run, --pretrained-checkpoint begins one: give one of them");
+    if (source) fail("--load continues a run, --pretrained-checkpoint begins one: give one of them");
     source = open_weights(host, request, a.literals[0].text, load);
   }
   return source;
 }
 
 checkpoint::Found resumed_checkpoint(const Host& host, const config::RunConfig& config, const std::string& dir) {
-  if (!has_run(dir)) fail("--resume: {} holds no run", dir);
+  if (!has_run(dir)) fail("--resume: {} contains no run", dir);
   const auto found = checkpoint::newest_verified(checkpoints_of(config, dir), host.say);
   if (!found) fail("--resume: {} has no whole checkpoint: begin anew in another --dir", dir);
   return *found;
@@ -53,7 +53,7 @@ void require_training_state(const config::RunConfig& config, const std::string& 
   std::error_code error;
   const std::vector<checkpoint::Found> there = checkpoint::list_checkpoints(checkpoints_of(config, dir));
   if (!there.empty() && !fs::exists(there.front().path + "/state", error))
-    fail("{} holds a model without a training state: begin from it with --pretrained-checkpoint {}, and name another --dir", dir, dir);
+    fail("{} contains a model without a training state: begin from it with --pretrained-checkpoint {}, and name another --dir", dir, dir);
 }
 
 std::string checked_directory(const config::RunConfig& config) {
@@ -82,7 +82,7 @@ void lock_directories(const Host& host, const config::RunConfig& config, const s
 void require_no_run(const config::RunConfig& config, const std::string& dir) {
   require_training_state(config, dir);
   if (has_run(dir) || !checkpoint::list_checkpoints(checkpoints_of(config, dir)).empty())
-    fail("{} holds a run already: go on with --resume, or name another --dir", dir);
+    fail("{} contains a run already: continue with --resume, or name another --dir", dir);
 }
 
 RunStart find_start(const Host& host, const TrainingRequest& request) {

@@ -138,7 +138,7 @@ bool Documents::next(std::vector<int32_t>& ids) {
   ids.clear();
   for (const json& id : list) {
     const bool fits = id.is_number_unsigned() && id.get<uint64_t>() <= 0x7FFFFFFFull;
-    if (!fits) fail("{}: {} is not an id", place_, id.dump(-1, ' ', false, json::error_handler_t::replace).substr(0, 60));
+    if (!fits) fail("{}: {} is not a token id", place_, id.dump(-1, ' ', false, json::error_handler_t::replace).substr(0, 60));
     ids.push_back(id.get<int32_t>());
   }
   return true;

@@ -28,7 +28,7 @@ namespace corral::job {
 namespace {
 namespace fs = std::filesystem;
 constexpr char kLessMemory[] =
-    "less take: a smaller train.micro_batch_size or train.seq_length, recompute.granularity=full, --precision bf16, or a smaller model";
+    "to use less: a smaller train.micro_batch_size or train.seq_length, recompute.granularity=full, --precision bf16, or a smaller model";
 
 class Training {
  public:
@@ -83,8 +83,8 @@ class Training {
     trackers.close();
     log_.say(format("memory: {} at its peak, {} of it before the arena", checkpoint::size_text(resident_bytes("VmHWM:")),
                     checkpoint::size_text(before_arena)));
-    if (ending == train::Ending::kTimeUp) log_.say("the time is up: saved; go on with --resume");
-    if (ending == train::Ending::kStopped) log_.say("stopped: saved; go on with --resume");
+    if (ending == train::Ending::kTimeUp) log_.say("the time is up: saved; continue with --resume");
+    if (ending == train::Ending::kStopped) log_.say("stopped: saved; continue with --resume");
     return ending;
   }
 
@@ -131,7 +131,8 @@ class Training {
     const bool samples = check_before_training(*data_, host_.say);
     if (part_rows(0) == 0)
       fail(
-          "data.split = \"{}\": no rows are left to train on: expected a first share above 0, as in 98,1,1, and data for one row at "
+          "data.split = \"{}\": no sequences are left to train on: expected a first share above 0, as in 98,1,1, and data for one sequence "
+          "at "
           "least{}",
           config_.text("data.split"), config_.set_by("data.split"));
     return samples;
@@ -142,7 +143,7 @@ class Training {
     const int64_t batch = integer("train.global_batch_size");
     const auto steps = static_cast<int64_t>(std::ceil(epochs * static_cast<double>(part_rows(0)) / static_cast<double>(batch)));
     config_.set("train.train_iters", steps, "--epochs");
-    host_.say(format("{} epochs of {} rows, {} a step: {} steps", epochs, static_cast<double>(part_rows(0)), batch, steps));
+    host_.say(format("{} epochs of {} sequences, {} a step: {} steps", epochs, static_cast<double>(part_rows(0)), batch, steps));
   }
 
   // Adds the graphs that the run computes beside a step.
@@ -202,8 +203,8 @@ class Training {
       check_method(weights, weights.path, pipeline);
       const uint64_t steps = go_on(weights, weights.path, pipeline, session);
       if (steps >= static_cast<uint64_t>(integer("train.train_iters")))
-        fail("train.train_iters = {} counts the {} steps too that are behind {}: set --train-iters above them{}",
-             integer("train.train_iters"), steps, weights.path, config_.set_by("train.train_iters"));
+        fail("train.train_iters = {} includes the {} steps that {} has done: set --train-iters above them{}", integer("train.train_iters"),
+             steps, weights.path, config_.set_by("train.train_iters"));
       return steps;
     }
     if (pipeline.has_peft() && !weights.adapter) add_parameters(session, pipeline, seed);
@@ -221,13 +222,13 @@ class Training {
     saver_.remember(source);
     const uint64_t steps = go_on(source, start_.resumed->path, pipeline, session);
     if (const auto wanted = static_cast<uint64_t>(integer("train.train_iters")); steps >= wanted)
-      log_.say(format("all of its {} steps are done: --train-iters with a larger number goes on", wanted));
+      log_.say(format("all of its {} steps are done: --train-iters with a larger number continues", wanted));
     return steps;
   }
 
   void check_method(const ModelSource& source, const std::string& path, const train::Pipeline& pipeline) const {
     if (source.adapter.has_value() != pipeline.has_peft())
-      fail("{} holds {}, but peft.plugin = \"{}\": a run keeps its method{}", path, source.adapter ? "an adapter" : "a whole model",
+      fail("{} contains {}, but peft.plugin = \"{}\": a run keeps its method{}", path, source.adapter ? "an adapter" : "a whole model",
            config_.text("peft.plugin"), config_.set_by("peft.plugin"));
   }
 
@@ -236,13 +237,13 @@ class Training {
     const TakenState taken = load_state(host_, source, pipeline, session);
     std::string roles;
     for (const std::string& role : taken.roles) roles += (roles.empty() ? ", with the optimizer's " : ", ") + role;
-    log_.say(format("going on from {} after {} steps{}", path, taken.step, roles));
+    log_.say(format("continuing from {} after {} steps{}", path, taken.step, roles));
     const auto batch = static_cast<uint64_t>(integer("train.global_batch_size"));
     if (!taken.rows)
-      log_.say(format("its order of rows was its own: the first {} of this run's are passed over", taken.step * batch));
+      log_.say(format("it read data in an order of its own: the first {} sequences of this run's order are skipped", taken.step * batch));
     else if (*taken.rows != taken.step * batch)
-      fail("train.global_batch_size = {}: the run had taken {} rows in {} steps, and its size cannot change{}", batch, *taken.rows,
-           taken.step, config_.set_by("train.global_batch_size"));
+      fail("train.global_batch_size = {}: the run had read {} sequences in {} steps, and the batch size cannot change{}", batch,
+           *taken.rows, taken.step, config_.set_by("train.global_batch_size"));
     return taken.step;
   }
 

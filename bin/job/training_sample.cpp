@@ -37,7 +37,7 @@ TrainingSample::TrainingSample(const config::RunConfig& config, std::shared_ptr<
   for (const int32_t id : ids_)
     if (id >= rows) fail("train.sample_prompt: the tokenizer gives id {}, but the model has {} rows", id, rows);
   if (static_cast<int64_t>(ids_.size() + kNewTokens) > most)
-    fail("train.sample_prompt has {} tokens, and {} more do not fit into the model's {} places", ids_.size(), kNewTokens, most);
+    fail("train.sample_prompt has {} tokens, and {} more do not fit into the model's {} token positions", ids_.size(), kNewTokens, most);
   for (const int64_t id : info.eos_ids) limits_.end_ids.insert(static_cast<int32_t>(id));
   limits_.max_new_tokens = kNewTokens;
   sampling_.temperature = 0.7;

@@ -21,13 +21,13 @@ TakenState behind(const ModelSource& source, const std::string& folder) {
   std::error_code error;
   const bool own = fs::exists(folder + "/state/progress.json", error);
   if (!source.adapter && !info.optimizer_refusal.empty())
-    fail("{}: only its weights can be taken: {}\n       begin from them with --pretrained-checkpoint {}", folder, info.optimizer_refusal,
+    fail("{}: only its weights can be loaded: {}\n       begin from them with --pretrained-checkpoint {}", folder, info.optimizer_refusal,
          folder);
   const uint64_t steps = source.adapter || info.optimizer_steps.empty() ? 0 : std::stoull(info.optimizer_steps);
   if (!own && steps > 0) return {steps, {}, {}};
   const Progress progress = read_progress(folder + "/state");
   if (steps > 0 && steps != progress.step)
-    fail("{}: state/progress.json says that {} steps are behind it, its optimizer {}", folder, progress.step, steps);
+    fail("{}: state/progress.json says that it has done {} steps, its optimizer says {}", folder, progress.step, steps);
   return {progress.step, progress.rows, {}};
 }
 
@@ -66,7 +66,7 @@ TakenState load_state(const Host& host, const ModelSource& source, const train::
   const WeightMap map = weight_map_of(source, pipeline.model().handle, pipeline.model().options);
   for (const std::string& role : taken.roles) {
     train::SessionTensors sink = role == kMaster ? train::masters_of_trained(session) : train::states_of(session, role);
-    if (sink.tensors().empty()) fail("{}: its optimizer keeps {} of each weight, which this run's does not", folder, role);
+    if (sink.tensors().empty()) fail("{}: its optimizer has {} of each weight, but the optimizer of this run does not", folder, role);
     checkpoint::read_states(*source.reader, map, role, sink);
   }
   train::SessionTensors rest = train::training_state_of(session, taken.roles);
@@ -75,7 +75,7 @@ TakenState load_state(const Host& host, const ModelSource& source, const train::
     // Weights in fp32 are their own masters.
     for (const TensorInfo& t : rest.tensors())
       if (!t.name.starts_with(std::string(kMaster) + "."))
-        fail("{}: the state of its optimizer has no {}, which this run's needs", folder, t.name);
+        fail("{}: the state of its optimizer has no {}, but the optimizer of this run needs it", folder, t.name);
     return taken;
   }
   checkpoint::load_state(

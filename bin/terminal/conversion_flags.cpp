@@ -8,7 +8,7 @@
 namespace corral::cli {
 
 std::optional<convert::LogitsCheckOptions> wanted_check(const Arguments& arguments) {
-  if (arguments.has("check-memory") && !arguments.has("check")) fail("--check-memory: it is --check that takes memory: give it too");
+  if (arguments.has("check-memory") && !arguments.has("check")) fail("--check-memory limits the memory of --check: give that too");
   const uint64_t memory = size_of_flag(arguments, "check-memory");
   if (!arguments.has("check")) return {};
   return convert::LogitsCheckOptions{sources(arguments), memory};

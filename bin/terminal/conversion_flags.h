@@ -11,7 +11,7 @@
 namespace corral::cli {
 
 inline constexpr Flag kCheckFlag{"check", Flag::kNothing, "", "compare the logits of source and target on three prompts", ""};
-inline constexpr Flag kCheckMemoryFlag{"check-memory", Flag::kValue, "SIZE", "memory that --check may take (what is free)", ""};
+inline constexpr Flag kCheckMemoryFlag{"check-memory", Flag::kValue, "SIZE", "memory that --check may use (all that is free)", ""};
 
 // Reads --check and --check-memory; empty without --check. Throws Error (2) if --check-memory is given alone.
 std::optional<convert::LogitsCheckOptions> wanted_check(const Arguments& arguments);

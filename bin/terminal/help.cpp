@@ -39,7 +39,7 @@ void print_help(const Command& command) {
     print_flags(command.flags);
   }
   if (const std::vector<Flag> shared = shared_flags_of(command); !shared.empty()) {
-    std::printf("\nof the run's configuration, in brackets the key; a flag goes over --config, that over the recipe\n");
+    std::printf("\nof the run's configuration, in brackets the key; a flag overrides --config, which overrides the recipe\n");
     print_flags(shared);
   }
   std::printf("\nof every command\n");

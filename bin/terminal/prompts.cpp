@@ -30,16 +30,16 @@ class Reader {
     std::string line;
     for (size_t number = 1; std::getline(in, line); ++number)
       if (line.find_first_not_of(" \t\r") != std::string::npos) prompts.push_back(row(format("{}:{}", path, number), line));
-    if (prompts.empty()) fail("--prompts: {} has no row", path);
+    if (prompts.empty()) fail("--prompts: {} has no line", path);
     return prompts;
   }
 
  private:
   Prompt row(const std::string& where, const std::string& line) const {
     const nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
-    if (!json.is_object()) fail("{}: no JSON object", where);
+    if (!json.is_object()) fail("{}: not a JSON object", where);
     if (json.contains("prompt")) {
-      if (!json["prompt"].is_string()) fail("{}: \"prompt\" is not a text", where);
+      if (!json["prompt"].is_string()) fail("{}: \"prompt\" is not a string", where);
       return text(where, json["prompt"].get<std::string>());
     }
     if (!json.contains("input_ids") || !json["input_ids"].is_array()) fail("{}: neither \"prompt\" nor \"input_ids\"", where);

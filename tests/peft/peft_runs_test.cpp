@@ -370,10 +370,10 @@ TEST_F(PeftRuns, AnAdapterIsRefusedByAnotherModelAndAnotherShape) {
   expect_refused("merge --hf-model " + path("narrow") + " --adapter " + kExpected + "lora_start --hf-path " + path("merged"),
                  kExpected + "lora_start: tensor \"base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight\"");
   EXPECT_FALSE(fs::exists(path("merged")));
-  expect_refused(eval(kModel) + "--adapter " + kModel, "is not an adapter's folder");
+  expect_refused(eval(kModel) + "--adapter " + kModel, "is not the folder of an adapter");
   fs::copy(kExpected + "lora_start", path("lost"));
   expect_refused(eval(path("lost")), "is an adapter for base, which is not there");
-  expect_refused(eval(path("run")) + "--peft dora", "--peft dora does not take this adapter");
+  expect_refused(eval(path("run")) + "--peft dora", "--peft dora does not recognize this adapter");
   for (const char* words : {"finetune --peft none --pretrained-checkpoint ", "pretrain --pretrained-checkpoint ", "import --hf-model "})
     expect_refused(words + path("run") + " --dir " + path("again"), "merge it into its model first");
 }
@@ -423,7 +423,7 @@ TEST_F(PeftRuns, TrainsResumesMergesAndRunsAnUnknownMethod) {
   ASSERT_EQ(corral("merge --checkpoint " + path("whole") + " --peft " + plugin + " --hf-path " + path("merged")), 0) << text("err");
   ASSERT_EQ(corral(eval(path("merged"))), 0) << text("err");
   EXPECT_NEAR(json::parse(text("out"))["loss"].get<double>(), trained, 1e-5);
-  expect_refused(eval(path("whole")), "no installed peft plugin takes this adapter");
+  expect_refused(eval(path("whole")), "no installed peft plugin recognizes this adapter");
 }
 
 TEST_F(PeftRuns, EachFinetuneRecipeTrainsItsAdapter) {

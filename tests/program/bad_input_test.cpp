@@ -133,7 +133,7 @@ const std::vector<Case>& cases() {
        model("llama32"),
        "export --checkpoint $F/model --hf-path $F/out --check-memory 1GB",
        kInput,
-       {"--check-memory: it is --check that takes memory"}},
+       {"--check-memory limits the memory of --check"}},
       {"TargetModulesOfAModel",
        model("llama32"),
        "import --hf-model $F/model --megatron-path $F/out --target-modules linear_qkv",
@@ -384,7 +384,7 @@ const std::vector<Case>& cases() {
        },
        kEval,
        kInput,
-       {"$F/model: has tensors, but not the configuration"}},
+       {"$F/model: has tensors, but no configuration"}},
       {"LayersOfAConfigWithoutEnd", config_says("num_hidden_layers", 2000000000), kImport, kInput, {"num_hidden_layers = 2000000000"}},
       {"ConfigOfAnotherShape",
        config_says("intermediate_size", 96),
@@ -467,8 +467,8 @@ const std::vector<Case>& cases() {
        },
        train("$F/data.jsonl"),
        kInput,
-       {"$F/run holds a run already: go on with --resume"}},
-      {"NothingToResume", data("{\"text\": \"a\"}\n"), train("$F/data.jsonl", "--resume"), kInput, {"--resume: $F/run holds no run"}},
+       {"$F/run contains a run already: continue with --resume"}},
+      {"NothingToResume", data("{\"text\": \"a\"}\n"), train("$F/data.jsonl", "--resume"), kInput, {"--resume: $F/run contains no run"}},
       {"PromptLongerThanTheModel",
        model("llama3"),
        "generate --checkpoint $F/model --prompt abc --max-new-tokens 100000",
@@ -558,7 +558,7 @@ const std::vector<Case>& cases() {
        "pretrain --recipe llama31_405b_pretrain_config --tokenizer " + Place::golden("llama3").string() +
            " --data $F/data.jsonl --dir $F/run --seq-length 16",
        kEnvironment,
-       {"out of memory: the tensors take ", " TB, and device/cpu has ", "less take: a smaller train.micro_batch_size"}},
+       {"out of memory: the tensors need ", " TB, and device/cpu has ", "to use less: a smaller train.micro_batch_size"}},
       {"NoPermission",
        [](const Place& p) {
          p.copy("llama32");
@@ -671,7 +671,7 @@ const std::vector<Case>& cases() {
        pair(0, ""),
        train("$F/p", "--dataset indexed --set data.split=0,1,0"),
        kInput,
-       {"data.split = \"0,1,0\": no rows are left to train on: expected a first share above 0", "set by --set"}},
+       {"data.split = \"0,1,0\": no sequences are left to train on: expected a first share above 0", "set by --set"}},
   };
   return all;
 }

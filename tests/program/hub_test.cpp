@@ -111,7 +111,7 @@ TEST_F(Hub, WeightsInOtherFormatsAreLeftOutUnlessAskedFor) {
   for (const char* name : {"original/consolidated.00.pth", "pytorch_model.bin"}) write_text(*this / "hub/org/plain/" + name, "pickle");
   const Shown some = with_hub("download org/plain");
   ASSERT_EQ(some.code, 0) << some.err;
-  EXPECT_NE(some.err.find("left out, --all takes them too: original/consolidated.00.pth, pytorch_model.bin\n"), std::string::npos)
+  EXPECT_NE(some.err.find("left out, --all fetches them too: original/consolidated.00.pth, pytorch_model.bin\n"), std::string::npos)
       << some.err;
   EXPECT_FALSE(fs::exists(snapshot("plain") + "/original"));
   ASSERT_EQ(with_hub("download org/plain --all").code, 0);
@@ -133,7 +133,7 @@ TEST_F(Hub, AFailedDownloadIsContinuedByTheNextCommand) {
   put("dead");
   const Shown failed = with_hub("download org/dead");
   EXPECT_EQ(failed.code, 3);
-  EXPECT_NE(failed.err.find("1.0 KB of 267.2 KB are kept: the same command goes on from there"), std::string::npos) << failed.err;
+  EXPECT_NE(failed.err.find("1.0 KB of 267.2 KB are kept: the same command continues from there"), std::string::npos) << failed.err;
   EXPECT_FALSE(fs::exists(cache("dead") + "/refs/main"));
   EXPECT_FALSE(fs::exists(cache("dead") + "/snapshots"));
   write_text(*this / "hub/alive", "");
@@ -167,7 +167,7 @@ TEST_F(Hub, ContentWithoutTheStatedHashIsRemovedAndRefused) {
     put(name);
     const Shown got = with_hub("download org/" + name + " --jobs 1");
     EXPECT_EQ(got.code, 3) << name;
-    EXPECT_NE(got.err.find(" of org/" + name + " is not what the hub says: its hash is "), std::string::npos) << got.err;
+    EXPECT_NE(got.err.find(" of org/" + name + " is not the file that the hub describes: its hash is "), std::string::npos) << got.err;
     EXPECT_NE(got.err.find(name == "wrong" ? std::string(64, 'f') : std::string(40, '0')), std::string::npos) << got.err;
     for (const auto& entry : fs::directory_iterator(cache(name) + "/blobs")) {
       EXPECT_NE(entry.path().filename().string().find_first_not_of(name == "wrong" ? "f" : "0"), std::string::npos) << entry.path();
@@ -203,7 +203,7 @@ TEST_F(Hub, EachRefusalSaysWhatToDo) {
                {"gated", "stranger", 2, "org/gated: this token may not read it (403): ask its owner at http://127.0.0.1:"},
                {"nothing", "", 2, "org/nothing: no such model at http://127.0.0.1:"},
                {"closed", "", 3, "org/closed: the hub asks to come back later (429), 6 times"},
-               {"../up", "", 2, "no name of a model on the hub: expected OWNER/NAME"}};
+               {"../up", "", 2, "not the name of a model on the hub: expected OWNER/NAME"}};
   for (const auto& c : cases) {
     const Shown shown = with_hub("download org/" + c.name, c.token);
     EXPECT_EQ(shown.code, c.code) << c.name << shown.err;
@@ -217,7 +217,7 @@ TEST_F(Hub, InvalidNamesAndAddressesAreRefusedBeforeAnyRequest) {
        {"''", "model", "a/b/c", "'a b/c'", "/etc/passwd", "org/--b", "org/model@../../x", "org/model@", "org/model --revision ../x"}) {
     const Shown shown = with_hub("download " + name);
     EXPECT_EQ(shown.code, 2) << name;
-    EXPECT_NE(shown.err.find("no name of a model on the hub: expected OWNER/NAME"), std::string::npos) << name << shown.err;
+    EXPECT_NE(shown.err.find("not the name of a model on the hub: expected OWNER/NAME"), std::string::npos) << name << shown.err;
   }
   const Shown pasted = with_hub("download https://huggingface.co/meta-llama/Llama-3.2-1B/tree/main");
   EXPECT_NE(pasted.err.find("did you mean \"meta-llama/Llama-3.2-1B\"?"), std::string::npos) << pasted.err;

@@ -80,9 +80,9 @@ TEST_F(Checkpoints, InspectNamesTheTensorsThatAreMissingOrTooMany) {
   write_tensors(folder + "/model.safetensors", tensors);
   const json r = inspected(folder);
   EXPECT_TRUE(lacks(r, "the tensor model.norm.weight")) << r["missing"];
-  EXPECT_TRUE(lacks(r, "a place in the model for the tensor model.extra.weight")) << r["missing"];
+  EXPECT_TRUE(lacks(r, "a parameter of the model for the tensor model.extra.weight")) << r["missing"];
   fs::remove(folder + "/config.json");
-  EXPECT_TRUE(lacks(inspected(folder), "the configuration that says of which model it is"));
+  EXPECT_TRUE(lacks(inspected(folder), "the configuration, which names the model"));
 }
 
 TEST_F(Checkpoints, InspectKnowsMegatronFoldersTheirStepAndTheirOptimizer) {
@@ -161,7 +161,7 @@ TEST_F(Checkpoints, VerifyFindsNanInfinityAndMissingTensors) {
   write_tensors(folder + "/model.safetensors", tensors);
   const Shown shown = corral("verify --json " + folder);
   EXPECT_EQ(shown.code, 1);
-  EXPECT_EQ(check(shown, "values that are numbers")["problems"], json::array({"model.norm.weight: 2 NaN and 1 infinite"})) << shown.out;
+  EXPECT_EQ(check(shown, "finite values")["problems"], json::array({"model.norm.weight: 2 NaN and 1 infinite"})) << shown.out;
   EXPECT_EQ(shown.err, "error: not whole: " + folder + "\n");
   tensors.erase("model.norm.weight");
   write_tensors(folder + "/model.safetensors", tensors);
@@ -429,7 +429,7 @@ TEST_F(Checkpoints, BridgeCheckFindsTheRecipeOfAModelThatHasOne) {
   EXPECT_EQ(shown.code, 0) << shown.out << shown.err;
   EXPECT_NE(shown.out.find("recipe   llama32_1b_pretrain_config: the same model\n"), std::string::npos) << shown.out;
   EXPECT_NE(shown.out.find("recipe   llama32_1b_finetune_config: the same model\n"), std::string::npos) << shown.out;
-  EXPECT_NE(shown.out.find("weights  146 tensors, each has its place\n"), std::string::npos) << shown.out;
+  EXPECT_NE(shown.out.find("weights  146 tensors, each has its parameter\n"), std::string::npos) << shown.out;
 }
 
 TEST_F(Checkpoints, AConversionEndsWithACertificateWhoseHashesAnyoneCanCompute) {

@@ -78,7 +78,7 @@ TEST_F(TokenizerProgram, RefusesImpossibleSizesFoldersAndIds) {
   EXPECT_EQ(corral("tokenizer decode --ids 4096" + small_).err, "error: id 4096: the tokenizer has ids 0 to 4095\n");
   write_text(folder_ / "ids.jsonl", "[1]\n[-1]\n");
   EXPECT_EQ(corral("tokenizer decode --data " + (*this / "ids.jsonl") + small_).err,
-            "error: " + (*this / "ids.jsonl") + ":2: -1 is not an id\n");
+            "error: " + (*this / "ids.jsonl") + ":2: -1 is not a token id\n");
   EXPECT_EQ(corral("tokenizer encode --text a").err, "error: a tokenizer is needed: --tokenizer PATH\n");
   EXPECT_EQ(corral("tokenizer encode --text a --tokenizer " + (*this / "nowhere")).code, 2);
 }

@@ -66,7 +66,7 @@ class TrainingProgram : public ProgramTest {
   void expect_saved(const std::string& run) const {
     const int step = std::atoi(text_of(run + "/checkpoints/latest_checkpointed_iteration.txt").c_str());
     EXPECT_GE(step, 5) << text_of(run + "/log.txt");
-    EXPECT_EQ(lines_with(text_of(run + "/log.txt"), "stopped: saved; go on with --resume").size(), 1u);
+    EXPECT_EQ(lines_with(text_of(run + "/log.txt"), "stopped: saved; continue with --resume").size(), 1u);
     const Shown resumed = corral("pretrain --dir " + run + " --resume --train-iters " + std::to_string(step + 1));
     EXPECT_EQ(resumed.code, 0) << resumed.err;
   }
