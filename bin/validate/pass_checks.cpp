@@ -69,7 +69,7 @@ Outcome random_graphs(const Pass& pass, const Subject& s) {
       const Graph after = pass.apply(plugin, before, options);
       fault = fault_of_answer(pass, before, after);
       if (fault.empty() && after.encode() != pass.apply(plugin, before, options).encode())
-        fault = "the second answer to a request is another one";
+        fault = "the second answer to a request differs from the first";
     } catch (const std::exception& e) {
       fault = e.what();
     }

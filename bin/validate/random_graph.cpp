@@ -124,17 +124,17 @@ void add_unknown(Graph& g) {
 std::string unknown_lost(const Graph& g) {
   const auto is_newer = [&](const Node& n) { return n.op < g.names.size() && op_of(g, n) == kOp; };
   const auto node = std::find_if(g.nodes.begin(), g.nodes.end(), is_newer);
-  if (node == g.nodes.end()) return "a node whose operation it does not know is gone";
-  if (node->unknown != kField) return "a field that it does not know of a node is gone";
+  if (node == g.nodes.end()) return "a node with an unknown operation is lost";
+  if (node->unknown != kField) return "an unknown field of a node is lost";
   const Attribute* attribute = find_attribute(g, *node, "newer.attribute");
-  if (!attribute || attribute->integer != 3) return "an attribute that it does not know is gone";
+  if (!attribute || attribute->integer != 3) return "an unknown attribute is lost";
   const auto kept = [](const auto& all) {
     return std::any_of(all.begin(), all.end(), [](const auto& one) { return one.unknown == kField; });
   };
-  if (g.unknown != kField) return "a field that it does not know of the graph is gone";
-  if (!kept(g.tensors)) return "a field that it does not know of a tensor is gone";
-  if (!kept(g.states)) return "a field that it does not know of a state is gone";
-  if (!kept(g.inputs)) return "a field that it does not know of an input is gone";
+  if (g.unknown != kField) return "an unknown field of the graph is lost";
+  if (!kept(g.tensors)) return "an unknown field of a tensor is lost";
+  if (!kept(g.states)) return "an unknown field of a state is lost";
+  if (!kept(g.inputs)) return "an unknown field of an input is lost";
   return "";
 }
 

@@ -92,9 +92,9 @@ TEST_F(Validate, NamesTheCheckThatABrokenContractFails) {
 
 TEST_F(Validate, AFormatGivesBackTheStateOfAnOptimizerOrHasNoPlaceForIt) {
   for (const char* good : {"", "refuse"}) EXPECT_TRUE(validate(CORRAL_FAULTY_CHECKPOINT, "--include ^checkpoint", good, 0).empty()) << good;
-  for (const auto& [fault, reason] : {std::pair{"lose the state", "has other bytes after it was written"},
-                                      {"forget the role", "is not there after it was written"},
-                                      {"miscount the updates", "after 7 updates it says that \"8\" are behind it"},
+  for (const auto& [fault, reason] : {std::pair{"lose the state", "has different bytes after it was written"},
+                                      {"forget the role", "is missing after it was written"},
+                                      {"miscount the updates", "after 7 updates that it has seen \"8\""},
                                       {"refuse late", "but left something in the folder"}}) {
     const auto failures = validate(CORRAL_FAULTY_CHECKPOINT, "--include ^checkpoint", fault);
     EXPECT_EQ(failures.size(), 1u) << fault;
@@ -106,7 +106,7 @@ TEST_F(Validate, AFormatGivesBackTheStateOfAnOptimizerOrHasNoPlaceForIt) {
 TEST_F(Validate, AFormatIsOneCheckpointOnceItsPartsAreCommitted) {
   EXPECT_EQ(validate(CORRAL_FAULTY_CHECKPOINT, "--include checkpoint.parts", "", 0, "pass").at("checkpoint.parts"), "in several parts");
   EXPECT_EQ(validate(CORRAL_FAULTY_CHECKPOINT, "--include checkpoint.parts", "one part", 0, "pass").at("checkpoint.parts"), "in one part");
-  for (const auto& [fault, reason] : {std::pair{"forget a part", "has other bytes after it was written"},
+  for (const auto& [fault, reason] : {std::pair{"forget a part", "has different bytes after it was written"},
                                       {"one part late", "but left something in the folder"},
                                       {"commit at once", "it opens a checkpoint whose parts are finished, before it is committed"}})
     EXPECT_NE(validate(CORRAL_FAULTY_CHECKPOINT, "--include checkpoint.parts", fault)["checkpoint.parts"].find(reason), std::string::npos)
@@ -115,13 +115,14 @@ TEST_F(Validate, AFormatIsOneCheckpointOnceItsPartsAreCommitted) {
 
 TEST_F(Validate, AParallelPluginNamesWhatIsThereAndKeepsTheGraph) {
   EXPECT_TRUE(validate(CORRAL_FAULTY_PARALLEL, "", "", 0).empty());
-  for (const auto& [fault, check, reason] : {std::tuple{"cut what is not there", "parallel.place", "it cuts tensor 1000000, the graph has"},
-                                             {"cut an axis too many", "parallel.place", " along axis 2, which has 2 axes"},
-                                             {"cut over nothing", "parallel.place", " over \"expert\", which is not a dimension of the mesh"},
-                                             {"cut twice", "parallel.place", " over tensor twice"},
-                                             {"forget a micro-batch", "parallel.place", " for micro-batch 1 0 times"},
-                                             {"lose a node", "parallel.random-graphs", "its graph cannot run"},
-                                             {"lose a field", "parallel.unknown", ""}}) {
+  for (const auto& [fault, check, reason] :
+       {std::tuple{"cut what is not there", "parallel.place", "it cuts tensor 1000000, the graph has"},
+        {"cut an axis too many", "parallel.place", " along axis 2, which has 2 axes"},
+        {"cut over nothing", "parallel.place", " over \"expert\", which is not a dimension of the mesh"},
+        {"cut twice", "parallel.place", " over tensor twice"},
+        {"forget a micro-batch", "parallel.place", " for micro-batch 1 0 times"},
+        {"lose a node", "parallel.random-graphs", "its graph cannot run"},
+        {"lose a field", "parallel.unknown", ""}}) {
     const auto failures = validate(CORRAL_FAULTY_PARALLEL, std::string("--include ") + check, fault);
     ASSERT_TRUE(failures.contains(check)) << fault;
     EXPECT_NE(failures.at(check).find(reason), std::string::npos) << fault << ": " << failures.at(check);
@@ -131,10 +132,10 @@ TEST_F(Validate, AParallelPluginNamesWhatIsThereAndKeepsTheGraph) {
 TEST_F(Validate, ADeviceKnowsItsTimeItsKernelsAndItsChoices) {
   EXPECT_TRUE(validate(CORRAL_FAULTY_DEVICE, "", "", 0).empty());
   EXPECT_EQ(validate(CORRAL_FAULTY_DEVICE, "--include ^device", "", 0, "pass").at("device.kernels"), "faulty, second of two");
-  for (const auto& [fault, check, reason] : {std::tuple{"a clock that jumps", "device.clock", "1000 seconds lie between two events"},
+  for (const auto& [fault, check, reason] : {std::tuple{"a clock that jumps", "device.clock", "it counts 1000 seconds between two events"},
                                              {"a kernel of nobody", "device.kernels", "it does not say whose kernel runs swiglu"},
                                              {"a free kernel", "device.kernels", "operations on 0 bytes"},
-                                             {"choose anew", "device.choices", "opened with its own choices, it has others"},
+                                             {"choose anew", "device.choices", "opened with its own choices, it makes others"},
                                              {"an odd alignment", "device.memory", "it aligns memory to 65"},
                                              {"a large alignment", "device.memory", "1000 bytes are not aligned to 1073741824"}}) {
     const auto failures = validate(CORRAL_FAULTY_DEVICE, std::string("--include ") + check, fault);
@@ -151,7 +152,7 @@ TEST_F(Validate, ACollectiveGivesEachRankWhatTheExchangeSays) {
         {"gather backwards", "collective.exchanges", "all_gather of 1 elements over 3 ranks"},
         {"wait in start", "collective.exchanges", "it did not end within 2 seconds"},
         {"always the first", "collective.place", "opened as rank 1 of 3, it says that it is rank 0 of 3"},
-        {"both ways", "collective.place", "it exchanges host memory, but takes an exchange for a stream"}}) {
+        {"both ways", "collective.place", "it exchanges host memory, but accepts an exchange on a stream"}}) {
     const auto failures = validate(
         CORRAL_FAULTY_COLLECTIVE, std::string("--include ") + check + (fault == std::string("wait in start") ? " --timeout 2" : ""), fault);
     ASSERT_TRUE(failures.contains(check)) << fault;

@@ -102,7 +102,7 @@ Outcome hundred_lives(const Subject& s) {
   std::vector<size_t> in_use;
   for (size_t life = 0; life < kLives; ++life) {
     if (const std::string left = whole_life(s); !left.empty()) return failed(left);
-    if (is_mapped(s.info.path)) return failed("it is still mapped after it was closed: a unique symbol or `-z nodelete` holds it");
+    if (is_mapped(s.info.path)) return failed("it is still mapped after it was closed: a unique symbol or `-z nodelete` keeps it loaded");
     free_lent();
     in_use.push_back(mallinfo2().uordblks);
   }
@@ -152,7 +152,7 @@ Outcome only_its_ids(const Subject& s) {
   for (const std::string& other : nonsense)
     if (loaded.descriptor().get_interface(other.c_str())) return failed("it answers to \"" + other.substr(0, 60) + "\" too");
   const void* table = loaded.descriptor().get_interface(id.c_str());
-  if (table != loaded.descriptor().get_interface(std::string(id).c_str())) return failed("it gives another table each time");
+  if (table != loaded.descriptor().get_interface(std::string(id).c_str())) return failed("its table differs from one request to the next");
   loaded.shutdown();
   return pass();
 }
@@ -161,7 +161,7 @@ constexpr Check kChecks[] = {
     {"descriptor.manifest", "its descriptor says what its manifest says", descriptor},
     {"life.once", "it loads, does a small job of its kind and shuts down", one_life},
     {"life.init-again", "after shutdown it can be initialized and used again", second_init},
-    {"life.hundred", "after a hundred loads and closes nothing of it is left: no mapping, thread or memory", hundred_lives},
+    {"life.hundred", "a hundred loads and closes leave no mapping, thread or memory", hundred_lives},
     {"life.two-copies", "two copies in one process share nothing", two_copies},
     {"interface.only-its-ids", "it answers to the id of its interface and to nothing else", only_its_ids},
 };

@@ -47,12 +47,13 @@ Outcome filled(const Subject& s) {
   Loaded loaded(s.info);
   const auto* table = &loaded.init()->table<char>();
   const uint64_t size = size_of(table);
-  if (size < kind->table_size) return failed(format("its table has {} bytes; that of ABI 1.0 has {}", size, kind->table_size));
+  if (size < kind->table_size) return failed(format("its table has {} bytes; the table of ABI 1.0 has {}", size, kind->table_size));
   if (size % 8 != 0 || size > 65536) return failed(format("its table says that it has {} bytes", size));
   for (uint64_t at = 8; at < size; at += 8) {
     const void* function = nullptr;
     std::memcpy(&function, table + at, sizeof function);
-    if (!function) return failed(format("function {} of its table is null: one that is not offered answers CORRAL_UNSUPPORTED", at / 8));
+    if (!function)
+      return failed(format("function {} of its table is null: a function that is not offered has to answer CORRAL_UNSUPPORTED", at / 8));
   }
   loaded.shutdown();
   return pass(format("{} functions", size / 8 - 1));

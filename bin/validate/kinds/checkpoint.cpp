@@ -86,7 +86,7 @@ void round_trip(const CheckpointFormat& format_, const std::string& folder, Chec
     fail_check("it wrote {} tensors and lists {}", tensors.size(), list.tensors.size());
   for (const Held& held : tensors) {
     const auto at = std::find_if(list.tensors.begin(), list.tensors.end(), [&](const TensorInfo& t) { return is_same(t, held.info); });
-    if (at == list.tensors.end()) fail_check("{} is not there after it was written", held.info.name);
+    if (at == list.tensors.end()) fail_check("{} is missing after it was written", held.info.name);
     if (at->dtype != held.info.dtype || at->shape != held.info.shape)
       fail_check("{} has another type or shape after it was written", held.info.name);
     std::string bytes(held.bytes.size(), '\0');
@@ -94,7 +94,7 @@ void round_trip(const CheckpointFormat& format_, const std::string& folder, Chec
     const auto number = static_cast<uint64_t>(at - list.tensors.begin());
     reader.read(number, 0, bytes.data(), cut);
     reader.read(number, cut, bytes.data() + cut, bytes.size() - cut);
-    if (bytes != held.bytes) fail_check("{} has other bytes after it was written", held.info.name);
+    if (bytes != held.bytes) fail_check("{} has different bytes after it was written", held.info.name);
   }
 }
 
@@ -150,10 +150,10 @@ Outcome keeps_the_configuration(const Subject& s, const std::shared_ptr<const Pl
   request.config = kConfiguration;
   round_trip(f, s.scratch + "/kept", request, random_tensors(random, ""));
   const CheckpointInfo info = f.open(s.scratch + "/kept").info();
-  if (!info.config_is_section && info.config != request.config) return failed("the configuration comes back with other bytes");
+  if (!info.config_is_section && info.config != request.config) return failed("the configuration comes back with different bytes");
   std::string at;
   if (info.config_is_section && !holds(nlohmann::json::parse(info.config, nullptr, false), nlohmann::json::parse(request.config), at))
-    return failed("the configuration comes back with another value of " + at);
+    return failed("the configuration comes back with a different value of " + at);
   return pass();
 }
 
@@ -196,12 +196,12 @@ Outcome keeps_the_optimizer(const Subject& s, const std::shared_ptr<const Plugin
   try {
     round_trip(f, folder, request, all);
   } catch (const Unsupported&) {
-    if (!fs::is_empty(folder)) return failed("it has no place for an optimizer's state, but left something in the folder");
+    if (!fs::is_empty(folder)) return failed("it does not store an optimizer's state, but left something in the folder");
     return pass("in a folder of its own");
   }
   const CheckpointInfo info = f.open(folder).info();
   if (info.optimizer_steps != "7")
-    return failed(format("of an optimizer's state after 7 updates it says that \"{}\" are behind it{}", info.optimizer_steps,
+    return failed(format("it says of an optimizer's state after 7 updates that it has seen \"{}\"{}", info.optimizer_steps,
                          info.optimizer_refusal.empty() ? "" : ": " + info.optimizer_refusal));
   return pass("beside the weights");
 }
@@ -240,7 +240,7 @@ constexpr Check kChecks[] = {
      with_plugin<keeps_the_configuration>},
     {"checkpoint.optimizer", "an optimizer's state comes back bit for bit, beside its weights or from a folder of its own",
      with_plugin<keeps_the_optimizer>},
-    {"checkpoint.parts", "a checkpoint of two parts is one once it is committed, or is refused before anything is written",
+    {"checkpoint.parts", "two parts make one checkpoint once they are committed, or are refused before anything is written",
      with_plugin<writes_in_parts>},
     {"checkpoint.cut-files", "it refuses a checkpoint whose file is cut off", with_plugin<refuses_cut_files>},
 };

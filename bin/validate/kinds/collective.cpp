@@ -162,7 +162,7 @@ std::string fault_of_ring(const std::vector<CommunicatorHandle>& members) {
   }
   for (PendingExchangeHandle& p : pending) p.finish();
   for (uint32_t r = 0; r < n; ++r)
-    if (to[r] != from[(r + n - 1) % n]) return format("rank {} received something else than rank {} sent", r, (r + n - 1) % n);
+    if (to[r] != from[(r + n - 1) % n]) return format("rank {} did not receive the data that rank {} sent", r, (r + n - 1) % n);
   return "";
 }
 
@@ -212,10 +212,10 @@ Outcome says_where(const Subject& s, const std::shared_ptr<const Plugin>& plugin
   try {
     if (ranks.all[0].info().on_host) {
       members[0].enqueue(exchange, nullptr);
-      return failed("it exchanges host memory, but takes an exchange for a stream");
+      return failed("it exchanges host memory, but accepts an exchange on a stream");
     }
     members[0].start(exchange).finish();
-    return failed("it exchanges device memory, but takes an exchange without a stream");
+    return failed("it exchanges device memory, but accepts an exchange without a stream");
   } catch (const Unsupported&) {
   }
   return pass();
@@ -231,7 +231,7 @@ void exercise(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
 
 constexpr Check kChecks[] = {
     {"collective.place", "it says which rank it is, and offers exchanges either of the host or of a device", with_plugin<says_where>},
-    {"collective.exchanges", "every exchange gives each rank what its definition says, and begins without waiting", with_plugin<exchanges>},
+    {"collective.exchanges", "every exchange gives each rank the defined result, and begins without waiting", with_plugin<exchanges>},
     {"collective.groups", "communicators of some ranks know these ranks alone", with_plugin<groups>},
 };
 

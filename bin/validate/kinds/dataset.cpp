@@ -76,20 +76,20 @@ Outcome pure(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
   const DatasetHandle data = open(s, plugin, true);
   constexpr uint64_t kFrom = 7, kMany = 50;  // beyond the end of the data: the sequence of rows does not end
   const Rows all = fetch(data, kFrom, kMany);
-  if (fetch(data, kFrom, kMany) != all) return failed("the same rows are others the second time");
+  if (fetch(data, kFrom, kMany) != all) return failed("the same rows differ the second time");
   Rows other;
   std::thread([&] { other = fetch(data, kFrom, kMany); }).join();
-  if (other != all) return failed("the same rows are others in another thread");
+  if (other != all) return failed("the same rows differ in another thread");
   for (uint64_t row = kMany; row-- > 0;) {
     const Rows one = fetch(data, kFrom + row, 1);
     for (size_t i = 0; i < one.tokens.size(); ++i)
       if (one.tokens[i] != all.tokens[row * one.tokens.size() + i])
-        return failed(format("row {} alone is another one than among others", kFrom + row));
+        return failed(format("row {} fetched alone differs from the same row fetched with others", kFrom + row));
   }
-  if (fetch(open(s, plugin, true), kFrom, kMany) != all) return failed("the same data opened again has other rows");
+  if (fetch(open(s, plugin, true), kFrom, kMany) != all) return failed("the same data opened again has different rows");
   for (const std::vector<int32_t>* array : {&all.tokens, &all.positions, &all.first_key})
     for (const int32_t v : *array)
-      if (v < 0) return failed(format("a place was not filled, or holds {}", v));
+      if (v < 0) return failed(format("a token position was not filled, or contains {}", v));
   for (const float weight : all.weights)
     if (!(weight >= 0 && std::isfinite(weight))) return failed(format("a target has the weight {}: expected 0 or more", weight));
   return pass();
@@ -104,7 +104,7 @@ Outcome file_order(const Subject& s, const std::shared_ptr<const Plugin>& plugin
   }
   // One token of a stream may be a target only.
   const uint64_t whole = std::min(kRows, data.info().parts.at(0).rows);
-  if (whole + 1 < kRows) return failed(format("of {} rows of ids it has {}", kRows, whole));
+  if (whole + 1 < kRows) return failed(format("it has {} of {} rows of ids", whole, kRows));
   const Rows rows = fetch(data, 0, whole);
   for (size_t i = 0; i < rows.tokens.size(); ++i)
     if (rows.tokens[i] != static_cast<int32_t>(i)) return failed(format("token {} of the file is {}, not {}", i, rows.tokens[i], i));

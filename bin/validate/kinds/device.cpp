@@ -72,11 +72,11 @@ Outcome memory(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
     device->copy(back.data(), memory.data(), n, stream);
     stream.wait();
     if (!event.passed()) return failed("an event of a stream that was waited for has not passed");
-    if (std::memcmp(back.data(), out.data(), n) != 0) return failed("what is copied to the device comes back as something else");
+    if (std::memcmp(back.data(), out.data(), n) != 0) return failed("bytes copied to the device come back changed");
     device->zero(memory.data(), n, stream);
     device->copy(back.data(), memory.data(), n, stream);
     stream.wait();
-    if (back.find_first_not_of('\0') < n) return failed("memory that is set to zero is not");
+    if (back.find_first_not_of('\0') < n) return failed("memory set to zero is not zero");
     event.record(stream);
     event.wait();
     if (!event.passed()) return failed("an event that was waited for has not passed");
@@ -102,10 +102,10 @@ Outcome recording(const Subject& s, const std::shared_ptr<const Plugin>& plugin)
   if (!stream.record_begin()) return skip("it does not record");
   device->copy(memory.data(), memory.data() + 64, 64, stream);
   const DeviceRecording recording = stream.record_end();
-  if (now() != other) return failed("what is recorded runs at once");
+  if (now() != other) return failed("recorded work runs at once");
   for (int again = 0; again < 2; ++again) {
     recording.replay(stream);
-    if (now() != out) return failed("a replay does not run what was recorded");
+    if (now() != out) return failed("a replay does not run the recorded work");
     device->copy(memory.data(), other.data(), other.size(), stream);
     stream.wait();
   }
@@ -126,7 +126,7 @@ Outcome clock(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
   const double most = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   try {
     if (const double seconds = second.seconds_since(first); !(seconds >= 0 && seconds <= most))
-      return failed(format("{} seconds lie between two events that were recorded within {}", seconds, most));
+      return failed(format("it counts {} seconds between two events that were recorded within {}", seconds, most));
     if (const double seconds = first.seconds_since(second); !(seconds <= 0))
       return failed(format("from an event to an earlier one it counts {} seconds", seconds));
   } catch (const Unsupported&) {
@@ -142,14 +142,13 @@ Outcome kernels(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
   const corral_layout layout{CORRAL_SIZE(corral_layout), static_cast<uint32_t>(DType::F32), 2, shape, nullptr};
   const corral_layout *inputs[] = {&layout, &layout}, *outputs[] = {&layout};
   const corral_node node{CORRAL_SIZE(corral_node), "swiglu", 2, 1, 0, 0, inputs, outputs, nullptr};
-  if (!device->supports(node)) return skip("it does not take swiglu");
+  if (!device->supports(node)) return skip("it does not offer swiglu");
   try {
     const KernelInfo info = device->prepare(node).info();
     if (info.library.empty()) return failed("it does not say whose kernel runs swiglu");
     constexpr double kBytes = 3 * 4 * 64 * 4;
     if (!(info.flops > 0 && info.bytes >= kBytes))
-      return failed(
-          format("of a swiglu that moves {} bytes it says that it does {} operations on {} bytes", kBytes, info.flops, info.bytes));
+      return failed(format("a swiglu moves {} bytes, but it reports {} operations on {} bytes", kBytes, info.flops, info.bytes));
     return pass(info.library + (info.choice.empty() ? "" : ", " + info.choice));
   } catch (const Unsupported&) {
     return skip("it says nothing of its kernels");
@@ -161,17 +160,17 @@ Outcome choices(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
   const auto device = open(s, plugin);
   validate::check_operation(device, graph::find_op("swiglu"));
   const std::string choices = device->choices();
-  if (open(s, plugin, choices)->choices() != choices) return failed("opened with its own choices, it has others");
+  if (open(s, plugin, choices)->choices() != choices) return failed("opened with its own choices, it makes others");
   return pass(format("{} bytes", choices.size()));
 }
 
 constexpr Check kChecks[] = {
     {"device.operations", "each operation that it offers equals the float64 reference in every case", with_plugin<operations>},
     {"device.memory", "memory, copies, streams and events do what they say", with_plugin<memory>},
-    {"device.clock", "the time between two events is that of the work between them", with_plugin<clock>},
+    {"device.clock", "the time between two events is the time of the work between them", with_plugin<clock>},
     {"device.kernels", "it says whose kernel runs a node, and how much that does", with_plugin<kernels>},
     {"device.choices", "opened with the choices of an earlier run, it makes the same", with_plugin<choices>},
-    {"device.recording", "recorded work runs when it is replayed, as often as it is", with_plugin<recording>},
+    {"device.recording", "recorded work runs when it is replayed, once for each replay", with_plugin<recording>},
 };
 
 }  // namespace

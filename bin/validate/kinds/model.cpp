@@ -24,7 +24,7 @@ Outcome emits(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
   const TensorId losses = find_port(g, g.outputs, "losses");
   if (!losses || g.tensors[losses].shape != Shape{kRows, kLength})
     return failed(format("its graph has no output losses of {} x {}", kRows, kLength));
-  if (g.encode() != model.emit(s.options(), kRows, kLength).encode()) return failed("the second graph is another one");
+  if (g.encode() != model.emit(s.options(), kRows, kLength).encode()) return failed("the second graph differs from the first");
   const Graph other = model.emit(s.options(), 1, 1);
   graph::verify(other);
   if (parameters_of(other).size() != parameters_of(g).size()) return failed("its parameters depend on the size of the batch");
@@ -63,10 +63,10 @@ Outcome knows_its_own_configuration(const Subject& s, const std::shared_ptr<cons
   const Recognition again = model.recognize(config);
   if (again.confidence == 0) return failed("it does not recognize what it wrote: " + again.reason);
   request.options = again.options;
-  if (model.write_config(request) != config.content) return failed("what it reads from its own configuration is written another way");
+  if (model.write_config(request) != config.content) return failed("a configuration that it read and wrote again differs");
   config.content = "{\"model_type\": \"of nobody\"}";
   try {
-    if (model.recognize(config).confidence != 0) return failed("it takes a configuration of model_type \"of nobody\" for its own");
+    if (model.recognize(config).confidence != 0) return failed("it recognizes a configuration of model_type \"of nobody\" as its own");
   } catch (const Error& e) {
     if (e.exit_code() != 2) throw;
   }
@@ -91,7 +91,7 @@ void exercise(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
 constexpr Check kChecks[] = {
     {"model.emit", "it emits a graph that can run, with the inputs and the output of its contract", with_plugin<emits>},
     {"model.weight-map", "its weight maps cover every element of every parameter once", with_plugin<weight_maps_cover>},
-    {"model.config", "it recognizes the configuration that it writes, and none of nobody", with_plugin<knows_its_own_configuration>},
+    {"model.config", "it recognizes the configuration that it writes, and no foreign one", with_plugin<knows_its_own_configuration>},
 };
 
 }  // namespace

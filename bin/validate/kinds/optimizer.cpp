@@ -55,7 +55,7 @@ Outcome step_values(const Subject& s, const std::shared_ptr<const Plugin>& plugi
       if (!given.contains(name)) return failed("its graph has the input " + name + ", and it gives no value for it");
     first.push_back(values.encode());
   }
-  if (first.front() != first.back()) return failed("the second answer for a step is another one");
+  if (first.front() != first.back()) return failed("the second answer for a step differs from the first");
   return pass();
 }
 
@@ -106,12 +106,11 @@ void exercise(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
 }
 
 constexpr Check kChecks[] = {
-    {"optimizer.unknown", "nodes, attributes and fields that it does not know come through",
-     [](const Subject& s) { return keeps_unknown(kPass, s); }},
+    {"optimizer.unknown", "unknown nodes, attributes and fields are kept", [](const Subject& s) { return keeps_unknown(kPass, s); }},
     {"optimizer.random-graphs", "in random graphs it updates each parameter that has a gradient, and no other",
      [](const Subject& s) { return random_graphs(kPass, s); }},
     {"optimizer.step-values", "it gives a value for each input that it added, the same for the same step", with_plugin<step_values>},
-    {"optimizer.not-finite", "a step whose loss, weights or gradients are NaN or infinite changes no parameter and no state that is saved",
+    {"optimizer.not-finite", "a step whose loss, weights or gradients are NaN or infinite changes no parameter and no saved state",
      with_plugin<keeps_what_is_not_finite_out>},
     {"optimizer.defaults", "it accepts its own defaults", with_plugin<defaults_are_accepted>},
     {"optimizer.damaged-requests", "damaged requests are refused with a reason",

@@ -77,7 +77,8 @@ Outcome places(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
     cuts += placement.cuts.size();
     std::string fault = fault_of_cuts(request.graph, placement);
     if (fault.empty()) fault = fault_of_stages(request.graph, placement);
-    if (fault.empty() && placement.encode() != parallel.place(request).encode()) fault = "the second answer to a request is another one";
+    if (fault.empty() && placement.encode() != parallel.place(request).encode())
+      fault = "the second answer to a request differs from the first";
     if (!fault.empty()) return failed(format("{} (again with --seed {})", fault, s.seed + i));
   }
   return pass(format("{} cuts in {} graphs from seed {}", cuts, kGraphs, s.seed));
@@ -90,9 +91,8 @@ corral_status call_bare(const Plugin& plugin, const std::string& request) {
 }
 
 constexpr Check kChecks[] = {
-    {"parallel.place", "cuts name tensors, axes and dimensions that are there, and stages run each chunk once", with_plugin<places>},
-    {"parallel.unknown", "nodes, attributes and fields that it does not know come through",
-     [](const Subject& s) { return keeps_unknown(kLower, s); }},
+    {"parallel.place", "cuts name existing tensors, axes and dimensions, and stages run each chunk once", with_plugin<places>},
+    {"parallel.unknown", "unknown nodes, attributes and fields are kept", [](const Subject& s) { return keeps_unknown(kLower, s); }},
     {"parallel.random-graphs", "random graphs come out of lower as graphs that can run",
      [](const Subject& s) { return random_graphs(kLower, s); }},
     {"parallel.damaged-requests", "damaged requests are refused with a reason",

@@ -30,8 +30,7 @@ void exercise(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
 }
 
 constexpr Check kChecks[] = {
-    {"peft.unknown", "nodes, attributes and fields that it does not know come through",
-     [](const Subject& s) { return keeps_unknown(kPass, s); }},
+    {"peft.unknown", "unknown nodes, attributes and fields are kept", [](const Subject& s) { return keeps_unknown(kPass, s); }},
     {"peft.random-graphs", "random graphs come out as graphs that can run and have something to train",
      [](const Subject& s) { return random_graphs(kPass, s); }},
     {"peft.damaged-requests", "damaged requests are refused with a reason",

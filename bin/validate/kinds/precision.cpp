@@ -10,8 +10,7 @@ constexpr Pass kPass{random_differentiated, [](const std::shared_ptr<const Plugi
                      }};
 
 constexpr Check kChecks[] = {
-    {"precision.unknown", "nodes, attributes and fields that it does not know come through",
-     [](const Subject& s) { return keeps_unknown(kPass, s); }},
+    {"precision.unknown", "unknown nodes, attributes and fields are kept", [](const Subject& s) { return keeps_unknown(kPass, s); }},
     {"precision.random-graphs", "random graphs come out as graphs that can run", [](const Subject& s) { return random_graphs(kPass, s); }},
     {"precision.damaged-requests", "damaged requests are refused with a reason",
      [](const Subject& s) {

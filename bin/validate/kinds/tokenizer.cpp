@@ -39,12 +39,12 @@ void round_trip(const TokenizerHandle& tokenizer) {
     const std::vector<int32_t> ids = tokenizer.encode(text);
     std::string pieces;
     for (const int32_t id : ids) {
-      if (id < 0 || static_cast<uint32_t>(id) >= num_ids) fail_check("\"{}\" has the id {}; there are {}", text, id, num_ids);
+      if (id < 0 || static_cast<uint32_t>(id) >= num_ids) fail_check("\"{}\" has the id {}, but there are only {} ids", text, id, num_ids);
       pieces += tokenizer.bytes_of(id);
     }
     if (const std::string back = tokenizer.decode(ids); back != text) fail_check("\"{}\" comes back as \"{}\"", text, back);
     if (pieces != text) fail_check("the bytes of the ids of \"{}\" are \"{}\"", text, pieces);
-    if (ids != tokenizer.encode(text)) fail_check("\"{}\" has other ids the second time", text);
+    if (ids != tokenizer.encode(text)) fail_check("\"{}\" has different ids the second time", text);
   }
 }
 
@@ -69,7 +69,7 @@ Outcome bad_ids(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
   const TokenizerHandle tokenizer = method.open(train(s, method), s.options());
   for (const int32_t id : {-1, static_cast<int32_t>(tokenizer.info().num_ids), INT32_MAX, INT32_MIN}) try {
       tokenizer.decode({id});
-      return failed(format("it decodes the id {}, which there is not", id));
+      return failed(format("it decodes the id {}, which does not exist", id));
     } catch (const Error& e) {
       if (e.exit_code() != 2) throw;
     }
@@ -79,14 +79,13 @@ Outcome bad_ids(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
   const corral_status status = status_of_call(tokenizer.plugin(), &corral_tokenizer::encode, "encode", tokenizer.get(), text.data(),
                                               text.size(), uint64_t{CORRAL_PLAIN_TEXT}, &one, uint64_t{1}, &count);
   if (status == CORRAL_OK && count != 1) return failed("it writes beyond the capacity of the caller's array");
-  if (status != CORRAL_OK && status != CORRAL_NO_SPACE)
-    return failed(format("where there is no room for the ids it answers with status {}", status));
+  if (status != CORRAL_OK && status != CORRAL_NO_SPACE) return failed(format("without room for the ids it answers with status {}", status));
   return pass();
 }
 
 constexpr Check kChecks[] = {
     {"tokenizer.round-trip", "what it trains encodes text to ids that decode to the same text", with_plugin<round_trips>},
-    {"tokenizer.bad-ids", "it refuses ids that there are not, and too little room", with_plugin<bad_ids>},
+    {"tokenizer.bad-ids", "it refuses ids that do not exist, and too little room", with_plugin<bad_ids>},
 };
 
 }  // namespace

@@ -44,7 +44,7 @@ Outcome writes(const Subject& s) {
   return pass();
 }
 
-constexpr Check kChecks[] = {{"tracker.log", "it takes figures, also NaN and infinite ones, and leaves a trace", writes}};
+constexpr Check kChecks[] = {{"tracker.log", "it accepts numbers, NaN and infinite ones too, and leaves a trace", writes}};
 
 }  // namespace
 
