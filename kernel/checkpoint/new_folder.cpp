@@ -28,7 +28,7 @@ void require_space(const fs::path& parent, const fs::path& path, uint64_t bytes)
   const fs::space_info space = fs::space(parent, error);
   if (!error && space.available < bytes)
     throw NoSpace(
-        format("cannot write {}: it takes {}, but its disk has only {} free", path.string(), size_text(bytes), size_text(space.available)));
+        format("cannot write {}: it needs {}, but its disk has only {} free", path.string(), size_text(bytes), size_text(space.available)));
 }
 
 // Locks a folder that this process writes. The lock ends with the process.
@@ -68,7 +68,7 @@ void require_new_folder(const std::string& path) {
   if (path.empty()) fail("the name of the folder to write is empty");
   if (!fs::exists(path, error)) return;
   if (!fs::is_directory(path, error)) fail("{} is a file: name a new folder", path);
-  if (!fs::is_empty(path, error) || error) fail("{} holds something already: name a new folder", path);
+  if (!fs::is_empty(path, error) || error) fail("{} is not empty: name a new folder", path);
 }
 
 void make_folder(const std::string& path, uint64_t bytes, const Say& say, const std::function<void(const std::string&)>& write) {

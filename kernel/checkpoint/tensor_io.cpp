@@ -30,7 +30,7 @@ void copy_tensors(TensorSource& from, TensorSink& to) {
   for (size_t i = 0; i < to.tensors().size(); ++i) {
     const TensorInfo& t = to.tensors()[i];
     const size_t j = find_tensor(from.tensors(), t.name);
-    if (j == from.tensors().size()) fail_bug("tensor {} is to be written, but comes from nowhere", t.name);
+    if (j == from.tensors().size()) fail_bug("tensor {} is to be written, but has no source", t.name);
     if (from.tensors()[j].shape != t.shape || from.tensors()[j].dtype != t.dtype)
       fail_bug("tensor {} is to be written as {} {}, but is {} {}", t.name, dtype_name(t.dtype), shape_text(t.shape),
                dtype_name(from.tensors()[j].dtype), shape_text(from.tensors()[j].shape));

@@ -159,7 +159,7 @@ void check_equal(TensorSource& source, const View& a, const View& b, uint64_t bu
       int64_t at = 0;
       while (std::memcmp(data + static_cast<uint64_t>(at) * bytes, expected + static_cast<uint64_t>(at) * bytes, bytes) == 0) ++at;
       fail(
-          "tensor {} differs from {} at element {}, but they are one here: tied by the model's configuration, or shared by the parts of "
+          "tensor {} differs from {} at element {}, but the model has one for both: tied by its configuration, or shared by the parts of "
           "a fused layer, and two that differ cannot become one",
           a.tensor, b.tensor, place + at);
     });

@@ -57,7 +57,7 @@ class Beside final : public TensorSource {
 
 void check_state(const TensorInfo& found, const TensorInfo& weight) {
   if (found.shape != weight.shape)
-    fail("tensor \"{}\" has shape {}, but \"{}\", which it stands beside, has {}", found.name, shape_text(found.shape), weight.name,
+    fail("tensor \"{}\" has shape {}, but its weight \"{}\" has {}", found.name, shape_text(found.shape), weight.name,
          shape_text(weight.shape));
   if (found.dtype != DType::F32 && found.dtype != DType::BF16 && found.dtype != DType::F16)
     fail("tensor \"{}\" is {}: expected F32, BF16 or F16", found.name, dtype_name(found.dtype));
@@ -110,15 +110,15 @@ void read_states(const CheckpointReaderHandle& reader, const WeightMap& map, con
     TensorInfo t = all[i];
     if (t.role != role || t.of.empty()) continue;
     const auto weight = weights.find(t.of);
-    if (weight == weights.end()) fail("tensor \"{}\" stands beside \"{}\", of which no parameter is made here", t.name, t.of);
-    if (!there.insert(t.of).second) fail("tensor \"{}\" stands beside \"{}\", as another one does too: expected one", t.name, t.of);
+    if (weight == weights.end()) fail("tensor \"{}\" belongs to \"{}\", but no parameter is made of that here", t.name, t.of);
+    if (!there.insert(t.of).second) fail("tensor \"{}\" belongs to \"{}\", and so does another one: expected one", t.name, t.of);
     check_state(t, *weight->second);
     t.name = t.of;
     tensors.push_back(std::move(t));
     numbers.push_back(i);
   }
   for (const std::string& name : holders(part, names_of(sink.tensors())))
-    if (!there.contains(name)) fail("the optimizer's state has no {} of tensor \"{}\", but of others", role, name);
+    if (!there.contains(name)) fail("the optimizer's state has no {} of tensor \"{}\", but has it of others", role, name);
   Beside source(reader, std::move(tensors), std::move(numbers));
   read_parameters(part, source, sink);
 }

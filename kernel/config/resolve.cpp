@@ -38,7 +38,7 @@ class Resolver {
     Level files{"--config", {}}, flags{"flags", sources.flags};
     for (const std::string& file : sources.config_files) {
       Recipe values = parse_recipe(read_text_file(file), file, "--config " + file);
-      if (!values.whens.empty()) fail("{}: `when` belongs into a recipe; a file for --config holds values only", file);
+      if (!values.whens.empty()) fail("{}: `when` belongs in a recipe; a file for --config contains only values", file);
       files.set.insert(files.set.end(), values.values.begin(), values.values.end());
     }
     levels_.push_back(std::move(files));
@@ -278,7 +278,7 @@ class Resolver {
   void drop(const Assignment& a, const std::string& prefix) {
     const Section& section = *section_of(prefix);
     dropped_.insert(a.where + a.key);
-    config_.notices_.push_back(format("{} = {} of the {} is left out: {} = \"{}\" does not take it", a.key, to_display(a.literals), a.by,
+    config_.notices_.push_back(format("{} = {} of the {} is left out: {} = \"{}\" has no such option", a.key, to_display(a.literals), a.by,
                                       section.selector, chosen(section.selector)));
   }
 
@@ -329,7 +329,7 @@ class Resolver {
   void check() {
     const int64_t batch = config_.integer("train.global_batch_size"), micro = config_.integer("train.micro_batch_size");
     if (batch % micro != 0)
-      fail("train.global_batch_size = {}: no multiple of train.micro_batch_size = {}; the nearest is {}{}", batch, micro,
+      fail("train.global_batch_size = {} is not a multiple of train.micro_batch_size = {}; the nearest is {}{}", batch, micro,
            (batch / micro + 1) * micro, config_.set_by("train.global_batch_size"));
     check_interleaving(batch / micro);
   }

@@ -79,7 +79,7 @@ std::string RunConfig::plugin(const std::string& kind, bool required) const {
 
 std::vector<std::string> RunConfig::plugins(const std::string& kind) const {
   const Section* section = section_of_kind(kind);
-  if (!section || !section->named) fail_bug("{}: no kind of which several plugins are chosen", kind);
+  if (!section || !section->named) fail_bug("{}: not a kind with several chosen plugins", kind);
   const std::vector<std::string>& names = list(section->selector);
   for (const std::string& name : names) require_installed(*section, name);
   return names;
@@ -87,7 +87,7 @@ std::vector<std::string> RunConfig::plugins(const std::string& kind) const {
 
 std::string RunConfig::options(const std::string& kind, const std::string& name) const {
   const Section* section = section_of_kind(kind);
-  if (!section) fail_bug("{}: no kind with options", kind);
+  if (!section) fail_bug("{}: not a kind with options", kind);
   const std::string chosen = section->named ? name : plugin(kind, true);
   std::map<std::string, Value> values;
   for (const auto& [key, setting] : settings_) values.emplace(key, setting.value);

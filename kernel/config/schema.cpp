@@ -364,7 +364,7 @@ std::map<std::string, Value> Schema::decode(const Section& section, const std::s
   if (found == plugins_.end()) fail_bug("the options of {}/{} are not part of this configuration", section.kind, plugin);
   pb::DynamicMessageFactory factory(&found->second->pool);
   const std::unique_ptr<pb::Message> message(factory.GetPrototype(found->second->options)->New());
-  if (!message->ParseFromString(bytes)) fail_bug("plugin {}/{} gave options that are none of its own", section.kind, plugin);
+  if (!message->ParseFromString(bytes)) fail_bug("plugin {}/{} gave options that are not its own", section.kind, plugin);
   std::map<std::string, Value> values;
   get_all(*message, std::string(section.prefix) + "." + (section.named ? plugin + "." : ""), values);
   return values;

@@ -32,7 +32,7 @@ class Solver {
     const bool any_rank = rest != axes.end();
     const size_t named = axes.size() - (any_rank ? 1 : 0);
     if (any_rank ? shape.size() < named : shape.size() != named)
-      fail_bug("{}: {} {} has not the axes \"{}\"", where_, operand, shape_text(shape), text(axes));
+      fail_bug("{}: {} {} does not have the axes \"{}\"", where_, operand, shape_text(shape), text(axes));
     const auto before = static_cast<size_t>(rest - axes.begin()), leading = shape.size() - named;
     if (any_rank)
       same_leading(operand,
@@ -105,7 +105,7 @@ class Solver {
     if (!unknown) return false;
     if (a.output) fail_bug("{}: axis {} of output {} is in no input", where_, *unknown, a.operand);
     if (known <= 0 || a.extent % known != 0)
-      fail_bug("{}: axis {} of {} is {} long, no multiple of {}", where_, a.text, a.operand, a.extent, known);
+      fail_bug("{}: axis {} of {} is {} long, not a multiple of {}", where_, a.text, a.operand, a.extent, known);
     extents_.emplace(*unknown, Known{a.extent / known, a.operand});
     return true;
   }
@@ -127,7 +127,7 @@ class Solver {
     if (!has_leading_) leading_ = shape;
     has_leading_ = true;
     if (def_.cuts ? shape.size() != leading_.size() : shape != leading_)
-      fail_bug("{}: {} has other leading axes {} than {}", where_, operand, shape_text(shape), shape_text(leading_));
+      fail_bug("{}: {} has the leading axes {}, expected {}", where_, operand, shape_text(shape), shape_text(leading_));
   }
 
   struct Known {

@@ -86,7 +86,7 @@ bool RankInterpreter::meet(size_t rank, std::vector<Progress>& all) {
 void RankInterpreter::require_equal(size_t a, const Step& x, size_t b, const Step& y) const {
   const std::string ours = agreement(graphs_[a], x.node), theirs = agreement(graphs_[b], y.node);
   if (ours != theirs)
-    fail_bug("ranks do not agree about their next conversion:\n       {}: {}\n       {}: {}", place(a, &x), ours, place(b, &y), theirs);
+    fail_bug("ranks disagree about their next conversion:\n       {}: {}\n       {}: {}", place(a, &x), ours, place(b, &y), theirs);
 }
 
 std::string RankInterpreter::place(size_t rank, const Step* step) const {

@@ -51,7 +51,7 @@ class Reader {
     const auto number = line.integer<uint32_t>("the number of a list");
     line.need('=');
     line.need('(');
-    if (!lists_.emplace(number, values(line)).second) line.wrong("the list ${} is there already", number);
+    if (!lists_.emplace(number, values(line)).second) line.wrong("the list ${} exists already", number);
   }
 
   // After the opening parenthesis.
@@ -165,7 +165,7 @@ class Reader {
   void check_types() const {
     for (size_t id = 1; id < seen_.size(); ++id) {
       if (seen_[id].line == 0) fail("there is no tensor %{}, but there is %{}", id, seen_.size() - 1);
-      if (!seen_[id].typed) fail("line {}: %{} has a type in no line", seen_[id].line, id);
+      if (!seen_[id].typed) fail("line {}: %{} has no type in any line", seen_[id].line, id);
     }
   }
 

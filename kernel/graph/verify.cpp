@@ -21,7 +21,7 @@ class Verifier {
 
   void run() {
     if (g_.names.empty() || !g_.names[0].empty()) fail_bug("graph: names[0] must be empty");
-    if (g_.tensors.empty()) fail_bug("graph: tensors[0] must stand for the absent tensor");
+    if (g_.tensors.empty()) fail_bug("graph: tensors[0] must be the absent tensor");
     for (size_t i = 1; i < g_.tensors.size(); ++i) tensor(i);
     std::unordered_set<std::string_view> state_names, port_names;
     for (const State& s : g_.states) {
@@ -34,7 +34,7 @@ class Verifier {
       if (!state_names.insert(name_of(g_, s.tensor)).second) fail_bug("graph: two states are named \"{}\"", name_of(g_, s.tensor));
       if (s.of >= g_.tensors.size()) fail_bug("graph: state {} belongs to tensor {}, which is not there", name_of(g_, s.tensor), s.of);
       if (s.init == InitKind::COPY && (s.of == 0 || g_.tensors[s.of].shape != g_.tensors[s.tensor].shape))
-        fail_bug("graph: state \"{}\" starts as a copy of something of another shape", name_of(g_, s.tensor));
+        fail_bug("graph: state \"{}\" starts as a copy of a tensor of another shape", name_of(g_, s.tensor));
       name(s.saved_name);
       written_[s.tensor] = state_[s.tensor] = true;
     }
@@ -176,12 +176,12 @@ class Verifier {
       for (TensorId t : part.inputs) {
         id(t, "a part of a body");
         if (t != 0 && !made.contains(t) && !names(n.inputs, t))
-          fail_bug("{}: reads \"{}\", which is not an input of the node and is not written by an earlier part", at, name_of(g_, t));
+          fail_bug("{}: reads \"{}\", which is not an input of the node, and no part before makes it", at, name_of(g_, t));
       }
       for (TensorId t : part.outputs) {
         id(t, "a part of a body");
         if (t != 0 && !names(n.outputs, t) && (state_[t] || (written_[t] && !made.contains(t)) || inner_[t]))
-          fail_bug("{}: writes \"{}\", which is neither an output of the node nor its own", at, name_of(g_, t));
+          fail_bug("{}: writes \"{}\", which is not an output of the node, nor its own", at, name_of(g_, t));
       }
       typed(part, at);
       for (size_t o = 0; o < part.outputs.size(); ++o)
@@ -191,7 +191,8 @@ class Verifier {
       id(n.outputs[o], "an output");
       const auto from = made.find(n.outputs[o]);
       if (n.outputs[o] == 0 || from == made.end()) fail_bug("{}: output {} is made by no part of its body", where(g_, i), o);
-      if (o >= 32 || from->second != (n.accumulate >> o & 1)) fail_bug("{}: its body accumulates otherwise than it says", where(g_, i));
+      if (o >= 32 || from->second != (n.accumulate >> o & 1))
+        fail_bug("{}: the node and its body disagree about accumulation", where(g_, i));
       made.erase(from);
     }
     for (const auto& [t, added] : made) {
@@ -257,7 +258,7 @@ class Verifier {
     const bool other_run = (maker.phase == Phase::UPDATE) != (reader.phase == Phase::UPDATE);
     const bool not_always = maker.when != When::EVERY && maker.when != reader.when;
     if (other_run || not_always)
-      fail_bug("{}: reads \"{}\", which {} writes in another run and which is not a state", where(g_, i), name_of(g_, t), where(g_, made));
+      fail_bug("{}: reads \"{}\", which {} makes in another run and which is not a state", where(g_, i), name_of(g_, t), where(g_, made));
   }
 
   const Graph& g_;

@@ -95,7 +95,8 @@ class Checker {
     const Attribute* over = find_attribute(g_, n, "mesh");
     if (!over || over->text != mesh) return give(y, share_of(g_, x, mesh), mesh);
     const Share from = stated(n, c.from, c.from_axis, c.from_order), has = share_of(g_, x, mesh);
-    if (has != from) fail_bug("{}: takes what is {} over \"{}\", but \"{}\" is {}", at_, text_of(from), mesh, name_of(g_, x), text_of(has));
+    if (has != from)
+      fail_bug("{}: needs an input that is {} over \"{}\", but \"{}\" is {}", at_, text_of(from), mesh, name_of(g_, x), text_of(has));
     give(y, stated(n, c.to, c.to_axis, c.to_order), mesh);
     if (from.kind == Kind::kCut) require_innermost(x, from.axis, mesh);
     if (c.to == Kind::kCut) require_innermost(y, share_of(g_, y, mesh).axis, mesh);

@@ -46,7 +46,7 @@ const PluginInfo& Registry::find(const std::string& kind, const std::string& nam
   if (!info && is_path(name)) fail("{} plugin {}: there is no such file", kind, name);
   if (!info) fail("{} plugin \"{}\": not installed{}", kind, name, did_you_mean(name, names(kind)));
   if (info->available && info->kind != kind)
-    fail("{}: a plugin of kind {} ({}/{}), where one of kind {} is asked for", info->path, info->kind, info->kind, info->name, kind);
+    fail("{}: a plugin of kind {} ({}/{}), but one of kind {} was asked for", info->path, info->kind, info->kind, info->name, kind);
   return *info;
 }
 

@@ -46,7 +46,7 @@ size_t Executor::add(const Graph& g, const plan::Schedule& schedule, const Bindi
     if (a.kind == ActionKind::kCopy && (step.tensors.size() != 2 || step.tensors[0].bytes() != step.tensors[1].bytes()))
       fail_bug("executor: a copy between tensors of different sizes");
     if (a.kind != ActionKind::kRun && a.kind != ActionKind::kCopy && !exchange_)
-      fail_bug("executor: an exchange with other ranks where there is none");
+      fail_bug("executor: an exchange with other ranks, but no collective");
     if (waited_for[i]) step.done = device_->open_event();
     p.streams = std::max(p.streams, a.stream + 1);
     p.steps.push_back(std::move(step));

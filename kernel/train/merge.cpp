@@ -52,7 +52,7 @@ std::vector<float> MergedParameters::computed(TensorId output) {
   for (const State& s : session.graph("merge").states) {
     const std::string& name = name_of(session.graph("merge"), s.tensor);
     const size_t own = find_tensor(own_.tensors(), name), added = find_tensor(added_.tensors(), name);
-    if (own == own_.tensors().size() && added == added_.tensors().size()) fail_bug("merge: {} comes from nowhere", name);
+    if (own == own_.tensors().size() && added == added_.tensors().size()) fail_bug("merge: {} has no source", name);
     const std::vector<float> from = added < added_.tensors().size() ? read_floats(added_, added) : read_floats(own_, own);
     session.write(session.tensor("merge", s.tensor), from.data(), from.size() * sizeof(float));
   }

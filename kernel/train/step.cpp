@@ -43,7 +43,7 @@ Step::Step(runtime::Session& session, std::string_view graph, uint64_t seed)
 }
 
 void Step::forward_backward(const Batch& batch, uint64_t step, int64_t index, int64_t count, uint64_t first_row) {
-  if (count > 1 && !accumulates_) fail_bug("step: {} micro-batches of a graph for one", count);
+  if (count > 1 && !accumulates_) fail_bug("step: {} micro-batches, but the graph is for one", count);
   feed(batch, step, first_row);
   session_.run(micro_[index == 0][index == count - 1]);
 }
@@ -56,7 +56,7 @@ void Step::forward(const Batch& batch, StepResult& result, std::vector<RowLoss>*
 
 void Step::feed(const Batch& batch, uint64_t step, uint64_t first_row) {
   if (batch.rows != rows_ || batch.seq_length != seq_length_)
-    fail_bug("step: a batch of {} x {} for a graph of {} x {}", batch.rows, batch.seq_length, rows_, seq_length_);
+    fail_bug("step: a batch of {} x {}, but the graph is for {} x {}", batch.rows, batch.seq_length, rows_, seq_length_);
   const auto put = [&](const runtime::TensorRef& to, const auto& values) {
     if (to.address) session_.write(to, values.data(), values.size() * sizeof values[0]);
   };

@@ -282,11 +282,7 @@ const std::vector<Case>& cases() {
        train("$F/data.jsonl"),
        kInput,
        {"run.dir = \"$F/run\": that is a file", "set by --dir"}},
-      {"OutputIsNotEmpty",
-       model("llama32"),
-       "export --checkpoint $F/model --hf-path $F/model",
-       kInput,
-       {"$F/model holds something already"}},
+      {"OutputIsNotEmpty", model("llama32"), "export --checkpoint $F/model --hf-path $F/model", kInput, {"$F/model is not empty"}},
 
       // Safetensors.
       {"WeightsCutOff",

@@ -215,7 +215,7 @@ TEST_F(Resolving, RefusesWithTheNearestAndWhoSetIt) {
   EXPECT_EQ(refusal({"model.size=xl"}), "model.size = \"xl\": no such size of herd\n       did you mean \"s\"?" + by_set);
   EXPECT_EQ(refusal({"model.kind=od"}), "model.kind = \"od\": expected one of even, odd\n       did you mean \"odd\"?" + by_set);
   EXPECT_EQ(refusal({"train.global_batch_size=9", "train.micro_batch_size=2"}),
-            "train.global_batch_size = 9: no multiple of train.micro_batch_size = 2; the nearest is 10" + by_set);
+            "train.global_batch_size = 9 is not a multiple of train.micro_batch_size = 2; the nearest is 10" + by_set);
   recipe_ = "r_confg";
   EXPECT_EQ(refusal({}), "recipe \"r_confg\": no such recipe\n       did you mean \"r_config\"?");
 }
@@ -302,7 +302,7 @@ TEST_F(Resolving, RefusesMalformedFilesWithTheLine) {
   EXPECT_EQ(message("}"), path + ":1: expected the name of a key, but here is \"}\"");
   EXPECT_EQ(message("train { seed: [1,] }"), path + ":1: expected a value after ,, but here is \"]\"");
   EXPECT_EQ(message("when { key: \"a\" value: 1 set { } }"),
-            path + ": `when` belongs into a recipe; a file for --config holds values only");
+            path + ": `when` belongs in a recipe; a file for --config contains only values");
   EXPECT_EQ(refusal({}, {"/no/such"}), "/no/such: No such file or directory");
   recipe_ = write("mine.textproto", "when {\n key: \"peft.plugin\" vale: \"x\" set { } }");
   EXPECT_EQ(refusal({}), recipe_ + ":2: vale: no such part of when\n       did you mean \"value\"?");

@@ -89,7 +89,7 @@ TEST(RankInterpreter, NamesTheRanksThatDoNotAgreeAndNeverHangs) {
   const char* sum = "%2 f32[6] = all_reduce(%1) mesh=tensor parts=2 reduction=sum\n";
   refuses(sum, "%2 f32[12] = all_gather(%1) mesh=tensor axis=0 parts=2\n", tensor,
           "rank 1: all_gather over \"tensor\", all_gather in layers.1 (node 0): all_gather mesh=tensor axis=0 parts=2 of [6]");
-  refuses(sum, "%2 f32[6] = all_reduce(%1) mesh=tensor parts=2 reduction=max\n", tensor, "ranks do not agree about their next conversion");
+  refuses(sum, "%2 f32[6] = all_reduce(%1) mesh=tensor parts=2 reduction=max\n", tensor, "ranks disagree about their next conversion");
   refuses(sum, "%2 f32[3] = slice(%1) mesh=tensor parts=2 part=1\n%3 f32[3] = all_reduce(%2) mesh=tensor parts=2 reduction=sum\n", tensor,
           "rank 1: all_reduce over \"tensor\", all_reduce in layers.1 (node 1): all_reduce mesh=tensor parts=2 reduction=sum of [3]");
   refuses(sum, "%2 f32[6] = scale(%1) factor=1.0\n", tensor, "rank 1 ended");

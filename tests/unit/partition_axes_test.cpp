@@ -41,16 +41,16 @@ void refuses(const char* axes, std::vector<Shape> inputs, Shape output, const ch
 }
 
 TEST(Partition, RefusesAxesThatDoNotDescribeTheOperands) {
-  refuses("x: b t -> y: b t", {{2, 3, 4}}, {2, 3}, "", "has not the axes \"b t\"");
-  refuses("x: ... d -> y: ... d", {{}}, {2}, "", "has not the axes");
+  refuses("x: b t -> y: b t", {{2, 3, 4}}, {2, 3}, "", "does not have the axes \"b t\"");
+  refuses("x: ... d -> y: ... d", {{}}, {2}, "", "does not have the axes");
   refuses("x: b d, w: d -> y: b", {{2, 5}, {3}}, {2}, "", "axis d is 3 long in w and 5");
   refuses("x: b -> y: b v", {{2}}, {2, 3}, "", "axis v of output y is in no input");
-  refuses("x: ... -> y: ...", {{2, 3}}, {3, 2}, "", "other leading axes");
+  refuses("x: ... -> y: ...", {{2, 3}}, {3, 2}, "", "has the leading axes");
   refuses("x: one -> y: one", {{2}}, {1}, "", "has 2 where its axes say 1");
-  refuses("x: b h*head_dim -> y: b h*head_dim", {{2, 10}}, {2, 10}, "", "axis h*head_dim of x is 10 long, no multiple of 4");
+  refuses("x: b h*head_dim -> y: b h*head_dim", {{2, 10}}, {2, 10}, "", "axis h*head_dim of x is 10 long, not a multiple of 4");
   refuses("x: b h*head_dim -> y: b h", {{2, 12}}, {2, 12}, "", "axis h is 12 long in y and 3");
   refuses("x: g*r -> y: g*r", {{6}}, {6}, "", "cannot be told apart");
-  refuses("x: k*16 -> y: k", {{40}}, {2}, "", "no multiple of 16");
+  refuses("x: k*16 -> y: k", {{40}}, {2}, "", "not a multiple of 16");
   refuses("x: b -> y: b", {{2}}, {2}, "d", "axis d may not be cut, but no operand has it");
 }
 

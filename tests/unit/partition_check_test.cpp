@@ -105,10 +105,10 @@ INSTANTIATE_TEST_SUITE_P(
         Part{"OneRankOfADimensionIsAnother", ROWS "input y: %2 y f32[2]{[8] data 4 axis 0}\n",
              "has 4 ranks in the mesh dimension \"data\", which has 2 elsewhere"},
         Part{"AConversionOfWhatIsNotThat", ROWS "forward\n%2 f32[2 6] = all_reduce(%1) mesh=data parts=2 reduction=sum\n",
-             "takes what is partial (sum) over \"data\", but \"x\" is cut along axis 0"},
+             "needs an input that is partial (sum) over \"data\", but \"x\" is cut along axis 0"},
         Part{"AConversionInAnotherOrder",
              "input x: %1 x f32[2]{[4] data 2 axis 0 zigzag}\nforward\n%2 f32[4] = all_gather(%1) mesh=data axis=0 parts=2\n",
-             "takes what is cut along axis 0 over \"data\", but \"x\" is cut along axis 0 in zigzag order"},
+             "needs an input that is cut along axis 0 over \"data\", but \"x\" is cut along axis 0 in zigzag order"},
         Part{"AConversionLeavesOtherDimensions",
              "input x: %1 x f32[2 3]{[4 6] data 2 axis 0 tensor 2 axis 1}\nforward\n"
              "%2 f32[2 6]{[4 6] data 2 axis 0} = all_gather(%1) mesh=tensor axis=1 parts=2\n",

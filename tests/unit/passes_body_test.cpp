@@ -131,7 +131,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Mistake{"InAnotherOrder", [](Graph&, Node& n) { std::swap(n.body[0], n.body[2]); }, "part 0 of its body"},
                     Mistake{"ThatWritesMore", [](Graph& g, Node& n) { n.body[0].outputs[0] = g.nodes[0].outputs[0]; }, "nor its own"},
                     Mistake{"ThatLeavesAnOutputOut", [](Graph&, Node& n) { n.body.pop_back(); }, "output 0 is made by no part"},
-                    Mistake{"ThatAddsWhereTheNodeDoesNot", [](Graph&, Node& n) { n.accumulate = 1; }, "accumulates otherwise"},
+                    Mistake{"ThatAddsWhereTheNodeDoesNot", [](Graph&, Node& n) { n.accumulate = 1; }, "disagree about accumulation"},
                     Mistake{"WithATensorThatIsNot", [](Graph&, Node& n) { n.body[1].inputs[0] = 100000; }, "names tensor 100000"},
                     Mistake{"WithANameThatIsNot", [](Graph&, Node& n) { n.body[1].op = 100000; }, "name 100000"},
                     Mistake{"WhoseInsideIsReadOutside",

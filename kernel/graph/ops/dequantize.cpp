@@ -19,7 +19,7 @@ std::vector<TensorType> shape(const ShapeCall& op) {
   Shape expected = codes;
   op.require(!codes.empty() && !scales.empty(), "codes", "needs at least one axis, as scales does");
   const auto block = static_cast<int64_t>(role == "mx" ? kPowerBlock : kTile);
-  op.require(codes.back() == scales.back() * block, "codes", "its last axis is not the blocks of scales");
+  op.require(codes.back() == scales.back() * block, "codes", "its last axis is not one block for each of scales");
   expected.back() = scales.back();
   op.require(scales == expected, "scales", "needs the leading axes of codes");
   op.require(op.dtype("scales") == (role == "mx" ? DType::F8_E8M0 : DType::F8_E4M3), "scales", "has not the type of its role");

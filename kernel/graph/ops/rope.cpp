@@ -11,8 +11,8 @@ namespace {
 std::vector<TensorType> shape(const ShapeCall& op) {
   const Shape& x = op["x"];
   const int64_t head_dim = op.integer("head_dim");
-  op.require(x.size() == 3, "x", "needs three axes: rows, places, features");
-  op.require(op["positions"] == Shape{x[0], x[1]}, "positions", "needs one for each place of x");
+  op.require(x.size() == 3, "x", "needs three axes: sequences, token positions, features");
+  op.require(op["positions"] == Shape{x[0], x[1]}, "positions", "needs one for each token position of x");
   op.require(head_dim > 0 && head_dim % 2 == 0 && x[2] % head_dim == 0, "x", "its features are not a multiple of an even head_dim");
   op.require(static_cast<int64_t>(op.numbers("frequencies").size()) == head_dim / 2, "x", "needs head_dim/2 frequencies");
   return {{op.dtype("x"), x}};
