@@ -229,8 +229,8 @@ TEST_F(FakeQuickstart, FailsWhereAFileIsNotJsonOrARowContinuesAnotherWord) {
   };
   fails(std::string("echo '$ corral eval'; ") + kEval, generate, "eval.json: is not JSON: $ corral eval");
   fails(kEval, "echo '$ corral generate'; " + generate, "generated.jsonl: line 1 is not JSON: $ corral generate");
-  fails(kEval, generate + " | tac", "generated.jsonl: row 1 continues ");
-  fails(kEval, generate + " | sed '$d'", "generated.jsonl: 19 rows for 20 prompts");
+  fails(kEval, generate + " | tac", "generated.jsonl: line 1 continues ");
+  fails(kEval, generate + " | sed '$d'", "generated.jsonl: 19 lines for 20 prompts");
 }
 
 TEST(DictionaryForm, CountsOnlyEntriesThatEndByThemselves) {
