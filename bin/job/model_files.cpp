@@ -119,7 +119,7 @@ void check_vocabulary(const Host& host, const config::RunConfig& config, const T
     fail("model.vocab_size = {}, but the tokenizer has {} ids: {}{}", rows, ids,
          has_weights ? "use the model's own tokenizer" : format("leave model.vocab_size out, or set it to {} or more", ids),
          config.set_by("model.vocab_size"));
-  if (ids < rows) host.say(format("the tokenizer has {} ids, the model {} rows: the rest stays unused", ids, rows));
+  if (ids < rows) host.say(format("the tokenizer has {} ids, the model's vocabulary {}: the rest stays unused", ids, rows));
 }
 
 void settle_vocabulary(const Host& host, config::RunConfig& config, const TokenizerHandle* tokenizer, bool has_weights) {

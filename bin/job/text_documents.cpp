@@ -129,7 +129,8 @@ bool Documents::next(std::vector<int32_t>& ids) {
   for (;;) {
     if (opened_ > 0 && next_line()) break;
     if (!open_next()) return false;
-    if (const std::string& name = files_[opened_ - 1]; !is_jsonl(name)) fail("--data: {}: expected a .jsonl file with rows of ids", name);
+    if (const std::string& name = files_[opened_ - 1]; !is_jsonl(name))
+      fail("--data: {}: expected a .jsonl file with a list of ids on each line", name);
   }
   const json row = parse_row(line_, place_);
   const auto found = row.is_object() ? row.find(field_) : row.end();

@@ -35,7 +35,7 @@ TrainingSample::TrainingSample(const config::RunConfig& config, std::shared_ptr<
   if (ids_.empty()) fail("train.sample_prompt is empty, and the tokenizer has no token that begins a text: --sample-prompt TEXT{}", by);
   const int64_t rows = config.integer("model.vocab_size"), most = config.integer("model.max_position_embeddings");
   for (const int32_t id : ids_)
-    if (id >= rows) fail("train.sample_prompt: the tokenizer gives id {}, but the model has {} rows", id, rows);
+    if (id >= rows) fail("train.sample_prompt: the tokenizer gives id {}, but the model's vocabulary has {} ids", id, rows);
   if (static_cast<int64_t>(ids_.size() + kNewTokens) > most)
     fail("train.sample_prompt has {} tokens, and {} more do not fit into the model's {} token positions", ids_.size(), kNewTokens, most);
   for (const int64_t id : info.eos_ids) limits_.end_ids.insert(static_cast<int32_t>(id));

@@ -56,7 +56,7 @@ class Reader {
     if (prompt.ids.empty()) fail("{}: an empty prompt: there is no token to continue", where);
     for (const int32_t id : prompt.ids)
       if (id < 0 || id >= vocabulary_)
-        fail("{}: the tokenizer gives id {}, but the model has {} rows: use the model's own tokenizer", where, id, vocabulary_);
+        fail("{}: the tokenizer gives id {}, but the model's vocabulary has {} ids: use the model's own tokenizer", where, id, vocabulary_);
     return prompt;
   }
 
