@@ -291,7 +291,7 @@ class Download {
         if (token_.empty())
           fail("{}: the hub asks who you are (401): there is no such model, or it is not open to all; set HF_TOKEN to a token of yours{}",
                what, note);
-        fail("{}: the hub does not take the token (401): make a new one at {}/settings/tokens and set HF_TOKEN{}", what, endpoint_, note);
+        fail("{}: the hub does not accept the token (401): make a new one at {}/settings/tokens and set HF_TOKEN{}", what, endpoint_, note);
       case 403:
         fail("{}: this token may not read it (403): ask its owner at {}/{}{}", what, endpoint_, what, note);
       case 404:

@@ -199,7 +199,7 @@ TEST_F(Hub, EachRefusalSaysWhatToDo) {
     const char* says;
   } cases[] = {{"gated", "", 2, "org/gated: the hub asks who you are (401)"},
                {"gated", "", 2, "set HF_TOKEN to a token of yours\n       the hub says: Access to this model is restricted."},
-               {"gated", "old", 2, "org/gated: the hub does not take the token (401)"},
+               {"gated", "old", 2, "org/gated: the hub does not accept the token (401)"},
                {"gated", "stranger", 2, "org/gated: this token may not read it (403): ask its owner at http://127.0.0.1:"},
                {"nothing", "", 2, "org/nothing: no such model at http://127.0.0.1:"},
                {"closed", "", 3, "org/closed: the hub asks to come back later (429), 6 times"},
