@@ -80,7 +80,7 @@ class Inspection {
     }
     std::string files;
     for (const NamedFile& f : checkpoint_.info.files) files += (files.empty() ? "" : ", ") + f.name;
-    line("files", files.empty() ? "none beside the weights" : files);
+    line("files", files.empty() ? "none but the weights" : files);
     for (const std::string& text : missing_) line("missing", text);
     size_t widths[] = {4, 5};
     for (const TensorInfo& t : checkpoint_.tensors) {

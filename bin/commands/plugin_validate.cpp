@@ -19,9 +19,9 @@ constexpr const char* kNames[] = {"pass", "fail", "warn", "skip"};
 
 constexpr Flag kFlags[] = {
     {"json", Flag::kNothing, "", "one object with an array of checks"},
-    {"include", Flag::kValue, "REGEX", "only checks whose id matches"},
-    {"exclude", Flag::kValue, "REGEX", "no check whose id matches"},
-    {"only-failed", Flag::kNothing, "", "show only checks that failed"},
+    {"include", Flag::kValue, "REGEX", "only checks with a matching id"},
+    {"exclude", Flag::kValue, "REGEX", "no checks with a matching id"},
+    {"only-failed", Flag::kNothing, "", "show only failed checks"},
     {"in-process", Flag::kNothing, "", "run all checks in this process, for a debugger"},
     {"seed", Flag::kValue, "N", "seed of all random inputs; if not given, a new one each time"},
     {"timeout", Flag::kValue, "SECONDS", "time limit of one check (120)"},

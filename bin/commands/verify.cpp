@@ -88,7 +88,7 @@ class Verification {
     scans_ = convert::scan_tensors(source);
     for (size_t i = 0; i < scans_.size(); ++i)
       if (!scans_[i].problem.empty()) problems_of_check_.push_back(checkpoint_.tensors[i].name + ": " + scans_[i].problem);
-    return "all were read, and checksums compared where the format has them";
+    return "all were read, and checksums compared if the format has them";
   }
 
   std::string check_values(const std::vector<TensorInfo>& tensors, const std::vector<convert::TensorScan>& scans) {
@@ -117,7 +117,7 @@ class Verification {
     for (const auto& [name, hash] : certificate->hashes) {
       const size_t i = checkpoint::find_tensor(checkpoint_.tensors, name);
       if (i == scans_.size())
-        problems_of_check_.push_back(name + " is not there any more");
+        problems_of_check_.push_back(name + " no longer exists");
       else if (scans_[i].hash != hash)
         problems_of_check_.push_back(
             format("{} has changed since it was written: its hash is {}, expected {}", name, scans_[i].hash, hash));
@@ -154,7 +154,7 @@ class Verification {
     checkpoint::FormatSource source(*checkpoint_.reader);
     checkpoint::check_externals(map, source.tensors());
     checkpoint::check_copies(map, source);
-    return found.plugin + ": every parameter is there once, none is left over";
+    return found.plugin + ": every parameter is stored once, and no tensor is left over";
   }
 
   const job::Host& host_;

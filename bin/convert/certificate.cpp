@@ -70,8 +70,8 @@ void Conversion::certify(const std::string& folder, const std::string& target) {
                     {"peak_memory_bytes", job::resident_bytes("VmHWM:")}};
   if (wanted_check_) {
     const LogitsCheck check = check_conversion(host_, *wanted_check_, source_, target);
-    if (check.skipped.empty() && !check.passed()) fail_check("{}", check.sentence(path, "what was written"));
-    check_ = check.skipped.empty() ? check.sentence(path, "what was written") : "the logits are not compared: " + check.skipped;
+    if (check.skipped.empty() && !check.passed()) fail_check("{}", check.sentence(path, "the written model"));
+    check_ = check.skipped.empty() ? check.sentence(path, "the written model") : "the logits are not compared: " + check.skipped;
     json["check"] = as_json(check);
   }
   for (size_t i = 0; i < tensors_.size(); ++i)

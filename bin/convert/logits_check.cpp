@@ -27,7 +27,7 @@ Logits logits_of(const job::Host& host, const LogitsCheckOptions& options, const
   runtime::Session session(device, {pipeline.logits(LogitsCheck::kPrompts, LogitsCheck::kTokens)});
   Logits logits;
   if (session.plan().total > memory) {
-    logits.too_large = format("{} takes {} in fp32, and there are {}", source.path, checkpoint::size_text(session.plan().total),
+    logits.too_large = format("{} needs {} in fp32, but only {} may be used", source.path, checkpoint::size_text(session.plan().total),
                               checkpoint::size_text(memory));
     return logits;
   }
@@ -62,7 +62,7 @@ size_t vocabulary_of(const job::Host& host, const LogitsCheckOptions& options, c
 std::string LogitsCheck::sentence(const std::string& a, const std::string& b) const {
   if (passed())
     return format("the logits of both are the same on {} prompts of {} tokens (largest difference {})", kPrompts, kTokens, difference);
-  return format("the logits of {} and of {} differ by {}, where the largest is {}: most on prompt {} of {}{}", a, b, difference, largest,
+  return format("the logits of {} and of {} differ by {} (largest logit {}), most on prompt {} of {}{}", a, b, difference, largest,
                 prompt + 1, kPrompts, prompt + 1 == kPrompts ? ", whose positions have a gap" : "");
 }
 

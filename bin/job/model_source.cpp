@@ -84,7 +84,7 @@ ModelSource open_found(const Host& host, const FoundFormat& found, const std::st
   const std::string path = hub::cached_path(wanted.base.empty() ? adapter.base : wanted.base);
   std::error_code error;
   if (path.empty() || !std::filesystem::exists(path, error))
-    fail("{} is an adapter for {}, which is not there: name the model, and the adapter with --adapter {}", folder,
+    fail("{} is an adapter for {}, which was not found: name the model, and the adapter with --adapter {}", folder,
          path.empty() ? "a model that it does not name" : path, folder);
   source = open_model_folder(host, {.path = checkpoint::locate_checkpoint(path, host.say).path,
                                     .model = wanted.model,

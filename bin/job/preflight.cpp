@@ -42,7 +42,7 @@ bool check_before_training(const DatasetHandle& data, const std::function<void(c
   }
   std::string all = verdict;
   for (const std::string& line : findings) all += "\n       " + line;
-  fail("{}\n       `corral data check --show 3` with the same data shows what the loss sees", all);
+  fail("{}\n       `corral data check --show 3` with the same data shows the trained tokens", all);
 }
 
 }  // namespace corral::job

@@ -80,7 +80,7 @@ RunLock::RunLock(const std::string& dir, const std::function<void(const std::str
       ::close(std::exchange(file_, -1));
       fail_environment("{} is in use by another process ({}): wait for its end, or name another --dir", dir, holder);
     } else if (errno != EINTR) {
-      say(format("warning: {} cannot be locked ({}): a second process in this directory would destroy what the first one saves", path_,
+      say(format("warning: {} cannot be locked ({}): a second process in this directory would overwrite the files of the first one", path_,
                  std::strerror(errno)));
       break;
     }

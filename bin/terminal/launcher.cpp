@@ -53,8 +53,8 @@ void require_collective(const Launch& launch, const job::Host& host, const std::
   const std::vector<std::string> installed = host.available("collective");
   if (wanted.empty() && installed.empty())
     fail(
-        "{} = {}: this process is one of several, and no collective plugin is installed by which they could work together\n"
-        "       install the package of one (corral plugins lists what there is), or start one process: {}",
+        "{} = {}: this process is one of several, but no collective plugin is installed to connect them\n"
+        "       install the package of one (corral plugins lists those installed), or start one process: {}",
         launch.variable, launch.ranks, launch.one_alone);
   const std::string& name = wanted.empty() ? installed[0] : wanted;
   const CollectiveInfo info = CollectiveHandle::open(host.plugins.load("collective", name), {}).info();

@@ -39,7 +39,7 @@ constexpr Flag kShared[] = {
     {"pretrained-checkpoint", Flag::kValue, "PATH", "weights to begin from", "checkpoint.pretrained"},
     {"load", Flag::kValue, "PATH", "checkpoint to continue from in a new directory: weights, the optimizer's state, steps",
      "checkpoint.load"},
-    {"tracker", Flag::kValues, "PLUGIN", "where metrics go", "tracker.plugins"},
+    {"tracker", Flag::kValues, "PLUGIN", "plugins that record metrics", "tracker.plugins"},
     {"sample-interval", Flag::kValue, "N", "steps between sample texts of the model in training", "train.sample_interval"},
     {"sample-prompt", Flag::kPaths, "TEXT", "text that the samples continue", "train.sample_prompt"},
     {"dump-graph", Flag::kValue, "STAGE",

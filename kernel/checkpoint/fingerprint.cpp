@@ -59,12 +59,12 @@ void check_fingerprint(const std::string& content, TensorSource& tensors, const 
   for (const auto& [name, value] : expected) {
     const auto at = found.find(name);
     if (at != found.end() && at->second == value) continue;
-    if (differing++ == 0) first = name + (at == found.end() ? " is not there" : " differs");
+    if (differing++ == 0) first = name + (at == found.end() ? " is missing" : " differs");
   }
   for (const auto& [name, value] : found)
-    if (!expected.contains(name) && differing++ == 0) first = name + " was not there";
+    if (!expected.contains(name) && differing++ == 0) first = name + " is new";
   if (differing)
-    fail("{} was trained beside another model than {}: tensor {}, {} of {} in all\n       it belongs to {}", adapter, path, first,
+    fail("{} was trained for another model than {}: tensor {}; {} of {} tensors differ\n       it belongs to {}", adapter, path, first,
          differing, expected.size(), base);
 }
 

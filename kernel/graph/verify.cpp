@@ -32,7 +32,7 @@ class Verifier {
       choice(s.init, InitKind::COPY, "init", name_of(g_, s.tensor));
       // States are shared between graphs by name.
       if (!state_names.insert(name_of(g_, s.tensor)).second) fail_bug("graph: two states are named \"{}\"", name_of(g_, s.tensor));
-      if (s.of >= g_.tensors.size()) fail_bug("graph: state {} belongs to tensor {}, which is not there", name_of(g_, s.tensor), s.of);
+      if (s.of >= g_.tensors.size()) fail_bug("graph: state {} belongs to tensor {}, which does not exist", name_of(g_, s.tensor), s.of);
       if (s.init == InitKind::COPY && (s.of == 0 || g_.tensors[s.of].shape != g_.tensors[s.tensor].shape))
         fail_bug("graph: state \"{}\" starts as a copy of a tensor of another shape", name_of(g_, s.tensor));
       name(s.saved_name);

@@ -23,7 +23,7 @@ std::string DeviceHandle::unsupported(const corral_node& node) const {
   if (status == CORRAL_OK) return "";
   if (status != CORRAL_UNSUPPORTED) check(status, plugin(), "supports");
   const std::string reason = take_sentence();
-  return reason.empty() ? plugin().label() + " does not take " + node.op : reason;
+  return reason.empty() ? plugin().label() + " does not support " + node.op : reason;
 }
 
 PreparedKernel DeviceHandle::prepare(const corral_node& node) const {

@@ -358,9 +358,9 @@ TEST_F(PeftRuns, AnAdapterIsRefusedByAnotherModelAndAnotherShape) {
     file.seekp(-1, std::ios::end);
     file.put(static_cast<char>(before ^ 1));
   }
-  expect_refused(eval(path("other")) + "--adapter " + path("run"), "was trained beside another model than " + path("other"));
+  expect_refused(eval(path("other")) + "--adapter " + path("run"), "was trained for another model than " + path("other"));
   expect_refused("finetune --resume --dir " + path("run") + " --train-iters 4 --pretrained-checkpoint " + path("other"),
-                 "was trained beside another model");
+                 "was trained for another model");
   ASSERT_EQ(corral("init --model llama3/8b --set model.num_hidden_layers=2 model.hidden_size=32 model.intermediate_size=48"
                    " model.num_attention_heads=2 model.num_key_value_heads=1 model.head_dim=16 model.vocab_size=320 --hf-path " +
                    path("narrow")),
@@ -372,7 +372,7 @@ TEST_F(PeftRuns, AnAdapterIsRefusedByAnotherModelAndAnotherShape) {
   EXPECT_FALSE(fs::exists(path("merged")));
   expect_refused(eval(kModel) + "--adapter " + kModel, "is not the folder of an adapter");
   fs::copy(kExpected + "lora_start", path("lost"));
-  expect_refused(eval(path("lost")), "is an adapter for base, which is not there");
+  expect_refused(eval(path("lost")), "is an adapter for base, which was not found");
   expect_refused(eval(path("run")) + "--peft dora", "--peft dora does not recognize this adapter");
   for (const char* words : {"finetune --peft none --pretrained-checkpoint ", "pretrain --pretrained-checkpoint ", "import --hf-model "})
     expect_refused(words + path("run") + " --dir " + path("again"), "merge it into its model first");

@@ -89,7 +89,7 @@ Outcome scanned_fast(const Subject& s) {
 constexpr Check kChecks[] = {
     {"file.one-export", "`corral_plugin` is its only exported symbol", one_export},
     {"file.no-unique-symbol", "it has no symbol that the whole process shares", none_unique},
-    {"file.manifest", "its manifest says what the file measures", manifest_equals_file},
+    {"file.manifest", "its manifest agrees with the file", manifest_equals_file},
     {"file.symbol-versions", "the versions of the symbols it needs are known", symbol_versions},
     {"file.scan", "it is examined without loading in less than 100 ms", scanned_fast},
 };

@@ -158,7 +158,7 @@ Outcome only_its_ids(const Subject& s) {
 }
 
 constexpr Check kChecks[] = {
-    {"descriptor.manifest", "its descriptor says what its manifest says", descriptor},
+    {"descriptor.manifest", "its descriptor agrees with its manifest", descriptor},
     {"life.once", "it loads, does a small job of its kind and shuts down", one_life},
     {"life.init-again", "after shutdown it can be initialized and used again", second_init},
     {"life.hundred", "a hundred loads and closes leave no mapping, thread or memory", hundred_lives},

@@ -86,7 +86,7 @@ Outcome prefixes(const Subject& s) {
 }
 
 constexpr Check kChecks[] = {
-    {"table.filled", "every function of its table is there", filled},
+    {"table.filled", "its table has every function", filled},
     {"table.prefixes", "the host gets along with its table cut after every function, and with each one missing", prefixes},
 };
 

@@ -120,7 +120,7 @@ Outcome whole_models(const Subject& s, const std::shared_ptr<const Plugin>& plug
   round_trip(f, s.scratch + "/one", request, tensors);
   request.max_shard_bytes = 4096;
   round_trip(f, s.scratch + "/shards", request, tensors);
-  if (f.probe(s.scratch + "/one").confidence == 0) return failed("it does not recognize what it wrote");
+  if (f.probe(s.scratch + "/one").confidence == 0) return failed("it does not recognize a checkpoint that it wrote");
   return pass();
 }
 
@@ -235,7 +235,7 @@ Outcome refuses_cut_files(const Subject& s, const std::shared_ptr<const Plugin>&
 }
 
 constexpr Check kChecks[] = {
-    {"checkpoint.round-trip", "what it writes, whole or in shards, it reads back bit for bit", with_plugin<whole_models>},
+    {"checkpoint.round-trip", "it reads its own checkpoints back bit for bit, whole or in shards", with_plugin<whole_models>},
     {"checkpoint.configuration", "the model's configuration comes back with the same bytes, or as a section with the same values",
      with_plugin<keeps_the_configuration>},
     {"checkpoint.optimizer", "an optimizer's state comes back bit for bit, beside its weights or from a folder of its own",

@@ -125,7 +125,7 @@ Outcome texts(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
 }
 
 constexpr Check kChecks[] = {
-    {"dataset.pure", "a row is a function of its number, whatever is fetched beside it, again or in another thread", with_plugin<pure>},
+    {"dataset.pure", "a row depends only on its number, not on other rows, repetition or the thread", with_plugin<pure>},
     {"dataset.texts", "a row contains no more texts than the plugin says", with_plugin<texts>},
     {"dataset.order", "without shuffling, rows come in the order of the file", with_plugin<file_order>},
 };

@@ -166,9 +166,9 @@ Outcome choices(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
 
 constexpr Check kChecks[] = {
     {"device.operations", "each operation that it offers equals the float64 reference in every case", with_plugin<operations>},
-    {"device.memory", "memory, copies, streams and events do what they say", with_plugin<memory>},
+    {"device.memory", "memory, copies, streams and events keep their contract", with_plugin<memory>},
     {"device.clock", "the time between two events is the time of the work between them", with_plugin<clock>},
-    {"device.kernels", "it says whose kernel runs a node, and how much that does", with_plugin<kernels>},
+    {"device.kernels", "it reports whose kernel runs a node, and how much work that does", with_plugin<kernels>},
     {"device.choices", "opened with the choices of an earlier run, it makes the same", with_plugin<choices>},
     {"device.recording", "recorded work runs when it is replayed, once for each replay", with_plugin<recording>},
 };

@@ -61,7 +61,7 @@ Outcome knows_its_own_configuration(const Subject& s, const std::shared_ptr<cons
   config.dialect = "hf";
   config.content = model.write_config(request);
   const Recognition again = model.recognize(config);
-  if (again.confidence == 0) return failed("it does not recognize what it wrote: " + again.reason);
+  if (again.confidence == 0) return failed("it does not recognize a configuration that it wrote: " + again.reason);
   request.options = again.options;
   if (model.write_config(request) != config.content) return failed("a configuration that it read and wrote again differs");
   config.content = "{\"model_type\": \"of nobody\"}";

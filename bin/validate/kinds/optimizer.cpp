@@ -89,7 +89,7 @@ Outcome keeps_what_is_not_finite_out(const Subject& s, const std::shared_ptr<con
     if (state.kind == StateKind::GRADIENT) numbers.push_back(name_of(g, state.tensor));
   for (const std::string& name : numbers)
     for (const double planted : {std::nan(""), HUGE_VAL})
-      if (updated(g, values, name, planted) != before) return failed(format("a step with {} in {} changes what is saved", planted, name));
+      if (updated(g, values, name, planted) != before) return failed(format("a step with {} in {} changes saved states", planted, name));
   return pass();
 }
 

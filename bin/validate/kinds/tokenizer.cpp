@@ -84,7 +84,7 @@ Outcome bad_ids(const Subject& s, const std::shared_ptr<const Plugin>& plugin) {
 }
 
 constexpr Check kChecks[] = {
-    {"tokenizer.round-trip", "what it trains encodes text to ids that decode to the same text", with_plugin<round_trips>},
+    {"tokenizer.round-trip", "a tokenizer that it trains encodes text to ids that decode to the same text", with_plugin<round_trips>},
     {"tokenizer.bad-ids", "it refuses ids that do not exist, and too little room", with_plugin<bad_ids>},
 };
 

@@ -40,7 +40,7 @@ Outcome writes(const Subject& s) {
   loaded.shutdown();
   const bool none = std::all_of(begin(std::filesystem::recursive_directory_iterator(s.scratch)),
                                 std::filesystem::recursive_directory_iterator(), [](const auto& entry) { return entry.is_directory(); });
-  if (none) return skip("it leaves no file in the run's folder: where it sends figures is not known here");
+  if (none) return skip("it leaves no file in the run's folder, and other destinations are not known here");
   return pass();
 }
 
