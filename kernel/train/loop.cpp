@@ -94,7 +94,7 @@ void Loop::settle() {
   const StepResult result = step_.finish();
   if (!std::isfinite(result.loss_sum)) diverged("loss", result.loss_sum, step.finished, saved_, step.lr);
   if (!std::isfinite(result.grad_norm)) diverged("gradient norm", result.grad_norm, step.finished, saved_, step.lr);
-  // A device that runs late began the step when the one before was done.
+  // A queued device begins the step when the previous one is done.
   const double seconds = seconds_between(std::max(step.begin, settled_), result.done);
   settled_ = result.done;
   seconds_per_step_ = seconds_per_step_ > 0 ? 0.9 * seconds_per_step_ + 0.1 * seconds : seconds;
